@@ -1,0 +1,1 @@
+export type { ClientHello } from "./hello.ts"

@@ -1,0 +1,2 @@
+export type * from "./resources.ts"
+export type * from "./route-table.ts"

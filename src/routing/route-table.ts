@@ -1,0 +1,219 @@
+import type {
+  Condition,
+  Gateway,
+  GatewayClass,
+  ListenerSet,
+  ObjectRef,
+  ResourceProblem,
+  TLSRoute,
+} from "./resources.ts"
+
+/** A listener as the table serves it. */
+export interface TableListener {
+  /** Unique in the table, for example `Gateway/httpbin/gateway/tls` (kind/namespace/name/listener). */
+  readonly id: string
+  /** The Gateway or ListenerSet that declares it. */
+  readonly parent: ObjectRef
+  /** The Gateway it belongs to: itself, or the ListenerSet's parent. */
+  readonly gateway: ObjectRef
+  /** `spec.listeners[].name`. */
+  readonly name: string
+  /** TCP port as the Gateway says. */
+  readonly port: number
+  /** Hostname as the listener says; `undefined` stands for any. */
+  readonly hostname: string | undefined
+}
+
+/** One socket to bind: several listeners may share it. */
+export interface ListenerBinding {
+  /** Stable identity across snapshots: `[address]:port`, with `*` for every address. */
+  readonly key: string
+  /** IP address to bind; `undefined` for every address. */
+  readonly address: string | undefined
+  /** TCP port as the Gateways say. */
+  readonly port: number
+  /** Accepted listeners behind it. */
+  readonly listeners: readonly TableListener[]
+}
+
+/** Where one connection can be dialled. */
+export interface Endpoint {
+  /** IP literal. */
+  readonly address: string
+  /** TCP port. */
+  readonly port: number
+  /** Topology zone, when known. */
+  readonly zone?: string
+  /** Node, when known. */
+  readonly nodeName?: string
+  /** Zones this endpoint is meant for (EndpointSlice hints). */
+  readonly forZones?: readonly string[]
+}
+
+/** Why a backendRef cannot be used: the reasons of `ResolvedRefs`, plus `NoEndpoints`. */
+export type BackendRefusal =
+  | "BackendNotFound"
+  | "InvalidKind"
+  | "RefNotPermitted"
+  | "UnsupportedProtocol"
+  | "NoEndpoints"
+
+/** What a backendRef resolved to. `id` is the same for equal targets across snapshots. */
+export type BackendTarget =
+  | { readonly kind: "endpoints"; readonly id: string; readonly endpoints: readonly Endpoint[] }
+  | { readonly kind: "name"; readonly id: string; readonly host: string; readonly port: number }
+  | { readonly kind: "invalid"; readonly id: string; readonly reason: BackendRefusal; readonly message: string }
+
+/** One backendRef with its share. */
+export interface WeightedBackend {
+  /** The object referred to. */
+  readonly ref: ObjectRef
+  /** Service port, when given. */
+  readonly port: number | undefined
+  /** Field path in the route, for example `spec.rules[0].backendRefs[1]`. */
+  readonly path: string
+  /** Share, 0 to 1 000 000. */
+  readonly weight: number
+  /** What to dial. An invalid target keeps its share: connections that fall to it are refused. */
+  readonly target: BackendTarget
+}
+
+/** A route as the table serves it. TLSRoute rules have no matches, so all rules of a route share its connections. */
+export interface TableRoute {
+  /** The TLSRoute. */
+  readonly ref: ObjectRef
+  /** Every backendRef of every rule, in order. */
+  readonly backends: readonly WeightedBackend[]
+  /** Sum of the weights; 0 means that every connection is refused. */
+  readonly totalWeight: number
+}
+
+/** What to look up. */
+export interface RouteQuery {
+  /** Port that took the connection, as the Gateway says. */
+  readonly port: number
+  /** Local address that took the connection, where Gateways with own addresses share the port. */
+  readonly address?: string | undefined
+  /** Canonical SNI (lower case), or `undefined` when the ClientHello has none. */
+  readonly serverName: string | undefined
+}
+
+/** The route for a query. The same object for the same entry each time: a match allocates nothing. */
+export interface RouteMatch {
+  readonly matched: true
+  /** Listener chosen first, by its hostname. */
+  readonly listener: TableListener
+  /** Route chosen among those attached to that listener. */
+  readonly route: TableRoute
+  /** Intersected hostname that matched: exact, `*.suffix`, or `*`. */
+  readonly hostname: string
+}
+
+/** Why no route was found. */
+export type NoMatchReason =
+  /** No served listener on that port and address. */
+  | "NoListener"
+  /** Listeners there, but none whose hostname matches. */
+  | "NoMatchingListener"
+  /** A listener matched, and no route attached to it does: it isolates, others are not asked. */
+  | "NoMatchingRoute"
+  /** No SNI, and nothing there takes connections without one. */
+  | "NoServerName"
+
+/** No route for a query. */
+export interface NoMatch {
+  readonly matched: false
+  /** Why. */
+  readonly reason: NoMatchReason
+  /** Listener that took the connection and had no route, if any. */
+  readonly listener: TableListener | undefined
+}
+
+/** Status objects ready to write, one per object that is ours; `status` is merged with what the object had. */
+export interface ObjectStatus<T extends { readonly status?: unknown }> {
+  /** The object. */
+  readonly ref: ObjectRef
+  /** Object as it was in the snapshot. */
+  readonly object: T
+  /** Complete new status. */
+  readonly status: NonNullable<T["status"]>
+  /** False when the new status equals the old: nothing to write. */
+  readonly changed: boolean
+}
+
+/** All statuses of a snapshot. */
+export interface Statuses {
+  readonly gatewayClasses: readonly ObjectStatus<GatewayClass>[]
+  readonly gateways: readonly ObjectStatus<Gateway>[]
+  readonly listenerSets: readonly ObjectStatus<ListenerSet>[]
+  readonly tlsRoutes: readonly ObjectStatus<TLSRoute>[]
+}
+
+/** One route in an explanation. */
+export interface ExplainedRoute {
+  /** The route. */
+  readonly route: ObjectRef
+  /** Its own hostname considered; `*` when it has none. */
+  readonly routeHostname: string
+  /** Intersection with the listener's hostname, if any. */
+  readonly hostname: string | undefined
+  /** What became of it. */
+  readonly outcome: "won" | "lost" | "no-match" | "not-attached"
+  /** Why, in a sentence. */
+  readonly reason: string
+}
+
+/** One listener in an explanation. */
+export interface ExplainedListener {
+  /** The listener. */
+  readonly listener: TableListener
+  /** What became of it. */
+  readonly outcome: "chosen" | "lost" | "no-match"
+  /** Why, in a sentence. */
+  readonly reason: string
+}
+
+/** Every step of a lookup, as data. */
+export interface Explanation {
+  /** What was asked. */
+  readonly query: RouteQuery
+  /** Same answer as {@link RouteTable.match}. */
+  readonly result: RouteMatch | NoMatch
+  /** Listeners on that port and address, most specific first. */
+  readonly listeners: readonly ExplainedListener[]
+  /** Routes that were considered on the chosen listener, and those that point at it and are not attached. */
+  readonly routes: readonly ExplainedRoute[]
+}
+
+/** Immutable result of a build. */
+export interface RouteTable {
+  /** Sockets to bind. */
+  readonly listeners: readonly ListenerBinding[]
+  /** Routes that are attached to at least one listener. */
+  readonly routes: readonly TableRoute[]
+  /** Everything found wrong, in all objects. */
+  readonly problems: readonly ResourceProblem[]
+  /** Statuses to write. Computed when first asked for; `bound` tells which bindings listen by now. */
+  statuses(options?: StatusOptions): Statuses
+  /** Finds the route for a connection. Never throws; constant time in the number of routes. */
+  match(query: RouteQuery): RouteMatch | NoMatch
+  /** Tells every candidate and why it won or lost. */
+  explain(query: RouteQuery): Explanation
+}
+
+/** What the statuses need to know of the world. */
+export interface StatusOptions {
+  /** RFC 3339 time for conditions that change. Default: the time of the call. */
+  readonly now?: string
+  /**
+   * State of each binding by {@link ListenerBinding.key}: bound, or the error that prevents it.
+   * Left out, no data plane reports and accepted listeners count as programmed.
+   */
+  readonly bound?: ReadonlyMap<string, { readonly bound: true } | { readonly bound: false; readonly message: string }>
+  /** Addresses to publish per Gateway (`namespace/name`), or for all. */
+  readonly addresses?:
+    | readonly { readonly type?: string; readonly value: string }[]
+    | ((gateway: Gateway) => readonly { readonly type?: string; readonly value: string }[])
+}
+
+export type { Condition }

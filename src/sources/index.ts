@@ -1,0 +1,1 @@
+export type { GatewaySource } from "./source.ts"

@@ -1,0 +1,47 @@
+import { readFile } from "node:fs/promises"
+import { defineConfig, type Options } from "tsup"
+import ts from "typescript"
+
+type EsbuildPlugin = NonNullable<Options["esbuildPlugins"]>[number]
+
+// esbuild would inline a private copy of every helper into each bundle. TypeScript lowers the syntax
+// first, with importHelpers, so that dist shares tslib's helpers with the rest of the program.
+const lowerWithTslib: EsbuildPlugin = {
+  name: "lower-with-tslib",
+  setup(build) {
+    build.onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, async ({ path }) => {
+      const { outputText } = ts.transpileModule(await readFile(path, "utf8"), {
+        fileName: path,
+        compilerOptions: {
+          target: ts.ScriptTarget.ES2022,
+          module: ts.ModuleKind.ESNext,
+          moduleResolution: ts.ModuleResolutionKind.Bundler,
+          verbatimModuleSyntax: true,
+          importHelpers: true,
+          inlineSourceMap: true,
+          inlineSources: true,
+        },
+      })
+      return { contents: outputText, loader: "js" }
+    })
+  },
+}
+
+export default defineConfig({
+  entry: {
+    index: "src/index.ts",
+    "client-hello": "src/client-hello/index.ts",
+    routing: "src/routing/index.ts",
+    proxy: "src/proxy/index.ts",
+    sources: "src/sources/index.ts",
+  },
+  format: ["esm", "cjs"],
+  dts: true,
+  target: "node20",
+  platform: "node",
+  splitting: true,
+  sourcemap: true,
+  clean: true,
+  shims: true,
+  esbuildPlugins: [lowerWithTslib],
+})
