@@ -1,0 +1,78 @@
+import type { BackendRef } from "../resources.ts"
+import {
+  group,
+  hostname,
+  hostnameNotIP,
+  kind,
+  namespaceName,
+  objectName,
+  portNumber,
+  refuseDuplicates,
+  subdomainName,
+} from "./fields.ts"
+import { parentReferences } from "./parent-reference.ts"
+import type { Report } from "./report.ts"
+import { choice, defaulted, integer, list, optional, record, required, type Shape } from "./shape.ts"
+
+const backendRef = record<BackendRef>(
+  {
+    group: defaulted(group, ""),
+    kind: defaulted(kind, "Service"),
+    name: required(objectName),
+    namespace: optional(namespaceName),
+    port: optional(portNumber),
+    weight: defaulted(integer(0, 1_000_000), 1),
+  },
+  { rule: requireServicePort },
+)
+
+function requireServicePort({ group, kind, port }: BackendRef, report: Report): void {
+  if ((group ?? "") !== "" || (kind ?? "Service") !== "Service") return
+  if (port === undefined || port === null) report.breach("Required", "must have port for Service reference", "port")
+}
+
+const rule = record({
+  name: optional(subdomainName),
+  backendRefs: required(list(backendRef, { min: 1, max: 16 })),
+})
+
+const oneRule = list(rule, { min: 1, max: 1 })
+
+const upToSixteenRules = list<{ readonly name?: string }>(rule, {
+  min: 1,
+  max: 16,
+  rule: (rules, report) =>
+    refuseDuplicates(
+      rules,
+      (item) => item.name ?? undefined,
+      report,
+      (item, earlier) => `rule name must be unique within the route; ${item.name} is the name of rules[${earlier}] too`,
+      "name",
+    ),
+})
+
+const useDefaultGateways = optional(choice("All", "None"))
+const hostnames = required(list(hostnameNotIP, { min: 1, max: 1024 }))
+
+/** `TLSRoute.spec` of v1 in the standard channel. */
+export const tlsRouteSpec: Shape = record({
+  parentRefs: optional(parentReferences(false)),
+  hostnames,
+  rules: required(oneRule),
+})
+
+/** `TLSRoute.spec` of v1 and v1alpha3 in the experimental channel. */
+export const experimentalTLSRouteSpec: Shape = record({
+  parentRefs: optional(parentReferences(true)),
+  useDefaultGateways,
+  hostnames,
+  rules: required(oneRule),
+})
+
+/** `TLSRoute.spec` of v1alpha2, where hostnames may be left out and rules may be several. */
+export const alphaTLSRouteSpec: Shape = record({
+  parentRefs: optional(parentReferences(true)),
+  useDefaultGateways,
+  hostnames: optional(list(hostname, { max: 1024 })),
+  rules: required(upToSixteenRules),
+})
