@@ -1,3 +1,4 @@
+export { type AccessList, admits, type Cidr, CidrList, parseCidr } from "./limits/cidr.ts"
 export {
   encodeProxyV1,
   encodeProxyV2,

@@ -1,0 +1,79 @@
+import { BlockList } from "node:net"
+import { formatIpAddress, parseIpAddress } from "../ip-address.ts"
+
+/** A network: an address and how many of its first bits count. */
+export interface Cidr {
+  /** First address of the network. */
+  readonly address: string
+  /** 0 to 32, or to 128. */
+  readonly prefix: number
+  /** As `net.BlockList` has it. */
+  readonly family: "ipv4" | "ipv6"
+}
+
+/**
+ * Reads `192.0.2.0/24`, `2001:db8::/32`, or a single address.
+ *
+ * @throws RangeError when it is none, or when bits beyond the prefix are set: `10.0.0.1/8` may be a slip for
+ *   one host, and a list that admits sixteen million must not rest on a guess.
+ */
+export function parseCidr(text: string): Cidr {
+  const [address = "", prefixText, ...extra] = text.split("/")
+  const bytes = address.includes("%") ? undefined : parseIpAddress(address)
+  if (bytes === undefined || extra.length > 0) throw new RangeError(`${JSON.stringify(text)} is no address or CIDR`)
+  const bits = 8 * bytes.length
+  // An IPv4-mapped network is the IPv4 network: its first 96 bits are the mapping.
+  const mapped = bits === 32 && address.includes(":") ? 96 : 0
+  const prefix = prefixText === undefined ? bits : readPrefix(prefixText) - mapped
+  if (!(prefix >= 0 && prefix <= bits)) throw new RangeError(`${JSON.stringify(text)} has no prefix from 0 to ${bits}`)
+
+  const first = bytes.map((byte, index) => byte & (0xff00 >> Math.min(8, Math.max(0, prefix - 8 * index))))
+  if (first.some((byte, index) => byte !== bytes[index])) {
+    throw new RangeError(
+      `${JSON.stringify(text)} has bits set beyond its prefix; the network is ${formatIpAddress(first)}/${prefix}`,
+    )
+  }
+  return { address: formatIpAddress(first), prefix, family: bits === 32 ? "ipv4" : "ipv6" }
+}
+
+function readPrefix(text: string): number {
+  return /^(0|[1-9]\d{0,2})$/.test(text) ? Number(text) : Number.NaN
+}
+
+/** A list of networks to look addresses up in. */
+export class CidrList {
+  readonly #list = new BlockList()
+
+  /** @throws RangeError as {@link parseCidr}. */
+  constructor(cidrs: readonly string[]) {
+    for (const text of cidrs) {
+      const { address, prefix, family } = parseCidr(text)
+      this.#list.addSubnet(address, prefix, family)
+    }
+  }
+
+  /** Whether one of the networks holds the address. IPv4-mapped addresses count as IPv4; no IP literal is in no list. */
+  has(address: string): boolean {
+    return address.includes(":") ? this.#hasIPv6(address) : this.#list.check(address, "ipv4")
+  }
+
+  #hasIPv6(address: string): boolean {
+    const bytes = parseIpAddress(address)
+    if (bytes === undefined) return false
+    return this.#list.check(formatIpAddress(bytes), bytes.length === 4 ? "ipv4" : "ipv6")
+  }
+}
+
+/** Who may connect. */
+export interface AccessList {
+  /** When given, only these networks may. */
+  readonly allow?: CidrList | undefined
+  /** These may not, even where allowed. */
+  readonly deny?: CidrList | undefined
+}
+
+/** Whether the list lets the address connect. */
+export function admits(access: AccessList, address: string): boolean {
+  if (access.deny?.has(address)) return false
+  return access.allow === undefined || access.allow.has(address)
+}

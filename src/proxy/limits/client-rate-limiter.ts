@@ -1,0 +1,89 @@
+/** Options of {@link ClientRateLimiter}. */
+export interface ClientRateLimiterOptions {
+  /** New connections per second that a client may keep up. More than 0. */
+  readonly perSecond: number
+  /** Connections that a client may open at once after a quiet time. At least 1. */
+  readonly burst: number
+  /**
+   * Clients told apart at once. Beyond it, newcomers share a fixed number of buckets until old ones have
+   * refilled: memory stays bounded and nobody is let off early.
+   *
+   * @defaultValue 65536
+   */
+  readonly maxClients?: number
+  /** Monotonic clock in milliseconds. @defaultValue `performance.now` */
+  readonly now?: () => number
+}
+
+const OVERFLOW_BUCKETS = 1024
+const EVICTIONS_PER_TAKE = 2
+
+/**
+ * A token bucket per client, kept as one number each: the time at which its bucket will be full again (the
+ * generic cell rate algorithm). A bucket that is full equals one never seen, so only full ones are dropped.
+ */
+export class ClientRateLimiter {
+  readonly #interval: number
+  readonly #tolerance: number
+  readonly #maxClients: number
+  readonly #now: () => number
+  /** Time of refill by client, in order of last use: the entry that has been full longest is near the front. */
+  readonly #fullAt = new Map<string, number>()
+  readonly #overflow = new Float64Array(OVERFLOW_BUCKETS)
+  readonly #seed = Math.floor(Math.random() * 0xffffffff)
+
+  constructor(options: ClientRateLimiterOptions) {
+    this.#interval = 1000 / options.perSecond
+    this.#tolerance = this.#interval * options.burst
+    this.#maxClients = options.maxClients ?? 65_536
+    this.#now = options.now ?? (() => performance.now())
+  }
+
+  /** Clients whose buckets are kept at present. */
+  get size(): number {
+    return this.#fullAt.size
+  }
+
+  /** Takes one connection from the client's bucket. False when it is empty; the bucket is then left as it is. */
+  take(client: string): boolean {
+    const now = this.#now()
+    this.#evictFull(now)
+    const known = this.#fullAt.get(client)
+    if (known === undefined) {
+      const slot = this.#slot(client)
+      const shared = this.#overflow[slot] ?? 0
+      // A newcomer that was sent to a shared bucket stays with it until it has refilled.
+      if (shared > now || this.#fullAt.size >= this.#maxClients) {
+        const next = this.#next(shared, now)
+        if (next !== undefined) this.#overflow[slot] = next
+        return next !== undefined
+      }
+    }
+    const next = this.#next(known ?? 0, now)
+    if (next === undefined) return false
+    this.#fullAt.delete(client)
+    this.#fullAt.set(client, next)
+    return true
+  }
+
+  #next(fullAt: number, now: number): number | undefined {
+    const next = Math.max(fullAt, now) + this.#interval
+    // Tolerates the rounding of sums of intervals: without it a burst of n could end at n - 1.
+    return next - now <= this.#tolerance * (1 + 1e-9) ? next : undefined
+  }
+
+  #evictFull(now: number): void {
+    let budget = EVICTIONS_PER_TAKE
+    for (const [client, fullAt] of this.#fullAt) {
+      if (fullAt > now || budget-- === 0) return
+      this.#fullAt.delete(client)
+    }
+  }
+
+  /** FNV-1a with a secret start, so that a client cannot choose whom to share a bucket with. */
+  #slot(client: string): number {
+    let hash = this.#seed ^ 0x811c9dc5
+    for (let index = 0; index < client.length; index++) hash = Math.imul(hash ^ client.charCodeAt(index), 0x01000193)
+    return (hash ^ (hash >>> 15)) & (OVERFLOW_BUCKETS - 1)
+  }
+}
