@@ -1,0 +1,63 @@
+/** Options of {@link RetryBudget}. */
+export interface RetryBudgetOptions {
+  /** Retries granted per connection dialled, for example 0.2. @defaultValue 0.2 */
+  readonly ratio?: number
+  /** Retries per second granted however few connections there are. @defaultValue 10 */
+  readonly minPerSecond?: number
+  /** Monotonic clock in milliseconds. @defaultValue `performance.now` */
+  readonly now?: () => number
+}
+
+/** Seconds of the grant that may be saved up. */
+const SAVED_SECONDS = 10
+/** Connections whose grant may be saved up. */
+const SAVED_CONNECTIONS = 1000
+
+/**
+ * Keeps retries to a share of the connections. When all backends fail, retrying each connection three times
+ * triples the load just when they can bear it least; within a budget it cannot.
+ */
+export class RetryBudget {
+  readonly #ratio: number
+  readonly #perMillisecond: number
+  readonly #now: () => number
+  #earned = 0
+  #granted: number
+  #updated: number
+
+  constructor(options: RetryBudgetOptions = {}) {
+    this.#ratio = options.ratio ?? 0.2
+    this.#perMillisecond = (options.minPerSecond ?? 10) / 1000
+    this.#now = options.now ?? (() => performance.now())
+    this.#granted = this.#perMillisecond * 1000
+    this.#updated = this.#now()
+  }
+
+  /** Counts a connection dialled for the first time. */
+  deposit(): void {
+    this.#earned = Math.min(SAVED_CONNECTIONS * this.#ratio, this.#earned + this.#ratio)
+  }
+
+  /** Takes one retry, if there is one. */
+  withdraw(): boolean {
+    const now = this.#now()
+    const grant = (now - this.#updated) * this.#perMillisecond
+    this.#granted = Math.min(SAVED_SECONDS * 1000 * this.#perMillisecond, this.#granted + grant)
+    this.#updated = now
+    // Sums of 0.1 fall short of 1 by rounding.
+    if (this.#earned >= 1 - 1e-9) this.#earned -= 1
+    else if (this.#granted >= 1 - 1e-9) this.#granted -= 1
+    else return false
+    return true
+  }
+}
+
+/**
+ * Milliseconds to wait before retry `attempt` (1 is the first retry). The first goes to another endpoint at
+ * once; from the second on the longest wait doubles each time, and the wait is drawn evenly below it, so that
+ * connections that failed together do not retry together.
+ */
+export function retryDelay(attempt: number, base: number, max: number, random: () => number = Math.random): number {
+  if (attempt <= 1) return 0
+  return random() * Math.min(max, base * 2 ** (attempt - 2))
+}
