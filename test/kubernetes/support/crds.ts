@@ -1,0 +1,35 @@
+import { execFile } from "node:child_process"
+import { existsSync } from "node:fs"
+import { readdir } from "node:fs/promises"
+import { join } from "node:path"
+import { promisify } from "node:util"
+import type { TestCluster } from "./cluster.ts"
+
+const exec = promisify(execFile)
+const GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.1"
+const KINDS = ["gatewayclasses", "gateways", "listenersets", "tlsroutes", "referencegrants"]
+
+export type Channel = "standard" | "experimental"
+
+/** Folder of a channel's CRDs: of `TLSROUTE_CRDS` (`standard` and `experimental` in it), or of the Go module. */
+export async function crdFolder(channel: Channel): Promise<string> {
+  const given = process.env["TLSROUTE_CRDS"]
+  if (given !== undefined && given !== "") {
+    const folder = join(given, channel)
+    if (!existsSync(folder)) throw new Error(`TLSROUTE_CRDS names ${given}, which has no folder ${channel}`)
+    return folder
+  }
+  const { stdout } = await exec("go", ["mod", "download", "-json", GATEWAY_API])
+  const { Dir } = JSON.parse(stdout) as { readonly Dir: string }
+  return join(Dir, "config", "crd", channel)
+}
+
+/** Installs the Gateway API kinds that the gateway reads, and waits until they are served. */
+export async function installCrds(cluster: TestCluster, channel: Channel = "standard"): Promise<void> {
+  const folder = await crdFolder(channel)
+  const files = (await readdir(folder)).filter((file) => KINDS.some((kind) => file.endsWith(`_${kind}.yaml`)))
+  if (files.length !== KINDS.length) throw new Error(`${folder} has ${files.length} of the ${KINDS.length} kinds`)
+  await cluster.kubectl(["apply", "--server-side", ...files.flatMap((file) => ["-f", join(folder, file)])])
+  const names = KINDS.map((kind) => `crd/${kind}.gateway.networking.k8s.io`)
+  await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=30s", ...names])
+}

@@ -1,0 +1,6 @@
+import { clusterBinaries } from "./build-apiserver.ts"
+
+/** Builds the binaries once, before any test's time counts. */
+export default async function setup(): Promise<void> {
+  await clusterBinaries()
+}
