@@ -1,0 +1,157 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { barChart } from "./charts.mjs"
+import { topics } from "./measures.mjs"
+import { summarize } from "./statistics.mjs"
+import { markdownTable, ratios, tables } from "./table.mjs"
+
+/** @typedef {import("./run.mjs").Results} Results */
+
+const begin = "<!-- results: written by `npm run bench -- --full`, do not edit -->"
+const end = "<!-- end of results -->"
+
+/** What each chart shows. @type {readonly { name: string, topic: string, title: string, metrics: readonly string[] }[]} */
+const charts = [
+  {
+    name: "download",
+    topic: "download",
+    title: "Download per CPU-second",
+    metrics: ["download-1", "download-4", "download-64"],
+  },
+  { name: "upload", topic: "upload", title: "Upload per CPU-second", metrics: ["upload-1", "upload-4", "upload-64"] },
+  { name: "connection-cpu", topic: "connections", title: "CPU time per connection", metrics: ["connection-cpu"] },
+  {
+    name: "connection-rate",
+    topic: "connections",
+    title: "Connections per second, one core",
+    metrics: ["connection-rate"],
+  },
+  {
+    name: "roundtrip",
+    topic: "roundtrip",
+    title: "Round trip through an open connection",
+    metrics: ["roundtrip-p50", "roundtrip-p99"],
+  },
+  { name: "idle", topic: "idle", title: "Resident memory per idle connection", metrics: ["idle-memory"] },
+]
+
+/**
+ * Writes the charts, the figures, and the generated part of performance.md; the prose around it stays.
+ *
+ * @param {Results} results
+ * @param {string} docs directory of performance.md
+ * @returns {string[]} the files written
+ */
+export function writeReport(results, docs) {
+  const directory = join(docs, "performance")
+  mkdirSync(directory, { recursive: true })
+  const files = []
+  const write = (file, text) => {
+    writeFileSync(file, text)
+    files.push(file)
+  }
+  const drawn = charts.filter(({ metrics }) => results.peers.some(({ id }) => results.samples[id]?.[metrics[0]]))
+  for (const chart of drawn) write(join(directory, `${chart.name}.svg`), draw(chart, results))
+  write(join(directory, "results.json"), `${JSON.stringify(results, null, 2)}\n`)
+
+  const page = join(docs, "performance.md")
+  const text = readFileSync(page, "utf8")
+  const from = text.indexOf(begin)
+  const to = text.indexOf(end)
+  if (from < 0 || to < from) throw new Error(`${page} has lost the marks around the results`)
+  write(page, text.slice(0, from + begin.length) + section(results, drawn) + text.slice(to))
+  return files
+}
+
+/**
+ * @param {(typeof charts)[number]} chart
+ * @param {Results} results
+ */
+function draw({ topic: topicId, title, metrics }, results) {
+  const topic = topics.find(({ id }) => id === topicId)
+  const shown = topic.metrics.filter(({ id }) => metrics.includes(id))
+  const [{ unit, better, digits }] = shown
+  return barChart({
+    title,
+    subtitle: `${unit}, ${better} is better; median, and the least and most of the rounds`,
+    series: shown.map((metric) => metric.title),
+    digits,
+    rows: results.peers
+      .filter(({ id }) => metrics.some((metric) => results.samples[id]?.[metric]))
+      .map(({ id, title, kind }) => ({
+        label: title,
+        ours: kind === "gateway",
+        bars: shown.map((metric) => {
+          const samples = results.samples[id]?.[metric.id]
+          return samples && summarize(samples)
+        }),
+      })),
+  })
+}
+
+/**
+ * @param {Results} results
+ * @param {typeof charts} drawn
+ */
+function section(results, drawn) {
+  const { machine, options, peers, missing, ceiling } = results
+  const comparison = ratios(results)
+  return `
+
+Measured on ${results.date.slice(0, 10)}: ${machine.cpu}, ${machine.cpus} CPUs, ${machine.memoryGiB} GiB, ${machine.system},
+Linux ${machine.kernel}. ${options.rounds} rounds, windows of ${options.seconds} s after ${options.warmup} s of warm-up; each figure is the median of the
+rounds, and ± the largest deviation from it.
+
+${markdownTable(
+  ["Proxy", "Version"],
+  peers.map(({ title, version }) => [title, version]),
+)}
+${missing.map(({ title, missing }) => `\n${title} is not in the tables: ${missing}\n`).join("")}
+### The gateway as a multiple of the best of its peers
+
+${markdownTable(comparison.head, comparison.rows)}
+${tables(results)
+  .map(
+    ({ title, explanation, head, rows }, i) => `
+### ${title}
+
+${explanation}
+
+${drawn
+  .filter(({ topic }) => topic === topicIn(results, i))
+  .map(({ name, title }) => `![${title}](performance/${name}.svg)\n`)
+  .join("\n")}
+${markdownTable(head, rows)}
+`,
+  )
+  .join("")}
+### Without a proxy
+
+What the load generator and the backend do by themselves, on their one core.
+
+${markdownTable(
+  ["", ""],
+  Object.entries(ceiling).map(([name, value]) => [name, value.toFixed(2)]),
+)}
+
+All samples are in [results.json](performance/results.json).
+
+`
+}
+
+/**
+ * @param {Results} results
+ * @param {number} index of a table
+ */
+function topicIn(results, index) {
+  const { title } = tables(results)[index]
+  return topics.find((topic) => topic.title === title)?.id
+}
+
+// `node bench/docs.mjs` draws anew from the figures of the last full run.
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const docs = fileURLToPath(new URL("../docs", import.meta.url))
+  const results = JSON.parse(readFileSync(process.argv[2] ?? join(docs, "performance", "results.json"), "utf8"))
+  for (const file of writeReport(results, docs)) console.log(file)
+}

@@ -1,0 +1,172 @@
+/**
+ * @typedef {object} Metric One column of the table.
+ * @property {string} id
+ * @property {string} title
+ * @property {string} unit
+ * @property {"more" | "less"} better
+ * @property {number} digits decimals to print
+ *
+ * @typedef {object} Measure One run of the load generator.
+ * @property {string} id
+ * @property {"source" | "sink" | "echo"} backend
+ * @property {string} mode of the load generator
+ * @property {number} connections
+ * @property {boolean} [fresh] whether the proxy is started anew for it
+ * @property {(result: any) => Record<string, number>} values figure by metric id
+ *
+ * @typedef {object} Topic Metrics that are shown together.
+ * @property {string} id
+ * @property {string} title
+ * @property {string} explanation
+ * @property {readonly Metric[]} metrics
+ */
+
+/** Connections open at once while connections per second are measured. */
+const churnConcurrency = 32
+
+/** Connections held open while idle memory is measured. */
+export const idleConnections = 5000
+
+const bulkConnections = [1, 4, 64]
+
+/** @type {readonly Topic[]} */
+export const topics = [
+  bulkTopic("download", "Download", "from the backend to the client"),
+  bulkTopic("upload", "Upload", "from the client to the backend"),
+  {
+    id: "connections",
+    title: "Connections",
+    explanation: `Connect, a ClientHello of 1.8 KB, one reply of the same size, close; ${churnConcurrency} at a time, as fast as they go.`,
+    metrics: [
+      { id: "connection-cpu", title: "CPU per connection", unit: "µs", better: "less", digits: 0 },
+      { id: "connection-rate", title: "connections per second", unit: "1/s", better: "more", digits: 0 },
+    ],
+  },
+  {
+    id: "roundtrip",
+    title: "Round trip",
+    explanation: "64 bytes to the backend and back through one open connection, one after the other.",
+    metrics: [
+      { id: "roundtrip-p50", title: "p50", unit: "µs", better: "less", digits: 1 },
+      { id: "roundtrip-p99", title: "p99", unit: "µs", better: "less", digits: 1 },
+      { id: "roundtrip-p999", title: "p99.9", unit: "µs", better: "less", digits: 1 },
+      { id: "roundtrip-cpu", title: "CPU", unit: "µs", better: "less", digits: 1 },
+    ],
+  },
+  {
+    id: "idle",
+    title: "Idle connections",
+    explanation: `Growth of resident memory, of all processes of the proxy, from 100 connections served and closed to ${idleConnections} open ones, divided by their number. Kernel memory is not in it.`,
+    metrics: [{ id: "idle-memory", title: "memory per connection", unit: "KiB", better: "less", digits: 1 }],
+  },
+]
+
+/** @type {readonly Measure[]} */
+export const measures = [
+  ...bulkConnections.map((connections) => bulkMeasure("download", "source", connections)),
+  ...bulkConnections.map((connections) => bulkMeasure("upload", "sink", connections)),
+  {
+    id: "connections",
+    backend: "echo",
+    mode: "connect",
+    connections: churnConcurrency,
+    values: ({ cpuSeconds, connections, seconds }) => ({
+      "connection-cpu": (cpuSeconds * 1e6) / connections,
+      "connection-rate": connections / seconds,
+    }),
+  },
+  {
+    id: "roundtrip",
+    backend: "echo",
+    mode: "roundtrip",
+    connections: 1,
+    values: ({ p50Us, p99Us, p999Us, cpuSeconds, roundTrips }) => ({
+      "roundtrip-p50": p50Us,
+      "roundtrip-p99": p99Us,
+      "roundtrip-p999": p999Us,
+      "roundtrip-cpu": (cpuSeconds * 1e6) / roundTrips,
+    }),
+  },
+  {
+    id: "idle",
+    backend: "echo",
+    mode: "idle",
+    connections: idleConnections,
+    fresh: true,
+    values: ({ residentBytes, connections }) => ({ "idle-memory": residentBytes / connections / 1024 }),
+  },
+]
+
+/**
+ * What the project holds itself to, as ratios to peers in the same run (newest Node.js, oldest Node.js).
+ *
+ * @type {readonly { metric: string, peers: readonly string[], newest: number, oldest: number }[]}
+ */
+export const targets = [
+  ...bulkConnections.map((n) => ({
+    metric: `download-${n}`,
+    peers: ["haproxy", "haproxy-splice", "nginx"],
+    newest: 2.5,
+    oldest: 2,
+  })),
+  ...bulkConnections.map((n) => ({
+    metric: `upload-${n}`,
+    peers: ["haproxy", "haproxy-splice", "nginx"],
+    newest: 1.2,
+    oldest: 1.2,
+  })),
+  { metric: "connection-cpu", peers: ["nginx"], newest: 1.5, oldest: 2 },
+  { metric: "roundtrip-p50", peers: ["nginx"], newest: 1.1, oldest: 1.1 },
+  { metric: "roundtrip-p99", peers: ["nginx"], newest: 1.5, oldest: 1.5 },
+  { metric: "idle-memory", peers: ["nginx"], newest: 1, oldest: 1 },
+]
+
+/**
+ * @param {string} id
+ * @returns {Metric}
+ */
+export function metricOf(id) {
+  for (const topic of topics) {
+    const metric = topic.metrics.find((candidate) => candidate.id === id)
+    if (metric) return metric
+  }
+  throw new Error(`no metric ${id}`)
+}
+
+/**
+ * @param {string} id
+ * @param {string} title
+ * @param {string} direction
+ * @returns {Topic}
+ */
+function bulkTopic(id, title, direction) {
+  return {
+    id,
+    title,
+    explanation: `Bytes carried ${direction} per second of the proxy's CPU time, as fast as they go.`,
+    metrics: bulkConnections.map((n) => ({
+      id: `${id}-${n}`,
+      title: n === 1 ? "1 connection" : `${n} connections`,
+      unit: "GB/CPU-s",
+      better: "more",
+      digits: 2,
+    })),
+  }
+}
+
+/**
+ * @param {"download" | "upload"} mode
+ * @param {"source" | "sink"} backend
+ * @param {number} connections
+ * @returns {Measure}
+ */
+function bulkMeasure(mode, backend, connections) {
+  const id = `${mode}-${connections}`
+  return {
+    id,
+    backend,
+    mode,
+    connections,
+    values: ({ bytes, cpuSeconds }) => ({ [id]: bytes / 1e9 / cpuSeconds }),
+  }
+}

@@ -1,0 +1,177 @@
+import { execFileSync, spawnSync } from "node:child_process"
+import { existsSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+
+/**
+ * @typedef {object} Launch What a peer needs to start.
+ * @property {number} port TCP port to listen on, 127.0.0.1
+ * @property {Record<string, number>} routes backend port on 127.0.0.1 by server name
+ * @property {string} directory for configuration and process files, made for this process alone
+ *
+ * @typedef {object} Peer A proxy under measurement.
+ * @property {string} id
+ * @property {string} title
+ * @property {"gateway" | "native" | "naive"} kind
+ * @property {string} version as the program tells it
+ * @property {(launch: Launch) => string[]} command writes the configuration and returns the command line
+ *
+ * @typedef {object} MissingPeer
+ * @property {string} id
+ * @property {string} title
+ * @property {string} missing what to do about it
+ */
+
+const here = fileURLToPath(new URL(".", import.meta.url))
+const dist = fileURLToPath(new URL("../../dist/index.js", import.meta.url))
+const install = "not installed: run `sudo sh bench/install-peers.sh`"
+
+/**
+ * Every peer, those that cannot be run included.
+ *
+ * @param {readonly string[]} nodes paths of the Node.js binaries to run the Node peers on
+ * @returns {(Peer | MissingPeer)[]}
+ */
+export function findPeers(nodes) {
+  return [
+    ...nodes.map((node) => nodePeer("tlsroute", "tlsroute", "gateway", node, nodes.length > 1)),
+    native("haproxy", "HAProxy", "haproxy", ["-v"], (launch) => haproxy(launch, false)),
+    native("haproxy-splice", "HAProxy, splice-auto", "haproxy", ["-v"], (launch) => haproxy(launch, true)),
+    native("nginx", "NGINX", "nginx", ["-v"], (launch) => nginx(launch, "16k")),
+    native("nginx-64k", "NGINX, 64k buffers", "nginx", ["-v"], (launch) => nginx(launch, "64k")),
+    native("sniproxy", "sniproxy", "sniproxy", ["-V"], sniproxy),
+    ...nodes.map((node) => nodePeer("naive", "socket.pipe", "naive", node, nodes.length > 1)),
+  ]
+}
+
+/**
+ * @param {string} name
+ * @param {string} title
+ * @param {"gateway" | "naive"} kind
+ * @param {string} node
+ * @param {boolean} several
+ * @returns {Peer | MissingPeer}
+ */
+function nodePeer(name, title, kind, node, several) {
+  const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim()
+  const major = version.slice(1).split(".")[0]
+  const identity = several ? { id: `${name}-node${major}`, title: `${title}, Node ${major}` } : { id: name, title }
+  if (kind === "gateway" && !existsSync(dist)) return { ...identity, missing: "not built: run `npm run build`" }
+  return {
+    ...identity,
+    kind,
+    version: `Node.js ${version}`,
+    command: ({ port, routes }) => [node, join(here, `${name}.mjs`), JSON.stringify({ port, routes })],
+  }
+}
+
+/**
+ * @param {string} id
+ * @param {string} title
+ * @param {string} program
+ * @param {string[]} versionArguments
+ * @param {Peer["command"]} command
+ * @returns {Peer | MissingPeer}
+ */
+function native(id, title, program, versionArguments, command) {
+  const told = spawnSync(program, versionArguments, { encoding: "utf8" })
+  if (told.error) return { id, title, missing: install }
+  if (program === "nginx" && !existsSync(nginxStreamModule)) {
+    return { id, title, missing: "its stream module is not installed: run `sudo sh bench/install-peers.sh`" }
+  }
+  const version = /\d+(\.\d+)+[^\s]*/.exec(told.stdout + told.stderr)?.[0] ?? "unknown"
+  return { id, title, kind: "native", version, command }
+}
+
+/**
+ * @param {Launch} launch
+ * @param {boolean} splice
+ */
+function haproxy({ port, routes, directory }, splice) {
+  const names = Object.keys(routes)
+  const file = join(directory, "haproxy.cfg")
+  writeFileSync(
+    file,
+    `global
+  nbthread 1
+  maxconn 6000
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+${splice ? "  option splice-auto\n" : ""}frontend tls
+  bind 127.0.0.1:${port} backlog 4096
+  tcp-request inspect-delay 5s
+  tcp-request content accept if { req.ssl_hello_type 1 }
+  tcp-request content reject if WAIT_END
+${names.map((name, i) => `  use_backend backend${i} if { req.ssl_sni -i ${name} }`).join("\n")}
+${names.map((name, i) => `backend backend${i}\n  server server 127.0.0.1:${routes[name]}`).join("\n")}
+`,
+  )
+  return ["haproxy", "-db", "-f", file]
+}
+
+const nginxStreamModule = "/usr/lib/nginx/modules/ngx_stream_module.so"
+
+/**
+ * @param {Launch} launch
+ * @param {string} bufferSize NGINX's default is 16k
+ */
+function nginx({ port, routes, directory }, bufferSize) {
+  const file = join(directory, "nginx.conf")
+  const entries = Object.entries(routes)
+  writeFileSync(
+    file,
+    `load_module ${nginxStreamModule};
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid ${directory}/nginx.pid;
+error_log ${directory}/error.log;
+events {
+  worker_connections 19000;
+}
+stream {
+  map $ssl_preread_server_name $backend {
+    hostnames;
+${entries.map(([name], i) => `    ${name} backend${i};`).join("\n")}
+  }
+${entries.map(([, backend], i) => `  upstream backend${i} { server 127.0.0.1:${backend}; }`).join("\n")}
+  server {
+    listen 127.0.0.1:${port} backlog=4096;
+    ssl_preread on;
+    tcp_nodelay on;
+    proxy_buffer_size ${bufferSize};
+    proxy_timeout 1h;
+    proxy_pass $backend;
+  }
+}
+`,
+  )
+  return ["nginx", "-c", file, "-p", directory, "-e", `${directory}/error.log`]
+}
+
+/** @param {Launch} launch */
+function sniproxy({ port, routes, directory }) {
+  const file = join(directory, "sniproxy.conf")
+  writeFileSync(
+    file,
+    `pidfile ${directory}/sniproxy.pid
+error_log {
+  filename ${directory}/error.log
+  priority error
+}
+listener 127.0.0.1:${port} {
+  protocol tls
+  table backends
+}
+table backends {
+${Object.entries(routes)
+  .map(([name, backend]) => `  ^${name.replaceAll(".", "\\\\.")}$ 127.0.0.1:${backend}`)
+  .join("\n")}
+}
+`,
+  )
+  return ["sniproxy", "-f", "-n", "20000", "-c", file]
+}
