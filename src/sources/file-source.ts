@@ -1,0 +1,121 @@
+import { normalize } from "node:path"
+import type { GatewayResources, ObjectRef } from "../routing/resources.ts"
+import { ManifestSet, type SourceLocation } from "./manifest-set.ts"
+import { PathWatcher } from "./path-watcher.ts"
+import { type ScannedPath, scanPaths } from "./scan.ts"
+import { SourceError } from "./source-error.ts"
+import { loadYaml } from "./yaml-module.ts"
+
+/** Bounds of what is read. */
+export interface ReadOptions {
+  /** Largest file read, in bytes. A larger one is reported and not read. Default: 16 MiB. */
+  readonly maxFileBytes?: number
+}
+
+/** How {@link fileSource} follows its files. */
+export interface FileSourceOptions extends ReadOptions {
+  /** Quiet time after a change before the files are read again, in milliseconds. Default: 100. */
+  readonly debounce?: number
+  /**
+   * Time between looks at the files for changes that the file system does not announce (network mounts, far ends
+   * of links), in milliseconds. Default: 2000.
+   */
+  readonly pollInterval?: number
+}
+
+/** A source over files: what `createPassthroughGateway` takes as `source`. */
+export interface FileSource {
+  /** Yields a snapshot at the start and after every change, until the signal aborts. */
+  (signal: AbortSignal): AsyncIterable<GatewayResources>
+  /**
+   * Tells where a field of an object stands in the files as last read, for reporting problems that routing finds.
+   * `path` is a field path such as `spec.listeners[0].tls.mode`, or `""` for the object itself.
+   */
+  locate(object: ObjectRef, path: string): SourceLocation | undefined
+}
+
+/** Everything the files said when they were read. */
+export interface ReadResult {
+  /** The snapshot, with what could not be read in `problems`. */
+  readonly resources: GatewayResources
+  /**
+   * Tells where a field of an object is written. `path` is a field path such as `spec.listeners[0].tls.mode`, or `""`
+   * for the object itself; a field that is missing gives the place where it would stand. `undefined` when no file
+   * holds the object.
+   */
+  locate(object: ObjectRef, path: string): SourceLocation | undefined
+}
+
+const DEFAULT_MAX_FILE_BYTES = 16 * 1024 * 1024
+
+/**
+ * Reads manifests and follows their changes: files of YAML documents or JSON, and directories of them
+ * (`.yaml`, `.yml`, `.json`; not those of directories within).
+ *
+ * Editors' atomic renames and the `..data` swap of mounted ConfigMaps are followed. A file that breaks while it is
+ * followed, and a named path that disappears, keep their last good version in force and are reported in `problems`
+ * with line and column; a file deleted from a directory takes its objects with it. Objects that still say the same
+ * keep their identity from snapshot to snapshot.
+ *
+ * Iterating throws {@link SourceError} with code `PathNotFound` when a named path does not exist at the start, and
+ * with code `YamlMissing` when the optional package `yaml` is not installed.
+ *
+ * ```ts
+ * const gateway = createPassthroughGateway({ source: fileSource("gateway.yaml") })
+ * ```
+ */
+export function fileSource(pathOrPaths: string | readonly string[], options: FileSourceOptions = {}): FileSource {
+  const paths = listPaths(pathOrPaths)
+  const timing = { debounce: options.debounce ?? 100, pollInterval: options.pollInterval ?? 2_000 }
+  let latest: ManifestSet | undefined
+
+  async function* follow(signal: AbortSignal): AsyncGenerator<GatewayResources, void, undefined> {
+    const manifests = new ManifestSet(await loadYaml(), options.maxFileBytes ?? DEFAULT_MAX_FILE_BYTES)
+    using watcher = new PathWatcher(paths, timing, signal)
+    let scanned = await watcher.scan()
+    requirePresent(scanned)
+    let last: GatewayResources | undefined
+    while (!signal.aborted) {
+      const snapshot = await manifests.update(scanned)
+      latest = manifests
+      if (snapshot !== last) {
+        last = snapshot
+        yield snapshot
+      }
+      if (!(await watcher.changedSince(scanned))) return
+      scanned = await watcher.scan()
+    }
+  }
+
+  return Object.assign(follow, {
+    locate: (object: ObjectRef, path: string) => latest?.locate(object, path),
+  })
+}
+
+/**
+ * Reads manifests once: the same files and directories as {@link fileSource}.
+ *
+ * Throws {@link SourceError} with code `PathNotFound` when a named path does not exist, and with code `YamlMissing`
+ * when the optional package `yaml` is not installed. Everything else that is wrong is in `resources.problems`.
+ */
+export async function readResources(
+  pathOrPaths: string | readonly string[],
+  options: ReadOptions = {},
+): Promise<ReadResult> {
+  const manifests = new ManifestSet(await loadYaml(), options.maxFileBytes ?? DEFAULT_MAX_FILE_BYTES)
+  const scanned = await scanPaths(listPaths(pathOrPaths))
+  requirePresent(scanned)
+  const resources = await manifests.update(scanned)
+  return { resources, locate: (object, path) => manifests.locate(object, path) }
+}
+
+function listPaths(pathOrPaths: string | readonly string[]): readonly string[] {
+  const paths = typeof pathOrPaths === "string" ? [pathOrPaths] : pathOrPaths
+  return [...new Set(paths.map((path) => normalize(path)))]
+}
+
+function requirePresent(scanned: readonly ScannedPath[]): void {
+  for (const entry of scanned) {
+    if ("missing" in entry && entry.missing) throw new SourceError("PathNotFound", `${entry.path}: ${entry.message}`)
+  }
+}

@@ -1,0 +1,200 @@
+import { setImmediate as nextTurn } from "node:timers/promises"
+import { isDeepStrictEqual } from "node:util"
+import type { GatewayResources, KubernetesObject, ObjectRef, ResourceProblem } from "../routing/resources.ts"
+import { type ParsedDocument, parseDocument, splitDocuments } from "./manifest.ts"
+import { keyOf, refOf, sameElements, sortObjects } from "./objects.ts"
+import { readText, type ScannedFile, type ScannedPath } from "./scan.ts"
+import { composeDocument } from "./yaml-document.ts"
+import type { YamlModule } from "./yaml-module.ts"
+
+/** Where something is written. Lines and columns count from 1. */
+export interface SourceLocation {
+  /** Path of the file, as given or joined to the directory given. */
+  readonly file: string
+  /** Line in the file. */
+  readonly line: number
+  /** Column in the line, in UTF-16 code units. */
+  readonly column: number
+}
+
+/** A document with its place in the file. */
+interface PlacedDocument {
+  readonly text: string
+  readonly line: number
+  readonly parsed: ParsedDocument
+}
+
+/** A file as last read. */
+interface ManifestFile {
+  readonly scanned: ScannedFile
+  readonly text: string | undefined
+  /** The documents in force: of the last version without errors, else of the first. */
+  readonly documents: readonly PlacedDocument[]
+  /** Whether those are of a version without errors. */
+  readonly sound: boolean
+  readonly problems: readonly ResourceProblem[]
+}
+
+/** An object with the document it stands in. */
+interface PlacedObject {
+  readonly file: string
+  readonly document: PlacedDocument
+  readonly path: string
+  readonly object: KubernetesObject
+}
+
+/** A long parse gives way to connections after this time. */
+const SLICE_MS = 8
+
+/**
+ * All manifests of a source and the snapshot they make. Parses only documents whose text changed, keeps the
+ * identity of objects that say the same, and keeps the last good version of a file that breaks.
+ */
+export class ManifestSet {
+  readonly #yaml: YamlModule
+  readonly #maxFileBytes: number
+  #paths: ReadonlyMap<string, ReadonlyMap<string, ManifestFile>> = new Map()
+  #objects: ReadonlyMap<string, PlacedObject> = new Map()
+  #snapshot: GatewayResources = {}
+
+  constructor(yaml: YamlModule, maxFileBytes: number) {
+    this.#yaml = yaml
+    this.#maxFileBytes = maxFileBytes
+  }
+
+  /** Reads what changed. Returns the new snapshot, or the last one itself when it would say the same. */
+  async update(paths: readonly ScannedPath[]): Promise<GatewayResources> {
+    const next = new Map<string, ReadonlyMap<string, ManifestFile>>()
+    const problems: ResourceProblem[] = []
+    const turn = { startedAt: performance.now() }
+    for (const scanned of paths) {
+      const before = this.#paths.get(scanned.path)
+      if ("message" in scanned) {
+        const kept = before !== undefined && before.size > 0 ? "; its last version stays in force" : ""
+        const message = `${scanned.message}${kept}`
+        problems.push({ ...fileProblem(scanned.path, message), location: { file: scanned.path } })
+        next.set(scanned.path, before ?? new Map())
+        continue
+      }
+      const files = new Map<string, ManifestFile>()
+      for (const file of scanned.files) files.set(file.file, await this.#readFile(file, before?.get(file.file), turn))
+      next.set(scanned.path, files)
+    }
+    this.#paths = next
+    return this.#assemble(problems)
+  }
+
+  /** Finds where a field is written; the object itself for `""`. `undefined` when no file holds the object. */
+  locate(ref: ObjectRef, path: string): SourceLocation | undefined {
+    // Routing names objects with the default namespace it was given; files may leave it out.
+    const placed = this.#objects.get(keyOf(ref)) ?? this.#objects.get(keyOf({ ...ref, namespace: "" }))
+    if (placed === undefined) return undefined
+    const { document, positions } = composeDocument(this.#yaml, placed.document.text)
+    if (document === undefined) return undefined
+    const { line, column } = positions.of(document, [placed.path, path].filter((part) => part !== "").join("."))
+    return { file: placed.file, line: placed.document.line + line, column }
+  }
+
+  async #readFile(
+    scanned: ScannedFile,
+    before: ManifestFile | undefined,
+    turn: { startedAt: number },
+  ): Promise<ManifestFile> {
+    const untouched = before?.scanned.signature === scanned.signature && !before.scanned.fresh
+    if (before !== undefined && (untouched || !scanned.regular)) return before
+    const { file } = scanned
+    const read = await readText(file, this.#maxFileBytes)
+    if ("failure" in read) {
+      const message = before?.sound ? `${read.failure}; its last good version stays in force` : read.failure
+      const problems = [{ ...fileProblem(file, message), location: { file } }]
+      return { scanned, text: undefined, documents: before?.documents ?? [], sound: before?.sound ?? false, problems }
+    }
+    const { text } = read
+    if (before !== undefined && before.text === text) return { ...before, scanned }
+
+    const known = new Map(before?.documents.map((document) => [document.text, document.parsed]))
+    const documents: PlacedDocument[] = []
+    for (const part of splitDocuments(text)) {
+      documents.push({ ...part, parsed: known.get(part.text) ?? parseDocument(this.#yaml, part.text) })
+      if (performance.now() - turn.startedAt < SLICE_MS) continue
+      await nextTurn()
+      turn.startedAt = performance.now()
+    }
+    const sound = documents.every(({ parsed }) => parsed.faults.every(({ severity }) => severity !== "error"))
+    const keep = !sound && before?.sound === true
+    const problems = documents.flatMap(({ line, parsed }) =>
+      parsed.faults.map((fault) => ({
+        severity: fault.severity,
+        code: fault.code,
+        path: "",
+        message:
+          keep && fault.severity === "error"
+            ? `${fault.message}; the last good version of the file stays in force`
+            : fault.message,
+        location: { file, line: line + fault.line, column: fault.column },
+      })),
+    )
+    if (keep) return { scanned, text, documents: before.documents, sound: true, problems }
+    return { scanned, text, documents, sound, problems }
+  }
+
+  /** Puts the snapshot together from all files. */
+  #assemble(pathProblems: readonly ResourceProblem[]): GatewayResources {
+    const problems = [...pathProblems]
+    const objects = new Map<string, PlacedObject>()
+    for (const [file, manifest] of new Map([...this.#paths.values()].flatMap((files) => [...files]))) {
+      problems.push(...manifest.problems)
+      for (const document of manifest.documents) {
+        for (const { path, object: parsed } of document.parsed.objects) {
+          const ref = refOf(parsed)
+          const key = keyOf(ref)
+          const former = this.#objects.get(key)?.object
+          const object = former !== undefined && isDeepStrictEqual(former, parsed) ? former : parsed
+          const earlier = objects.get(key)
+          if (earlier !== undefined) problems.push(duplicateProblem(ref, earlier, file, document))
+          // As with kubectl apply, the last one written is in force; deleting keeps the order of the files.
+          objects.delete(key)
+          objects.set(key, { file, document, path, object })
+        }
+      }
+    }
+    this.#objects = objects
+    const sorted = sortObjects(
+      Array.from(objects.values(), ({ object }) => object),
+      problems,
+      this.#snapshot,
+    )
+    if (!sameSnapshot(this.#snapshot, sorted)) this.#snapshot = sorted
+    return this.#snapshot
+  }
+}
+
+function fileProblem(file: string, message: string): ResourceProblem {
+  return { severity: "error", code: "UnreadableFile", path: "", message: `${file}: ${message}` }
+}
+
+function duplicateProblem(
+  object: ObjectRef,
+  earlier: PlacedObject,
+  file: string,
+  { line }: PlacedDocument,
+): ResourceProblem {
+  return {
+    severity: "error",
+    code: "DuplicateObject",
+    object,
+    path: "",
+    message: `defined again at ${file}:${line + 1}, which is the one in force; rename or remove one of them`,
+    location: { file: earlier.file, line: earlier.document.line + 1, column: 1 },
+  }
+}
+
+function sameSnapshot(a: GatewayResources, b: GatewayResources): boolean {
+  const { problems: problemsOfA = [], ...listsOfA } = a
+  const { problems: problemsOfB = [], ...listsOfB } = b
+  const names = new Set([...Object.keys(listsOfA), ...Object.keys(listsOfB)]) as Set<keyof typeof listsOfA>
+  return (
+    [...names].every((name) => sameElements(listsOfA[name] ?? [], listsOfB[name] ?? [])) &&
+    isDeepStrictEqual(problemsOfA, problemsOfB)
+  )
+}

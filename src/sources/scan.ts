@@ -1,0 +1,110 @@
+import type { BigIntStats } from "node:fs"
+import { open, readdir, stat } from "node:fs/promises"
+import { extname, join } from "node:path"
+
+/** A file as it was when looked at. */
+export interface ScannedFile {
+  /** Path as given, or joined to the directory as given. */
+  readonly file: string
+  /** Changes whenever the file is written or replaced, within the granularity of the file system's clock. */
+  readonly signature: string
+  /** Written so recently that a further write could leave the signature as it is. */
+  readonly fresh: boolean
+  /** False for a pipe or device, which can be read only once. */
+  readonly regular: boolean
+}
+
+/** A path that was named, and what stands there. */
+export type ScannedPath =
+  | { readonly path: string; readonly files: readonly ScannedFile[] }
+  /** Nothing there, or not accessible. */
+  | { readonly path: string; readonly missing: boolean; readonly message: string }
+
+// The coarsest clock of a file system in use is FAT's, with two seconds.
+const CLOCK_GRANULARITY_MS = 2_000
+
+const EXTENSIONS: ReadonlySet<string> = new Set([".yaml", ".yml", ".json"])
+
+/**
+ * Looks at every named path. A directory gives its `.yaml`, `.yml` and `.json` files in order of name, not those
+ * of directories in it and nothing that starts with a dot, as the `..data` link of a mounted ConfigMap does.
+ */
+export async function scanPaths(paths: readonly string[]): Promise<ScannedPath[]> {
+  return Promise.all(paths.map(scanPath))
+}
+
+async function scanPath(path: string): Promise<ScannedPath> {
+  try {
+    const stats = await stat(path, { bigint: true })
+    if (!stats.isDirectory()) return { path, files: [describe(path, stats)] }
+    const names = (await readdir(path)).filter((name) => !name.startsWith(".") && EXTENSIONS.has(extname(name))).sort()
+    const files = await Promise.all(names.map((name) => scanEntry(join(path, name))))
+    return { path, files: files.filter((file) => file !== undefined) }
+  } catch (error) {
+    const missing = isErrno(error) && (error.code === "ENOENT" || error.code === "ENOTDIR")
+    return { path, missing, message: readFailure(error) }
+  }
+}
+
+async function scanEntry(file: string): Promise<ScannedFile | undefined> {
+  try {
+    const stats = await stat(file, { bigint: true })
+    return stats.isFile() ? describe(file, stats) : undefined
+  } catch (error) {
+    // Listed and gone: deleted meanwhile. Reading a link that leads nowhere will tell what is wrong with it.
+    const signature = isErrno(error) ? `${file}:${error.code}` : file
+    return { file, signature, fresh: true, regular: true }
+  }
+}
+
+function describe(file: string, stats: BigIntStats): ScannedFile {
+  const { dev, ino, size, mtimeNs, ctimeNs, mtimeMs, ctimeMs } = stats
+  if (!stats.isFile()) return { file, signature: [file, dev, ino].join(":"), fresh: false, regular: false }
+  const written = Number(mtimeMs > ctimeMs ? mtimeMs : ctimeMs)
+  return {
+    file,
+    signature: [file, dev, ino, size, mtimeNs, ctimeNs].join(":"),
+    fresh: written > Date.now() - CLOCK_GRANULARITY_MS,
+    regular: true,
+  }
+}
+
+/** What a file holds, or why it cannot be read. */
+export type FileText = { readonly text: string } | { readonly failure: string }
+
+/** Reads a UTF-8 file of at most `maxBytes`, and never more than that. */
+export async function readText(file: string, maxBytes: number): Promise<FileText> {
+  try {
+    await using handle = await open(file, "r")
+    const chunks: Buffer[] = []
+    let total = 0
+    for (;;) {
+      const { bytesRead, buffer } = await handle.read({ buffer: Buffer.allocUnsafe(64 * 1024) })
+      if (bytesRead === 0) break
+      total += bytesRead
+      if (total > maxBytes) return { failure: `larger than the limit of ${maxBytes} bytes` }
+      chunks.push(buffer.subarray(0, bytesRead))
+    }
+    // A byte order mark is dropped by the decoder.
+    return { text: new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks, total)) }
+  } catch (error) {
+    return { failure: error instanceof TypeError ? "not UTF-8 text" : readFailure(error) }
+  }
+}
+
+const FAILURES: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or directory",
+  ENOTDIR: "no such file or directory",
+  EACCES: "permission denied",
+  EISDIR: "is a directory",
+  ELOOP: "too many symbolic links",
+}
+
+function readFailure(error: unknown): string {
+  if (!isErrno(error)) return String(error)
+  return FAILURES[error.code ?? ""] ?? error.message
+}
+
+function isErrno(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "code" in error
+}
