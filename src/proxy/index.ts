@@ -1,4 +1,23 @@
+/**
+ * The data plane: accept, read the ClientHello, ask a router, dial, splice.
+ *
+ * @packageDocumentation
+ */
+export type { ClientHello } from "../client-hello/hello.ts"
+export type { BalancePolicy } from "./balance/policy.ts"
+export { type WeightedChoice, WeightedRoundRobin } from "./balance/weighted-round-robin.ts"
+export { isSafeDestination } from "./destinations.ts"
+export { ListenError, ProxyError, type ProxyErrorCode } from "./errors.ts"
 export { type AccessList, admits, type Cidr, CidrList, parseCidr } from "./limits/cidr.ts"
+export {
+  type AddressLookup,
+  type AddressRecord,
+  DnsCache,
+  type DnsCacheOptions,
+  type NameResolver,
+  systemLookup,
+} from "./names.ts"
+export type { CloseOptions, Deadlines, ListenOptions, RefusalMode, SpliceProxyOptions } from "./options.ts"
 export {
   encodeProxyV1,
   encodeProxyV2,
@@ -13,4 +32,16 @@ export {
   type ProxyHeaderResult,
   parseProxyHeader,
 } from "./proxy-protocol/parser.ts"
+export { type SpliceOptions, type SpliceResult, spliceSockets } from "./pump.ts"
+export type {
+  ConnectionDurations,
+  ConnectionInfo,
+  ConnectionOutcome,
+  ConnectionRecord,
+  ConnectionSnapshot,
+  ConnectionState,
+  EndedBy,
+  Rejection,
+  RejectReason,
+} from "./record.ts"
 export type * from "./router.ts"

@@ -1,0 +1,59 @@
+import { BlockList, isIPv6 } from "node:net"
+
+/** Where a name must not lead by itself: whoever controls a DNS zone would reach into this machine or its cloud's metadata. */
+const FORBIDDEN: readonly (readonly [network: string, prefix: number, family: "ipv4" | "ipv6"])[] = [
+  // "This host on this network" (RFC 1122 section 3.2.1.3); Linux takes 0.0.0.0 for loopback.
+  ["0.0.0.0", 8, "ipv4"],
+  // Loopback (RFC 1122).
+  ["127.0.0.0", 8, "ipv4"],
+  // Link-local (RFC 3927), with the clouds' metadata service at 169.254.169.254.
+  ["169.254.0.0", 16, "ipv4"],
+  // Metadata services outside of link-local: Alibaba Cloud and Oracle Cloud.
+  ["100.100.100.200", 32, "ipv4"],
+  ["192.0.0.192", 32, "ipv4"],
+  // Multicast (RFC 5771), reserved and broadcast (RFC 1112).
+  ["224.0.0.0", 4, "ipv4"],
+  ["240.0.0.0", 4, "ipv4"],
+  // Unspecified and loopback (RFC 4291).
+  ["::", 127, "ipv6"],
+  // Link-local (RFC 4291).
+  ["fe80::", 10, "ipv6"],
+  // Amazon's metadata service over IPv6.
+  ["fd00:ec2::", 32, "ipv6"],
+  // Multicast (RFC 4291).
+  ["ff00::", 8, "ipv6"],
+]
+
+const forbidden = new BlockList()
+for (const [network, prefix, family] of FORBIDDEN) forbidden.addSubnet(network, prefix, family)
+
+/**
+ * Whether an address that came out of DNS may be dialled: not loopback, link-local, multicast, unspecified,
+ * nor a cloud's metadata service, an IPv4 address within an IPv6 one (mapped, or NAT64 under `64:ff9b::/96`)
+ * included. Private networks may: backends live there.
+ */
+export function isSafeDestination(address: string): boolean {
+  if (!isIPv6(address)) return !forbidden.check(address, "ipv4")
+  if (forbidden.check(address, "ipv6")) return false
+  const embedded = embeddedIPv4(address)
+  return embedded === undefined || !forbidden.check(embedded, "ipv4")
+}
+
+/** IPv4 address in the last 32 bits, for the prefixes that the system or a translator would send to it. */
+function embeddedIPv4(address: string): string | undefined {
+  const groups = expand(address)
+  const prefix = groups.slice(0, 6).join(":")
+  if (prefix !== "0:0:0:0:0:ffff" && prefix !== "0:0:0:0:0:0" && prefix !== "64:ff9b:0:0:0:0") return undefined
+  const [high = 0, low = 0] = groups.slice(6).map((group) => Number.parseInt(group, 16))
+  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
+}
+
+function expand(address: string): string[] {
+  // The URL parser writes any valid IPv6 literal in one form: hexadecimal groups without leading zeros.
+  const canonical = new URL(`http://[${address.replace(/%.*$/, "")}]`).hostname.slice(1, -1)
+  const [head = "", tail] = canonical.split("::")
+  const before = head === "" ? [] : head.split(":")
+  if (tail === undefined) return before
+  const after = tail === "" ? [] : tail.split(":")
+  return [...before, ...new Array<string>(8 - before.length - after.length).fill("0"), ...after]
+}

@@ -1,0 +1,62 @@
+/** Stable codes of {@link ProxyError}. */
+export type ProxyErrorCode =
+  /** A port could not be bound, or the key is taken. */
+  | "ERR_TLSROUTE_LISTEN"
+  /** A bound listener reported an error later, for example no file descriptors left. */
+  | "ERR_TLSROUTE_ACCEPT"
+  /** The router threw or answered nonsense; the connection was refused. */
+  | "ERR_TLSROUTE_ROUTER"
+  /** A name could not be resolved to any address. */
+  | "ERR_TLSROUTE_NAME"
+  /** A name resolved only to addresses that must not be dialled. */
+  | "ERR_TLSROUTE_FORBIDDEN_ADDRESS"
+  /** A method was called in a state that does not allow it, or with an option that cannot work. */
+  | "ERR_TLSROUTE_PROXY_USAGE"
+
+/** What the proxy throws from its methods or reports in its `error` event. */
+export class ProxyError extends Error {
+  override readonly name: string = "ProxyError"
+
+  /**
+   * @param code - stable code
+   * @param message - what is wrong and what to do
+   * @param options - the cause, when another error led here
+   */
+  constructor(
+    readonly code: ProxyErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+  }
+}
+
+/** A port that could not be bound. */
+export class ListenError extends ProxyError {
+  override readonly name = "ListenError"
+
+  /**
+   * @param key - key given to `listen`
+   * @param host - address asked for; `undefined` stands for every address
+   * @param port - port asked for
+   * @param reason - the system's own code, for example `EADDRINUSE` or `EACCES`
+   * @param options - the cause
+   */
+  constructor(
+    readonly key: string,
+    readonly host: string | undefined,
+    readonly port: number,
+    readonly reason: string,
+    options?: ErrorOptions,
+  ) {
+    super("ERR_TLSROUTE_LISTEN", `Cannot listen on ${host ?? "*"}:${port}: ${advice(reason, port)}`, options)
+  }
+}
+
+function advice(reason: string, port: number): string {
+  if (reason === "EADDRINUSE") return "another program has this port; stop it or choose another port (EADDRINUSE)"
+  if (reason === "EACCES")
+    return `not allowed; ports below 1024 need a privilege, so map port ${port} to a higher one (EACCES)`
+  if (reason === "EADDRNOTAVAIL") return "no network interface has this address (EADDRNOTAVAIL)"
+  return reason
+}

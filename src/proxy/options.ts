@@ -1,0 +1,71 @@
+import type { BalancePolicy } from "./balance/policy.ts"
+import type { NameResolver } from "./names.ts"
+import type { Router } from "./router.ts"
+
+/** Time limits in milliseconds. `Infinity` turns one off. They are kept to about a tenth of a second, never early. */
+export interface Deadlines {
+  /** From accept to a whole ClientHello, whatever trickles in. Default 10 000. */
+  readonly hello: number
+  /** From the router's answer to an established backend connection, name lookup and every retry included. Default 5 000. */
+  readonly dial: number
+  /** Without a byte either way. Default 3 600 000. */
+  readonly idle: number
+  /** Without a byte, once one side has ended. Default 120 000. */
+  readonly halfClosed: number
+  /** From accept to the end, whatever happens. Default `Infinity`. */
+  readonly max: number
+}
+
+/** Limits used where an option is left out. */
+export const DEFAULT_DEADLINES: Deadlines = {
+  hello: 10_000,
+  dial: 5_000,
+  idle: 3_600_000,
+  halfClosed: 120_000,
+  max: Number.POSITIVE_INFINITY,
+}
+
+/**
+ * How a refused client learns of it. `close`: a plain FIN after its ClientHello, as Gateway API clients
+ * expect. `reset`: RST. `alert`: a fatal TLS alert, then FIN (`unrecognized_name` where no route matches,
+ * `decode_error` for an invalid ClientHello, `internal_error` when no backend could be reached).
+ */
+export type RefusalMode = "close" | "reset" | "alert"
+
+/** Options of a {@link SpliceProxy}. */
+export interface SpliceProxyOptions {
+  /** Decides where connections go. */
+  readonly router: Router
+  /** Time limits; those left out keep their defaults. */
+  readonly deadlines?: Partial<Deadlines>
+  /** How refused clients learn of it. Default `close`. */
+  readonly refusal?: RefusalMode
+  /** Largest ClientHello taken, in bytes on the wire. Default 65 536. */
+  readonly maxHelloBytes?: number
+  /** Endpoints tried per connection before it is refused. Default 3. */
+  readonly dialAttempts?: number
+  /** How endpoints of a target share connections. Default `least-connections`. */
+  readonly balance?: BalancePolicy
+  /** Resolves targets given by name. Default: a new {@link DnsCache}. */
+  readonly names?: NameResolver
+}
+
+/** What to bind. */
+export interface ListenOptions {
+  /** Name of the listener, unique in the proxy; routers and records are told of it. */
+  readonly key: string
+  /** Address to bind. Default: every address, IPv6 and IPv4. */
+  readonly host?: string | undefined
+  /** TCP port; 0 lets the system choose. */
+  readonly port: number
+  /** Length of the kernel's queue of connections not accepted yet. Default 511. */
+  readonly backlog?: number
+  /** Share the port with other sockets that ask for it too (`SO_REUSEPORT`; Node.js 22.12 or newer, Linux and some BSDs). */
+  readonly reusePort?: boolean
+}
+
+/** How to close. */
+export interface CloseOptions {
+  /** Milliseconds that live connections may go on before they are ended. Default 30 000; 0 ends them at once. */
+  readonly drainTimeout?: number
+}

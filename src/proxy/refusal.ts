@@ -1,0 +1,40 @@
+import type { RejectReason } from "./record.ts"
+
+/** Alert descriptions (RFC 8446 section 6, RFC 6066 section 3). */
+const DECODE_ERROR = 50
+const INTERNAL_ERROR = 80
+const UNRECOGNIZED_NAME = 112
+
+const DESCRIPTIONS: Readonly<Record<RejectReason, number>> = {
+  "not-tls": DECODE_ERROR,
+  "invalid-hello": DECODE_ERROR,
+  "hello-too-large": DECODE_ERROR,
+  "hello-timeout": DECODE_ERROR,
+  refused: UNRECOGNIZED_NAME,
+  "router-error": INTERNAL_ERROR,
+  "no-endpoints": INTERNAL_ERROR,
+  unresolved: INTERNAL_ERROR,
+  "forbidden-address": INTERNAL_ERROR,
+  "dial-failed": INTERNAL_ERROR,
+  "dial-timeout": INTERNAL_ERROR,
+}
+
+/**
+ * A fatal alert in one record (RFC 8446 section 6), for a client that is refused.
+ *
+ * @param reason - why it is refused
+ */
+export function alertFor(reason: RejectReason): Buffer {
+  return Buffer.from([21, 3, 3, 0, 2, 2, DESCRIPTIONS[reason]])
+}
+
+/**
+ * Which reason an error of the ClientHello parser counts as.
+ *
+ * @param code - the error's code
+ */
+export function rejectReason(code: string): "not-tls" | "hello-too-large" | "invalid-hello" {
+  if (code === "not-tls") return "not-tls"
+  if (code === "too-large") return "hello-too-large"
+  return "invalid-hello"
+}

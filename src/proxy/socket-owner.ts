@@ -1,0 +1,85 @@
+import type { Socket } from "node:net"
+
+/**
+ * Who answers for a socket's events. Each socket has one owner at a time; ownership moves as its
+ * connection goes from state to state, while the listeners are attached once. They are plain functions
+ * shared by all sockets: no closure is made per connection.
+ */
+export interface SocketOwner {
+  /** The socket is connected. Only for sockets that dial. */
+  socketConnected?(socket: Socket): void
+  /** Bytes arrived. Not for sockets that read into slabs. */
+  socketData?(socket: Socket, chunk: Buffer): void
+  /** The peer ended its stream. */
+  socketEnded(socket: Socket): void
+  /** What was written has reached the kernel. */
+  socketDrained?(socket: Socket): void
+  /** The socket failed; `socketClosed` follows. */
+  socketFailed(socket: Socket, error: Error): void
+  /** The socket is gone. */
+  socketClosed(socket: Socket): void
+}
+
+const OWNER = Symbol("owner")
+
+type OwnedSocket = Socket & { [OWNER]?: SocketOwner }
+
+/** Gives a socket its first owner. Its `data` events begin to flow. */
+export function adoptReading(socket: Socket, owner: SocketOwner): void {
+  adopt(socket, owner)
+  socket.on("data", onData)
+}
+
+/** Gives a socket its first owner, when something else takes its bytes. */
+export function adopt(socket: Socket, owner: SocketOwner): void {
+  ;(socket as OwnedSocket)[OWNER] = owner
+  socket.on("end", onEnd)
+  socket.on("drain", onDrain)
+  socket.on("error", onError)
+  socket.on("close", onClose)
+}
+
+/** Gives a dialling socket its first owner. */
+export function adoptDialing(socket: Socket, owner: SocketOwner): void {
+  adopt(socket, owner)
+  socket.on("connect", onConnect)
+}
+
+/** Moves a socket to its next owner. */
+export function handOver(socket: Socket, owner: SocketOwner): void {
+  ;(socket as OwnedSocket)[OWNER] = owner
+}
+
+function onConnect(this: OwnedSocket): void {
+  this[OWNER]?.socketConnected?.(this)
+}
+
+function onData(this: OwnedSocket, chunk: Buffer): void {
+  this[OWNER]?.socketData?.(this, chunk)
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[OWNER]?.socketEnded(this)
+}
+
+function onDrain(this: OwnedSocket): void {
+  this[OWNER]?.socketDrained?.(this)
+}
+
+function onError(this: OwnedSocket, error: Error): void {
+  this[OWNER]?.socketFailed(this, error)
+}
+
+function onClose(this: OwnedSocket): void {
+  this[OWNER]?.socketClosed(this)
+}
+
+/** Ends a socket with RST, or without where it is not TCP. Does nothing once it is destroyed. */
+export function reset(socket: Socket): void {
+  if (socket.destroyed) return
+  try {
+    socket.resetAndDestroy()
+  } catch {
+    socket.destroy()
+  }
+}
