@@ -26,7 +26,7 @@ export function buildClientHello(serverName) {
       vector(
         2,
         Buffer.concat([u16(0x0a0a), vector(2, u8(0))]),
-        Buffer.concat([u16(0x11ec), vector(2, random(1216))]),
+        Buffer.concat([u16(0x11ec), vector(2, mlKemKey(random), random(32))]),
         Buffer.concat([u16(0x001d), vector(2, random(32))]),
       ),
     ),
@@ -60,6 +60,20 @@ function randomBytes(seed) {
     }
     return Buffer.concat(blocks).subarray(0, length)
   }
+}
+
+/**
+ * An encapsulation key that ML-KEM-768 takes for valid (FIPS 203 section 7.2): 12-bit coefficients below 3329, and a seed.
+ *
+ * @param {(length: number) => Buffer} random
+ */
+function mlKemKey(random) {
+  const key = random(1184)
+  for (let i = 0; i < 1152; i += 3) {
+    const pair = key.readUIntLE(i, 3)
+    key.writeUIntLE(((pair & 0xfff) % 3329) | (((pair >> 12) % 3329) << 12), i, 3)
+  }
+  return key
 }
 
 /** @param {number[]} values */

@@ -36,7 +36,7 @@ export const topics = [
   {
     id: "connections",
     title: "Connections",
-    explanation: `Connect, a ClientHello of 1.8 KB, one reply of the same size, close; ${churnConcurrency} at a time, as fast as they go.`,
+    explanation: `Connect, a ClientHello of 1.7 KB, one reply of the same size, close; ${churnConcurrency} at a time, as fast as they go.`,
     metrics: [
       { id: "connection-cpu", title: "CPU per connection", unit: "µs", better: "less", digits: 0 },
       { id: "connection-rate", title: "connections per second", unit: "1/s", better: "more", digits: 0 },
