@@ -19,7 +19,7 @@ import { verifyProxy } from "./verify.mjs"
  * @property {string} date ISO 8601
  * @property {{ cpu: string, cpus: number, memoryGiB: number, kernel: string, system: string }} machine
  * @property {{ rounds: number, seconds: number, warmup: number }} options
- * @property {{ id: string, title: string, kind: "gateway" | "native" | "naive", version: string }[]} peers
+ * @property {{ id: string, title: string, kind: "gateway" | "native" | "script", version: string }[]} peers
  * @property {{ id: string, title: string, missing: string }[]} missing
  * @property {Record<string, Record<string, number[]>>} samples by peer and metric, in the order of the rounds
  * @property {Record<string, number>} ceiling what the load generator does without a proxy between
@@ -32,6 +32,7 @@ const help = `Usage: npm run bench -- [options]
   --seconds S    length of one measured window (1; 3 with --full)
   --only TEXT    peers or measures whose name contains TEXT; may be repeated
   --node PATH    Node.js binary for the gateway and the naive proxy; may be repeated (this one)
+  --script PATH  measures another Node.js proxy too, which takes the argument of peers/naive.mjs; may be repeated
   --full         on the oldest and the newest supported Node.js, and writes docs/performance.md
   --proxy-cpu N  CPU for the proxy (first allowed)
   --load-cpu N   CPU for the load generator and the backend (second allowed)
@@ -48,6 +49,7 @@ const { values: options } = parseArgs({
     seconds: { type: "string" },
     only: { type: "string", multiple: true, default: [] },
     node: { type: "string", multiple: true },
+    script: { type: "string", multiple: true, default: [] },
     full: { type: "boolean", default: false },
     "proxy-cpu": { type: "string" },
     "load-cpu": { type: "string" },
@@ -73,7 +75,10 @@ async function main() {
   const backendProgram = compile("backend")
 
   const nodes = options.node ?? (options.full ? installNodes() : [process.execPath])
-  const all = findPeers(nodes.map((node) => (node.includes("/") ? resolve(node) : node)))
+  const all = findPeers(
+    nodes.map((node) => (node.includes("/") ? resolve(node) : node)),
+    options.script.map((script) => resolve(script)),
+  )
   const peerFilter = options.only.filter((text) => all.some(({ id }) => id.includes(text)))
   const measureFilter = options.only.filter((text) => measures.some(({ id }) => id.includes(text)))
   const unknown = options.only.filter((text) => !peerFilter.includes(text) && !measureFilter.includes(text))

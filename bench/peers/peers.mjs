@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process"
 import { existsSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { join, parse } from "node:path"
 import { fileURLToPath } from "node:url"
 
 /**
@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url"
  * @typedef {object} Peer A proxy under measurement.
  * @property {string} id
  * @property {string} title
- * @property {"gateway" | "native" | "naive"} kind
+ * @property {"gateway" | "native" | "script"} kind
  * @property {string} version as the program tells it
  * @property {(launch: Launch) => string[]} command writes the configuration and returns the command line
  *
@@ -30,38 +30,41 @@ const install = "not installed: run `sudo sh bench/install-peers.sh`"
  * Every peer, those that cannot be run included.
  *
  * @param {readonly string[]} nodes paths of the Node.js binaries to run the Node peers on
+ * @param {readonly string[]} scripts paths of further proxies, that take the same argument as naive.mjs
  * @returns {(Peer | MissingPeer)[]}
  */
-export function findPeers(nodes) {
+export function findPeers(nodes, scripts) {
+  const several = nodes.length > 1
   return [
-    ...nodes.map((node) => nodePeer("tlsroute", "tlsroute", "gateway", node, nodes.length > 1)),
+    ...nodes.map((node) => nodePeer("tlsroute", "gateway", join(here, "tlsroute.mjs"), node, several)),
     native("haproxy", "HAProxy", "haproxy", ["-v"], (launch) => haproxy(launch, false)),
     native("haproxy-splice", "HAProxy, splice-auto", "haproxy", ["-v"], (launch) => haproxy(launch, true)),
     native("nginx", "NGINX", "nginx", ["-v"], (launch) => nginx(launch, "16k")),
     native("nginx-64k", "NGINX, 64k buffers", "nginx", ["-v"], (launch) => nginx(launch, "64k")),
     native("sniproxy", "sniproxy", "sniproxy", ["-V"], sniproxy),
-    ...nodes.map((node) => nodePeer("naive", "socket.pipe", "naive", node, nodes.length > 1)),
+    ...nodes.map((node) => nodePeer("socket.pipe", "script", join(here, "naive.mjs"), node, several)),
+    ...scripts.flatMap((script) => nodes.map((node) => nodePeer(parse(script).name, "script", script, node, several))),
   ]
 }
 
 /**
  * @param {string} name
- * @param {string} title
- * @param {"gateway" | "naive"} kind
+ * @param {"gateway" | "script"} kind
+ * @param {string} script
  * @param {string} node
- * @param {boolean} several
+ * @param {boolean} several whether it is measured on more than one Node.js
  * @returns {Peer | MissingPeer}
  */
-function nodePeer(name, title, kind, node, several) {
+function nodePeer(name, kind, script, node, several) {
   const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim()
   const major = version.slice(1).split(".")[0]
-  const identity = several ? { id: `${name}-node${major}`, title: `${title}, Node ${major}` } : { id: name, title }
+  const identity = several ? { id: `${name}-node${major}`, title: `${name}, Node ${major}` } : { id: name, title: name }
   if (kind === "gateway" && !existsSync(dist)) return { ...identity, missing: "not built: run `npm run build`" }
   return {
     ...identity,
     kind,
     version: `Node.js ${version}`,
-    command: ({ port, routes }) => [node, join(here, `${name}.mjs`), JSON.stringify({ port, routes })],
+    command: ({ port, routes }) => [node, script, JSON.stringify({ port, routes })],
   }
 }
 
