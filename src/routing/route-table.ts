@@ -61,7 +61,14 @@ export type BackendRefusal =
 /** What a backendRef resolved to. `id` is the same for equal targets across snapshots. */
 export type BackendTarget =
   | { readonly kind: "endpoints"; readonly id: string; readonly endpoints: readonly Endpoint[] }
-  | { readonly kind: "name"; readonly id: string; readonly host: string; readonly port: number }
+  | {
+      readonly kind: "name"
+      readonly id: string
+      readonly host: string
+      readonly port: number
+      /** The name itself was allowed, so it may resolve to addresses that `isForbiddenExternalAddress` tells. */
+      readonly anyAddress?: boolean
+    }
   | { readonly kind: "invalid"; readonly id: string; readonly reason: BackendRefusal; readonly message: string }
 
 /** One backendRef with its share. */

@@ -1,0 +1,199 @@
+import { type Admission, type Admitted, GATEWAY_API_GROUP, type KindInfo, readHeader } from "./admission.ts"
+import { common } from "./admitted-gateway.ts"
+import { canonicalIp } from "./ip-address.ts"
+import { arrayOf, field, integerOf, isAbsent, stringOf } from "./json.ts"
+import type { EndpointSlice, KubernetesObject, ReferenceGrant, Service } from "./resources.ts"
+import type { Endpoint } from "./route-table.ts"
+
+const SERVICE: KindInfo = { group: "", kind: "Service", namespaced: true, versions: ["v1"] }
+const ENDPOINT_SLICE: KindInfo = {
+  group: "discovery.k8s.io",
+  kind: "EndpointSlice",
+  namespaced: true,
+  versions: ["v1", "v1beta1"],
+}
+const REFERENCE_GRANT: KindInfo = {
+  group: GATEWAY_API_GROUP,
+  kind: "ReferenceGrant",
+  namespaced: true,
+  versions: ["v1", "v1beta1"],
+}
+
+/** Label that names the Service an EndpointSlice belongs to. */
+export const SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+
+export interface AdmittedServicePort {
+  /** `""` when it has none. */
+  readonly name: string
+  readonly port: number
+  readonly protocol: string
+  /** Number of the pods' port; `undefined` when it is a name. */
+  readonly targetPort: number | undefined
+}
+
+export interface AdmittedService extends Admitted<Service> {
+  readonly externalName: string | undefined
+  /** Canonical cluster addresses; empty for headless Services. */
+  readonly clusterIPs: readonly string[]
+  readonly ports: readonly AdmittedServicePort[]
+}
+
+/** An endpoint before its port is known. */
+export interface SliceEndpoint {
+  readonly address: string
+  readonly ready: boolean
+  /** Shutting down, and still answering: used when nothing is ready. */
+  readonly servingWhileTerminating: boolean
+  readonly details: Omit<Endpoint, "address" | "port">
+}
+
+export interface AdmittedEndpointSlice extends Admitted<EndpointSlice> {
+  /** `namespace/name` of its Service; `undefined` when the label is missing. */
+  readonly service: string | undefined
+  readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: string }[]
+  readonly endpoints: readonly SliceEndpoint[]
+}
+
+export interface AdmittedGrant extends Admitted<ReferenceGrant> {
+  readonly from: readonly { readonly group: string; readonly kind: string; readonly namespace: string }[]
+  readonly to: readonly { readonly group: string; readonly kind: string; readonly name: string | undefined }[]
+}
+
+/** Reads a Service. */
+export function admitService(object: Service, defaultNamespace: string): Admission<AdmittedService> {
+  const header = readHeader(object, SERVICE, defaultNamespace)
+  if ("problems" in header) return { admitted: undefined, problems: header.problems }
+  const spec = field(object, "spec")
+  const external = field(spec, "type") === "ExternalName"
+  const ports: AdmittedServicePort[] = []
+  for (const entry of arrayOf(field(spec, "ports")) ?? []) {
+    const port = integerOf(field(entry, "port"), 1, 65_535)
+    if (port === undefined) continue
+    const target = field(entry, "targetPort")
+    ports.push({
+      name: stringOf(field(entry, "name")) ?? "",
+      port,
+      protocol: stringOf(field(entry, "protocol")) ?? "TCP",
+      targetPort: isAbsent(target) ? port : integerOf(target, 1, 65_535),
+    })
+  }
+  const listed = arrayOf(field(spec, "clusterIPs")) ?? []
+  const addresses = [field(spec, "clusterIP"), ...listed].map((value) =>
+    typeof value === "string" ? canonicalIp(value) : undefined,
+  )
+  return {
+    admitted: {
+      ...common(object, header),
+      externalName: external ? (stringOf(field(spec, "externalName")) ?? "") : undefined,
+      clusterIPs: [...new Set(addresses.filter((address) => address !== undefined))],
+      ports,
+    },
+  }
+}
+
+/** Reads an EndpointSlice. Endpoints whose address is no IP address are left out. */
+export function admitEndpointSlice(object: EndpointSlice, defaultNamespace: string): Admission<AdmittedEndpointSlice> {
+  const header = readHeader(object, ENDPOINT_SLICE, defaultNamespace)
+  if ("problems" in header) return { admitted: undefined, problems: header.problems }
+  const service = header.labels.get(SERVICE_NAME_LABEL)
+  if (service === undefined) {
+    header.findings.warn("Required", "metadata.labels", `without the label ${SERVICE_NAME_LABEL} no Service uses it`)
+  }
+  const ports: { name: string; port: number; protocol: string }[] = []
+  for (const entry of arrayOf(field(object, "ports")) ?? []) {
+    const port = integerOf(field(entry, "port"), 1, 65_535)
+    if (port === undefined) continue
+    const name = stringOf(field(entry, "name")) ?? ""
+    ports.push({ name, port, protocol: stringOf(field(entry, "protocol")) ?? "TCP" })
+  }
+  const endpoints: SliceEndpoint[] = []
+  for (const [at, entry] of (arrayOf(field(object, "endpoints")) ?? []).entries()) {
+    // The API server promises that all addresses of one endpoint are the same; only the first is used.
+    const first = arrayOf(field(entry, "addresses"))?.[0]
+    const address = typeof first === "string" ? canonicalIp(first) : undefined
+    if (address === undefined) {
+      header.findings.error(
+        "InvalidValue",
+        `endpoints[${at}].addresses[0]`,
+        "must be an IP address; the endpoint is ignored",
+      )
+      continue
+    }
+    endpoints.push(readEndpoint(entry, address))
+  }
+  return {
+    admitted: {
+      ...common(object, header),
+      service: service === undefined ? undefined : `${header.ref.namespace}/${service}`,
+      ports,
+      endpoints,
+    },
+  }
+}
+
+/** Reads a ReferenceGrant. An entry that cannot be read permits nothing. */
+export function admitGrant(object: ReferenceGrant, defaultNamespace: string): Admission<AdmittedGrant> {
+  const header = readHeader(object, REFERENCE_GRANT, defaultNamespace)
+  if ("problems" in header) return { admitted: undefined, problems: header.problems }
+  const { findings } = header
+  const spec = field(object, "spec")
+  const from: { group: string; kind: string; namespace: string }[] = []
+  for (const [at, entry] of (arrayOf(field(spec, "from")) ?? []).entries()) {
+    const group = stringOf(field(entry, "group"))
+    const kind = stringOf(field(entry, "kind"))
+    const namespace = stringOf(field(entry, "namespace"))
+    if (group !== undefined && kind !== undefined && namespace !== undefined) from.push({ group, kind, namespace })
+    else findings.error("Required", `spec.from[${at}]`, "group, kind and namespace are required; it permits nothing")
+  }
+  const to: { group: string; kind: string; name: string | undefined }[] = []
+  for (const [at, entry] of (arrayOf(field(spec, "to")) ?? []).entries()) {
+    const group = stringOf(field(entry, "group"))
+    const kind = stringOf(field(entry, "kind"))
+    const name = field(entry, "name")
+    if (group !== undefined && kind !== undefined && (isAbsent(name) || typeof name === "string")) {
+      to.push({ group, kind, name: name ?? undefined })
+    } else
+      findings.error("Required", `spec.to[${at}]`, "group and kind are required, name is a string; it permits nothing")
+  }
+  return { admitted: { ...common(object, header), from, to } }
+}
+
+/** Reads an object of a kind that only a backend resolver knows. Its key tells the kind too. */
+export function admitOther(object: KubernetesObject, defaultNamespace: string): Admission<Admitted<KubernetesObject>> {
+  const apiVersion = stringOf(field(object, "apiVersion")) ?? ""
+  const slash = apiVersion.indexOf("/")
+  const group = slash === -1 ? "" : apiVersion.slice(0, slash)
+  const kind = stringOf(field(object, "kind")) ?? ""
+  const version = apiVersion.slice(slash + 1)
+  const header = readHeader(object, { group, kind, namespaced: true, versions: [version] }, defaultNamespace)
+  if ("problems" in header) return { admitted: undefined, problems: header.problems }
+  return { admitted: { ...common(object, header), key: otherKey(header.ref) } }
+}
+
+/** Key of an object among those of other kinds. */
+export function otherKey(ref: { group: string; kind: string; namespace: string; name: string }): string {
+  return `${ref.group}/${ref.kind}/${ref.namespace}/${ref.name}`
+}
+
+function readEndpoint(entry: unknown, address: string): SliceEndpoint {
+  const conditions = field(entry, "conditions")
+  // Unknown readiness is to be read as ready, unknown serving as readiness.
+  const ready = field(conditions, "ready") !== false
+  const serving = field(conditions, "serving")
+  const terminating = field(conditions, "terminating") === true
+  const zone = stringOf(field(entry, "zone"))
+  const nodeName = stringOf(field(entry, "nodeName"))
+  const forZones = (arrayOf(field(field(entry, "hints"), "forZones")) ?? [])
+    .map((zoneHint) => stringOf(field(zoneHint, "name")))
+    .filter((name) => name !== undefined)
+  return {
+    address,
+    ready,
+    servingWhileTerminating: terminating && (isAbsent(serving) ? ready : serving === true),
+    details: {
+      ...(zone === undefined ? {} : { zone }),
+      ...(nodeName === undefined ? {} : { nodeName }),
+      ...(forZones.length === 0 ? {} : { forZones }),
+    },
+  }
+}

@@ -1,0 +1,48 @@
+import type { AdmittedGateway, AdmittedGatewayClass, Fault } from "./admitted-gateway.ts"
+import type { ResolvedOptions } from "./options.ts"
+
+/** Which Gateways are ours. */
+export interface ClassSelection {
+  /** Classes that name our controller, with why they are refused. */
+  readonly ours: ReadonlyMap<string, { readonly class: AdmittedGatewayClass; readonly fault: Fault | undefined }>
+  /** Whether the snapshot holds no class at all, so that every Gateway counts. */
+  readonly everyGateway: boolean
+}
+
+/** Picks the classes that name our controller. `present` tells whether there is any class object, usable or not. */
+export function selectClasses(
+  classes: Iterable<AdmittedGatewayClass>,
+  present: boolean,
+  options: ResolvedOptions,
+): ClassSelection {
+  const ours = new Map<string, { class: AdmittedGatewayClass; fault: Fault | undefined }>()
+  for (const candidate of classes) {
+    if (candidate.controllerName !== options.controllerName) continue
+    ours.set(candidate.key, { class: candidate, fault: classFault(candidate, options) })
+  }
+  return { ours, everyGateway: !present }
+}
+
+/** Whether a Gateway is ours to serve and to write status for. */
+export function isOurGateway(gateway: AdmittedGateway, selection: ClassSelection, options: ResolvedOptions): boolean {
+  if (options.gatewayClassNames !== undefined && !options.gatewayClassNames.has(gateway.className)) return false
+  return selection.everyGateway || selection.ours.has(gateway.className)
+}
+
+/** Whether CRDs of this bundle version have the shapes that this implementation reads. */
+export function isSupportedBundle(version: string): boolean {
+  return /^v1\.\d+/.test(version)
+}
+
+function classFault(candidate: AdmittedGatewayClass, options: ResolvedOptions): Fault | undefined {
+  if (candidate.hasParameters) {
+    return { reason: "InvalidParameters", message: "spec.parametersRef is not supported; remove it" }
+  }
+  if (options.bundleVersion !== undefined && !isSupportedBundle(options.bundleVersion)) {
+    return {
+      reason: "UnsupportedVersion",
+      message: `CRDs of bundle version ${options.bundleVersion} are not supported`,
+    }
+  }
+  return undefined
+}

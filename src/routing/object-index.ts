@@ -1,0 +1,149 @@
+import type { Admission, Admitted } from "./admission.ts"
+import type { ResourceProblem } from "./resources.ts"
+
+/** What became of one key between two snapshots. */
+export interface ObjectChange<A> {
+  readonly key: string
+  readonly before: A | undefined
+  readonly after: A | undefined
+}
+
+/**
+ * The objects of one kind by key. An update costs work only for objects whose identity changed; objects
+ * are never changed in place.
+ */
+export class ObjectIndex<T, A extends Admitted<unknown>> {
+  readonly #admit: (object: T, defaultNamespace: string) => Admission<A>
+  readonly #defaultNamespace: string
+  readonly #admissions = new WeakMap<object, Admission<A>>()
+  readonly #byKey = new Map<string, A>()
+  #objects: readonly T[] = []
+  #clashes = false
+
+  constructor(admit: (object: T, defaultNamespace: string) => Admission<A>, defaultNamespace: string) {
+    this.#admit = admit
+    this.#defaultNamespace = defaultNamespace
+  }
+
+  /** Number of objects given, usable or not. */
+  get length(): number {
+    return this.#objects.length
+  }
+
+  get(key: string): A | undefined {
+    return this.#byKey.get(key)
+  }
+
+  values(): IterableIterator<A> {
+    return this.#byKey.values()
+  }
+
+  /** Takes the objects of a new snapshot and tells what changed, by key. */
+  update(objects: unknown): readonly ObjectChange<A>[] {
+    const next: readonly T[] = Array.isArray(objects) ? objects.slice() : []
+    const { removed, added } = difference(this.#objects, next)
+    this.#objects = next
+    if (removed.length === 0 && added.length === 0) return []
+    return this.#clashes ? this.#reindex() : (this.#apply(removed, added) ?? this.#reindex())
+  }
+
+  /** Problems of every object in this snapshot; may be called after later updates. */
+  problems(): () => ResourceProblem[] {
+    const objects = this.#objects
+    return () => {
+      const problems: ResourceProblem[] = []
+      const seen = new Set<string>()
+      for (const object of objects) {
+        const admission = this.#admission(object)
+        if ("problems" in admission) {
+          problems.push(...admission.problems)
+          continue
+        }
+        const { admitted } = admission
+        if (seen.has(admitted.key)) problems.push(duplicate(admitted))
+        else {
+          seen.add(admitted.key)
+          if (admitted.problems.length > 0) problems.push(...admitted.problems)
+        }
+      }
+      return problems
+    }
+  }
+
+  /** Applies a small difference; `undefined` when two objects share a key, so that order must be asked. */
+  #apply(removed: readonly T[], added: readonly T[]): readonly ObjectChange<A>[] | undefined {
+    const changes = new Map<string, { key: string; before: A | undefined; after: A | undefined }>()
+    for (const object of removed) {
+      const { admitted } = this.#admission(object)
+      if (admitted !== undefined) changes.set(admitted.key, { key: admitted.key, before: admitted, after: undefined })
+    }
+    for (const object of added) {
+      const { admitted } = this.#admission(object)
+      if (admitted === undefined) continue
+      const change = changes.get(admitted.key)
+      if (change === undefined ? this.#byKey.has(admitted.key) : change.after !== undefined) return undefined
+      changes.set(admitted.key, { key: admitted.key, before: change?.before, after: admitted })
+    }
+    for (const { key, after } of changes.values()) {
+      if (after === undefined) this.#byKey.delete(key)
+      else this.#byKey.set(key, after)
+    }
+    return [...changes.values()]
+  }
+
+  /** Indexes everything anew: of objects that share a key the first stays. */
+  #reindex(): readonly ObjectChange<A>[] {
+    const before = new Map(this.#byKey)
+    this.#byKey.clear()
+    this.#clashes = false
+    for (const object of this.#objects) {
+      const { admitted } = this.#admission(object)
+      if (admitted === undefined) continue
+      if (this.#byKey.has(admitted.key)) this.#clashes = true
+      else this.#byKey.set(admitted.key, admitted)
+    }
+    const changes: ObjectChange<A>[] = []
+    for (const key of new Set([...before.keys(), ...this.#byKey.keys()])) {
+      const change = { key, before: before.get(key), after: this.#byKey.get(key) }
+      if (change.before !== change.after) changes.push(change)
+    }
+    return changes
+  }
+
+  #admission(object: T): Admission<A> {
+    if (typeof object !== "object" || object === null) return this.#admit(object, this.#defaultNamespace)
+    let admission = this.#admissions.get(object)
+    if (admission === undefined) {
+      admission = this.#admit(object, this.#defaultNamespace)
+      this.#admissions.set(object, admission)
+    }
+    return admission
+  }
+}
+
+function duplicate(admitted: Admitted<unknown>): ResourceProblem {
+  return {
+    severity: "error",
+    code: "Duplicate",
+    object: admitted.ref,
+    path: "metadata.name",
+    message: `${admitted.ref.kind} ${admitted.key} is there more than once; the first is used`,
+  }
+}
+
+/** Objects of one list only, by identity. Lists that differ in a few places cost one pass of comparisons. */
+function difference<T>(before: readonly T[], after: readonly T[]): { removed: readonly T[]; added: readonly T[] } {
+  const shorter = Math.min(before.length, after.length)
+  let start = 0
+  while (start < shorter && before[start] === after[start]) start++
+  let end = 0
+  while (end < shorter - start && before[before.length - 1 - end] === after[after.length - 1 - end]) end++
+  const old = before.slice(start, before.length - end)
+  const fresh = after.slice(start, after.length - end)
+  if (old.length === 0 || fresh.length === 0) return { removed: old, added: fresh }
+  const inOld = new Set(old)
+  const inFresh = new Set(fresh)
+  // Sets forget repetition; a list that repeats an object is told apart by its length.
+  if (inOld.size !== old.length || inFresh.size !== fresh.length) return { removed: old, added: fresh }
+  return { removed: old.filter((object) => !inFresh.has(object)), added: fresh.filter((object) => !inOld.has(object)) }
+}

@@ -1,0 +1,71 @@
+import type { BackendResolver } from "./backend-resolver.ts"
+import type { ObjectRef } from "./resources.ts"
+
+/** `controllerName` when none is given. */
+export const DEFAULT_CONTROLLER_NAME = "tlsroute.dev/gateway-controller"
+
+/** Features that this implementation supports, named as in `GatewayClass.status.supportedFeatures`. */
+export const DEFAULT_SUPPORTED_FEATURES: readonly string[] = ["Gateway", "ReferenceGrant", "TLSRoute"]
+
+/** How to read a snapshot. */
+export interface RouteTableOptions {
+  /** GatewayClasses with this `spec.controllerName` are ours. Default: {@link DEFAULT_CONTROLLER_NAME}. */
+  readonly controllerName?: string | undefined
+  /** Narrows further to Gateways of these classes. Default: every class that is ours. */
+  readonly gatewayClassNames?: readonly string[] | undefined
+  /** Namespace of objects that name none. Default: `default`. */
+  readonly defaultNamespace?: string | undefined
+  /**
+   * Names that a backendRef without a Service may be dialled by: exact (`httpbin.org`), wildcard
+   * (`*.example.com`) or `*`. `localhost`, metadata services and IP addresses must be spelled out.
+   * Default: none.
+   */
+  readonly externalBackends?: readonly string[] | undefined
+  /**
+   * Whether Services of type ExternalName may be backends; their name must also be allowed by
+   * {@link externalBackends}. Default: false, as Gateway API advises (CVE-2021-25740).
+   */
+  readonly externalNameServices?: boolean | undefined
+  /** Resolvers of further backend kinds, by `group/kind`, for example `multicluster.x-k8s.io/ServiceImport`. */
+  readonly backendResolvers?: Readonly<Record<string, BackendResolver>> | undefined
+  /**
+   * IP addresses that a Gateway listens on when its `spec.addresses` names none, for hosts that assign
+   * one to each Gateway. Must depend on its argument only. Default: every address.
+   */
+  readonly gatewayAddresses?: ((gateway: ObjectRef) => readonly string[] | undefined) | undefined
+  /** Written to `GatewayClass.status.supportedFeatures`. Default: {@link DEFAULT_SUPPORTED_FEATURES}. */
+  readonly supportedFeatures?: readonly string[] | undefined
+  /**
+   * The CRDs' `gateway.networking.k8s.io/bundle-version` annotation, for example `v1.6.1`; decides the
+   * GatewayClass condition SupportedVersion, which is left out when this is.
+   */
+  readonly bundleVersion?: string | undefined
+}
+
+/** Options with every default filled in. */
+export interface ResolvedOptions {
+  readonly controllerName: string
+  readonly gatewayClassNames: ReadonlySet<string> | undefined
+  readonly defaultNamespace: string
+  readonly externalBackends: readonly string[]
+  readonly externalNameServices: boolean
+  readonly backendResolvers: ReadonlyMap<string, BackendResolver>
+  readonly gatewayAddresses: (gateway: ObjectRef) => readonly string[] | undefined
+  readonly supportedFeatures: readonly string[]
+  readonly bundleVersion: string | undefined
+}
+
+/** Fills in the defaults. */
+export function resolveOptions(options: RouteTableOptions = {}): ResolvedOptions {
+  return {
+    controllerName: options.controllerName ?? DEFAULT_CONTROLLER_NAME,
+    gatewayClassNames: options.gatewayClassNames === undefined ? undefined : new Set(options.gatewayClassNames),
+    defaultNamespace: options.defaultNamespace ?? "default",
+    externalBackends: options.externalBackends ?? [],
+    externalNameServices: options.externalNameServices ?? false,
+    backendResolvers: new Map(Object.entries(options.backendResolvers ?? {})),
+    gatewayAddresses: options.gatewayAddresses ?? (() => undefined),
+    supportedFeatures: options.supportedFeatures ?? DEFAULT_SUPPORTED_FEATURES,
+    bundleVersion: options.bundleVersion,
+  }
+}

@@ -1,0 +1,54 @@
+import { compareText } from "./admission.ts"
+import type { Fault } from "./admitted-gateway.ts"
+import type { ObjectRef, ResourceProblem } from "./resources.ts"
+import type { Snapshot } from "./snapshot.ts"
+
+/** Every problem of a snapshot: what the source told first, then by object, in one order whatever the input's. */
+export function collectProblems(snapshot: Snapshot): readonly ResourceProblem[] {
+  const [fromSource, ...fromObjects] = snapshot.objectProblems
+  const problems = fromObjects.flatMap((problemsOf) => problemsOf())
+  for (const { class: ours, fault } of snapshot.listening.classes.ours.values()) {
+    if (fault !== undefined) problems.push(problemOf(ours.ref, "spec", fault))
+  }
+  for (const { gateway, fault, listeners } of snapshot.listening.topology.gateways.values()) {
+    if (fault !== undefined) problems.push(problemOf(gateway.ref, "spec", fault))
+    problems.push(...listenerProblems(gateway.ref, listeners))
+  }
+  for (const { set, fault, listeners } of snapshot.listening.topology.listenerSets.values()) {
+    if (fault !== undefined && fault.reason !== "ListenersNotValid")
+      problems.push(problemOf(set.ref, "spec.parentRef", fault))
+    problems.push(...listenerProblems(set.ref, listeners))
+  }
+  for (const route of snapshot.routes) if (route.problems.length > 0) problems.push(...route.problems)
+  return [...(fromSource?.() ?? []), ...problems.sort(compareProblems)]
+}
+
+function listenerProblems(ref: ObjectRef, listeners: Snapshot["listening"]["served"]): readonly ResourceProblem[] {
+  const problems: ResourceProblem[] = []
+  for (const { spec, fault, invalidKinds } of listeners) {
+    // What was wrong with the listener itself is reported with its field already.
+    if (fault !== undefined && fault !== spec.fault) problems.push(problemOf(ref, spec.path, fault))
+    if (invalidKinds.length === 0) continue
+    const kinds = invalidKinds.map((kind) => `${kind.group}/${kind.kind}`).join(", ")
+    const message = `a TLS listener takes TLSRoute of gateway.networking.k8s.io alone, not ${kinds}`
+    problems.push(problemOf(ref, `${spec.path}.allowedRoutes.kinds`, { reason: "InvalidRouteKinds", message }))
+  }
+  return problems
+}
+
+function problemOf(object: ObjectRef, path: string, fault: Fault): ResourceProblem {
+  return { severity: "error", code: fault.reason, object, path, message: fault.message }
+}
+
+function compareProblems(a: ResourceProblem, b: ResourceProblem): number {
+  return (
+    compareText(nameOf(a.object), nameOf(b.object)) ||
+    compareText(a.path, b.path) ||
+    compareText(a.code, b.code) ||
+    compareText(a.message, b.message)
+  )
+}
+
+function nameOf(ref: ObjectRef | undefined): string {
+  return ref === undefined ? "" : `${ref.kind} ${ref.group} ${ref.namespace}/${ref.name}`
+}

@@ -1,0 +1,17 @@
+import type { Contests } from "./candidates.ts"
+import type { Listening } from "./listening.ts"
+import type { ResolvedOptions } from "./options.ts"
+import type { ResourceProblem } from "./resources.ts"
+import type { RouteState } from "./route-state.ts"
+
+/** Everything computed from one snapshot of resources; never changed after. */
+export interface Snapshot {
+  readonly options: ResolvedOptions
+  readonly listening: Listening
+  /** Routes of each served listener, in the same order. */
+  readonly contests: readonly Contests[]
+  /** Every usable route, by `namespace/name`. */
+  readonly routes: readonly RouteState[]
+  /** What the source found, then what was found in single objects. */
+  readonly objectProblems: readonly (() => readonly ResourceProblem[])[]
+}

@@ -1,0 +1,65 @@
+import { type Contests, updateContests } from "./candidates.ts"
+import { arrayOf, field } from "./json.ts"
+import { type Listening, ListeningIndex } from "./listening.ts"
+import { type ResolvedOptions, type RouteTableOptions, resolveOptions } from "./options.ts"
+import type { GatewayResources, ResourceProblem } from "./resources.ts"
+import { RouteStates } from "./route-states.ts"
+import type { RouteTable } from "./route-table.ts"
+import { Table } from "./table.ts"
+
+/** Builds tables from one snapshot after another, doing again only what a change touches. */
+export interface RouteTableBuilder {
+  /**
+   * Builds the table of a snapshot: the same as {@link buildRouteTable} gives. Objects that kept their
+   * identity since the last call count as unchanged, so they must never be changed in place. Tables built
+   * before stay as they are. Never throws, whatever the objects hold.
+   */
+  build(resources: GatewayResources): RouteTable
+}
+
+/** Creates a builder that remembers the last snapshot; see {@link RouteTableBuilder}. */
+export function createRouteTableBuilder(options?: RouteTableOptions): RouteTableBuilder {
+  return new IncrementalBuilder(resolveOptions(options))
+}
+
+/**
+ * Builds the route table of a snapshot. Pure, and independent of the order of objects. Never throws on bad
+ * objects: each is reported in `problems` with its field path, and the others work on.
+ */
+export function buildRouteTable(resources: GatewayResources, options?: RouteTableOptions): RouteTable {
+  return createRouteTableBuilder(options).build(resources)
+}
+
+class IncrementalBuilder implements RouteTableBuilder {
+  readonly #options: ResolvedOptions
+  readonly #listening: ListeningIndex
+  readonly #routes: RouteStates
+  #last: Listening | undefined
+  #contests: readonly Contests[] = []
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options
+    this.#listening = new ListeningIndex(options)
+    this.#routes = new RouteStates(options)
+  }
+
+  build(resources: GatewayResources): RouteTable {
+    const listening = this.#listening.update(resources)
+    const changes = this.#routes.update(resources, listening)
+    if (listening === this.#last) {
+      if (changes.length > 0) this.#contests = updateContests(this.#contests, listening.served, changes)
+    } else {
+      const all = this.#routes.sorted.map((after) => ({ before: undefined, after }))
+      this.#contests = updateContests([], listening.served, all)
+      this.#last = listening
+    }
+    const fromSource = (arrayOf(field(resources, "problems")) ?? []) as readonly ResourceProblem[]
+    return new Table({
+      options: this.#options,
+      listening,
+      contests: this.#contests,
+      routes: this.#routes.sorted,
+      objectProblems: [() => fromSource, ...this.#listening.problems(), ...this.#routes.problems()],
+    })
+  }
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest"
+import { buildRouteTable } from "../../src/routing/index.ts"
+import type { GatewayResources } from "../../src/routing/resources.ts"
+
+const guide: GatewayResources = {
+  gateways: [
+    {
+      apiVersion: "gateway.networking.k8s.io/v1",
+      kind: "Gateway",
+      metadata: { name: "gateway" },
+      spec: {
+        gatewayClassName: "any",
+        listeners: [{ name: "tls", port: 8000, protocol: "TLS", tls: { mode: "Passthrough" } }],
+      },
+    },
+  ],
+  tlsRoutes: [
+    {
+      apiVersion: "gateway.networking.k8s.io/v1alpha2",
+      kind: "TLSRoute",
+      metadata: { name: "route" },
+      spec: {
+        parentRefs: [{ name: "gateway", port: 8000 }],
+        hostnames: ["httpbin.org"],
+        rules: [{ backendRefs: [{ name: "httpbin.org", port: 443 }] }],
+      },
+    },
+  ],
+}
+
+describe("the reference guide's manifests", () => {
+  it("route httpbin.org to the name when it is allowed as an external backend", () => {
+    const table = buildRouteTable(guide, { defaultNamespace: "httpbin", externalBackends: ["*"] })
+    expect(table.problems).toEqual([])
+    expect(table.listeners.map((binding) => binding.key)).toEqual(["*:8000"])
+    expect(table.match({ port: 8000, serverName: "httpbin.org" })).toMatchObject({
+      matched: true,
+      hostname: "httpbin.org",
+      listener: { id: "Gateway/httpbin/gateway/tls" },
+      route: {
+        ref: { namespace: "httpbin", name: "route" },
+        totalWeight: 1,
+        backends: [{ target: { kind: "name", host: "httpbin.org", port: 443 } }],
+      },
+    })
+    expect(table.match({ port: 8000, serverName: "other.org" })).toMatchObject({ reason: "NoMatchingRoute" })
+    expect(table.match({ port: 8000, serverName: undefined })).toMatchObject({ reason: "NoServerName" })
+    expect(table.match({ port: 1, serverName: "httpbin.org" })).toMatchObject({ reason: "NoListener" })
+  })
+
+  it("refuse the connection when external backends are off", () => {
+    const table = buildRouteTable(guide)
+    expect(table.match({ port: 8000, serverName: "httpbin.org" })).toMatchObject({
+      matched: true,
+      route: { backends: [{ target: { kind: "invalid", reason: "BackendNotFound" } }] },
+    })
+    expect(table.problems).toMatchObject([{ code: "BackendNotFound", path: "spec.rules[0].backendRefs[0]" }])
+  })
+})
