@@ -57,8 +57,8 @@ const DEFAULT_MAX_FILE_BYTES = 16 * 1024 * 1024
  * with line and column; a file deleted from a directory takes its objects with it. Objects that still say the same
  * keep their identity from snapshot to snapshot.
  *
- * Iterating throws {@link SourceError} with code `PathNotFound` when a named path does not exist at the start, and
- * with code `YamlMissing` when the optional package `yaml` is not installed.
+ * Iterating throws {@link SourceError} with code `ERR_TLSROUTE_PATH_NOT_FOUND` when a named path does not exist at the start, and
+ * with code `ERR_TLSROUTE_YAML_MISSING` when the optional package `yaml` is not installed.
  *
  * ```ts
  * const gateway = createPassthroughGateway({ source: fileSource("gateway.yaml") })
@@ -95,7 +95,7 @@ export function fileSource(pathOrPaths: string | readonly string[], options: Fil
 /**
  * Reads manifests once: the same files and directories as {@link fileSource}.
  *
- * Throws {@link SourceError} with code `PathNotFound` when a named path does not exist, and with code `YamlMissing`
+ * Throws {@link SourceError} with code `ERR_TLSROUTE_PATH_NOT_FOUND` when a named path does not exist, and with code `ERR_TLSROUTE_YAML_MISSING`
  * when the optional package `yaml` is not installed. Everything else that is wrong is in `resources.problems`.
  */
 export async function readResources(
@@ -116,6 +116,7 @@ function listPaths(pathOrPaths: string | readonly string[]): readonly string[] {
 
 function requirePresent(scanned: readonly ScannedPath[]): void {
   for (const entry of scanned) {
-    if ("missing" in entry && entry.missing) throw new SourceError("PathNotFound", `${entry.path}: ${entry.message}`)
+    if ("missing" in entry && entry.missing)
+      throw new SourceError("ERR_TLSROUTE_PATH_NOT_FOUND", `${entry.path}: ${entry.message}`)
   }
 }

@@ -71,8 +71,7 @@ export class ManifestSet {
       const before = this.#paths.get(scanned.path)
       if ("message" in scanned) {
         const kept = before !== undefined && before.size > 0 ? "; its last version stays in force" : ""
-        const message = `${scanned.message}${kept}`
-        problems.push({ ...fileProblem(scanned.path, message), location: { file: scanned.path } })
+        problems.push(fileProblem(scanned.path, `${scanned.message}${kept}`))
         next.set(scanned.path, before ?? new Map())
         continue
       }
@@ -106,7 +105,7 @@ export class ManifestSet {
     const read = await readText(file, this.#maxFileBytes)
     if ("failure" in read) {
       const message = before?.sound ? `${read.failure}; its last good version stays in force` : read.failure
-      const problems = [{ ...fileProblem(file, message), location: { file } }]
+      const problems = [fileProblem(file, message)]
       return { scanned, text: undefined, documents: before?.documents ?? [], sound: before?.sound ?? false, problems }
     }
     const { text } = read
@@ -170,7 +169,13 @@ export class ManifestSet {
 }
 
 function fileProblem(file: string, message: string): ResourceProblem {
-  return { severity: "error", code: "UnreadableFile", path: "", message: `${file}: ${message}` }
+  return {
+    severity: "error",
+    code: "UnreadableFile",
+    path: "",
+    message: `cannot be read: ${message}`,
+    location: { file },
+  }
 }
 
 function duplicateProblem(

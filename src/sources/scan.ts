@@ -60,7 +60,7 @@ async function scanEntry(file: string): Promise<ScannedFile | undefined> {
 function describe(file: string, stats: BigIntStats): ScannedFile {
   const { dev, ino, size, mtimeNs, ctimeNs, mtimeMs, ctimeMs } = stats
   if (!stats.isFile()) return { file, signature: [file, dev, ino].join(":"), fresh: false, regular: false }
-  const written = Number(mtimeMs > ctimeMs ? mtimeMs : ctimeMs)
+  const written = Math.max(Number(mtimeMs), Number(ctimeMs))
   return {
     file,
     signature: [file, dev, ino, size, mtimeNs, ctimeNs].join(":"),

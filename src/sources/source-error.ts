@@ -1,9 +1,9 @@
-/** Why a source could not start. */
+/** Stable codes of {@link SourceError}. */
 export type SourceErrorCode =
   /** A path that was named does not exist. */
-  | "PathNotFound"
+  | "ERR_TLSROUTE_PATH_NOT_FOUND"
   /** The package `yaml` is not installed. */
-  | "YamlMissing"
+  | "ERR_TLSROUTE_YAML_MISSING"
 
 /** A source cannot start at all. What is wrong with single files or objects becomes a problem in the snapshot instead. */
 export class SourceError extends Error {

@@ -343,7 +343,7 @@ describe("fileSource", () => {
   test("throws when a named path does not exist at the start", async () => {
     await expect(follow(at("nowhere.yaml")).iterator.next()).rejects.toMatchObject({
       name: "SourceError",
-      code: "PathNotFound",
+      code: "ERR_TLSROUTE_PATH_NOT_FOUND",
       message: `${at("nowhere.yaml")}: no such file or directory`,
     })
   })
@@ -397,6 +397,6 @@ describe("readResources", () => {
   })
 
   test("throws when a path does not exist", async () => {
-    await expect(readResources([at("nowhere.yaml")])).rejects.toMatchObject({ code: "PathNotFound" })
+    await expect(readResources([at("nowhere.yaml")])).rejects.toMatchObject({ code: "ERR_TLSROUTE_PATH_NOT_FOUND" })
   })
 })
