@@ -28,7 +28,7 @@ export interface KindRules {
   readonly namespaced: boolean
   /** Version that stands for none given; one of the versions below. */
   readonly preferred: KindVersion
-  /** Versions by name. */
+  /** Versions by `apiVersion`. */
   readonly versions: ReadonlyMap<string, KindVersion>
 }
 
@@ -51,7 +51,9 @@ function kind(
   preferred: KindVersion,
   others: Readonly<Record<string, KindVersion>> = {},
 ): KindRules {
-  return { group, namespaced, preferred, versions: new Map(Object.entries({ v1: preferred, ...others })) }
+  const prefix = group === "" ? "" : `${group}/`
+  const versions = Object.entries({ v1: preferred, ...others })
+  return { group, namespaced, preferred, versions: new Map(versions.map(([id, version]) => [prefix + id, version])) }
 }
 
 const gatewayClassV1 = everywhere(whole(gatewayClassSpec, gatewayClassStatus))
@@ -61,6 +63,7 @@ const gatewayV1: KindVersion = {
     standard: whole(gatewaySpec, gatewayStatus),
   },
 }
+const PREFERRED = `${GATEWAY_GROUP}/v1`
 const experimentalTLSRoute = whole(experimentalTLSRouteSpec, routeStatus)
 const tlsRouteV1: KindVersion = {
   shapes: { experimental: experimentalTLSRoute, standard: whole(tlsRouteSpec, routeStatus) },
@@ -72,8 +75,8 @@ const rules = {
   Gateway: kind(GATEWAY_GROUP, true, gatewayV1, { v1beta1: gatewayV1 }),
   ListenerSet: kind(GATEWAY_GROUP, true, everywhere(whole(listenerSetSpec, listenerSetStatus))),
   TLSRoute: kind(GATEWAY_GROUP, true, tlsRouteV1, {
-    v1alpha3: { shapes: { experimental: experimentalTLSRoute }, deprecatedFor: "v1" },
-    v1alpha2: { shapes: { experimental: whole(alphaTLSRouteSpec, routeStatus) }, deprecatedFor: "v1" },
+    v1alpha3: { shapes: { experimental: experimentalTLSRoute }, deprecatedFor: PREFERRED },
+    v1alpha2: { shapes: { experimental: whole(alphaTLSRouteSpec, routeStatus) }, deprecatedFor: PREFERRED },
   }),
   ReferenceGrant: kind(GATEWAY_GROUP, true, referenceGrantV1, { v1beta1: referenceGrantV1 }),
   Service: kind("", true, everywhere(service)),

@@ -1,11 +1,22 @@
 import { labelValue, namespaceName, qualifiedName, subdomainName } from "./fields.ts"
+import type { Report } from "./report.ts"
 import { anything, integer, map, optional, record, required, type Shape, text } from "./shape.ts"
 
-const TIME =
-  /^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
+const TIME = /^\d{4}-\d\d-\d\d[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/
+const TIME_RULE = 'a time such as "2025-01-31T12:00:00Z" (RFC 3339)'
 
 /** A time as RFC 3339 writes it. */
-export const time = text({ max: 64, pattern: TIME, be: 'a time such as "2025-01-31T12:00:00Z" (RFC 3339)' })
+export const time = text({ max: 64, pattern: TIME, be: TIME_RULE, rule: refuseUnknownDay })
+
+function refuseUnknownDay(value: string, report: Report): void {
+  const month = Number(value.slice(5, 7))
+  const day = Number(value.slice(8, 10))
+  // Day 0 of the month after is the last day of this one.
+  const last = new Date(Date.UTC(Number(value.slice(0, 4)), month, 0)).getUTCDate()
+  if (month < 1 || month > 12 || day < 1 || day > last) {
+    report.breach("InvalidValue", `must be ${TIME_RULE}; there is no day ${value.slice(0, 10)}`)
+  }
+}
 
 /** Bounds of `format: int64` that are not negative; the upper one is the last number a double can hold below it. */
 export const generation = integer(0, 2 ** 63 - 1024)

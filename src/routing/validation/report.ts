@@ -17,13 +17,15 @@ export class Report {
   /** Set while the check is in a part that has no say over the object, such as its status. */
   advisory = false
 
-  readonly #object: ObjectRef | undefined
+  readonly #refer: () => ObjectRef
+  #object: ObjectRef | undefined
   readonly #path: PathSegment[] = []
   #errors = 0
   #warnings = 0
 
-  constructor(object: ObjectRef | undefined) {
-    this.#object = object
+  /** `refer` names the object, and is asked at the first problem: most objects have none. */
+  constructor(refer: () => ObjectRef) {
+    this.#refer = refer
   }
 
   /** Steps into a field; {@link leave} steps out of it. */
@@ -52,7 +54,8 @@ export class Report {
     const count = severity === "error" ? ++this.#errors : ++this.#warnings
     if (count > LIMIT) return
     const path = formatPath(below.length === 0 ? this.#path : [...this.#path, ...below])
-    this.problems.push({ severity, code, ...(this.#object && { object: this.#object }), path, message })
+    this.#object ??= this.#refer()
+    this.problems.push({ severity, code, object: this.#object, path, message })
   }
 }
 

@@ -215,9 +215,11 @@ export function record<T = unknown>(table: Readonly<Record<string, Field>>, limi
     check(value, report) {
       if (!isRecord(value)) return report.breach("InvalidType", `must be an object, not ${typeName(value)}`)
       const before = report.breaches
+      let given = 0
       for (const { name, shape, required } of fields) {
         const item = value[name]
         if (isGiven(item)) {
+          given++
           report.enter(name)
           shape.check(item, report)
           report.leave()
@@ -225,7 +227,10 @@ export function record<T = unknown>(table: Readonly<Record<string, Field>>, limi
           report.breach("Required", "is required", name)
         }
       }
-      if (!open) warnOfUnknown(value, names, report)
+      if (!open) {
+        const keys = Object.keys(value)
+        if (keys.length > given) warnOfUnknown(keys, value, names, report)
+      }
       if (report.breaches === before) rule?.(value as T, report)
     },
     fill(value) {
@@ -244,9 +249,14 @@ export function record<T = unknown>(table: Readonly<Record<string, Field>>, limi
   }
 }
 
-function warnOfUnknown(value: Record<string, unknown>, names: ReadonlySet<string>, report: Report): void {
-  for (const key of Object.keys(value)) {
-    if (names.has(key) || !isGiven(value[key])) continue
+function warnOfUnknown(
+  keys: readonly string[],
+  value: Record<string, unknown>,
+  names: ReadonlySet<string>,
+  report: Report,
+): void {
+  for (const key of keys) {
+    if (names.has(key) || value[key] === undefined) continue
     const meant = suggest(key, names)
     const hint = meant === undefined ? "" : `; did you mean ${meant}?`
     report.warn("UnknownField", `is not a field here, and has no effect${hint}`, key)

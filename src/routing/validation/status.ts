@@ -12,7 +12,7 @@ import { advisory, choice, defaulted, type Field, list, optional, record, requir
  */
 function status(shape: Shape): Shape {
   return advisory(shape, (value) => {
-    const report = new Report(undefined)
+    const report = new Report(() => ({ group: "", kind: "", namespace: "", name: "" }))
     shape.check(value, report)
     return report.unreadable === 0
   })

@@ -37,14 +37,14 @@ export function validateObject(object: unknown, options: ValidateOptions = {}): 
     return [{ severity: "error", code: "InvalidType", path: "", message: `must be an object, not ${typeName(object)}` }]
   }
   const found = identify(object, options)
-  const report = new Report(refer(object, found))
+  const report = new Report(() => refer(object, found))
   if ("code" in found) {
     report.breach(found.code, found.message, found.field)
     return report.problems
   }
   const { name, version, shape } = found
   if (version.deprecatedFor !== undefined) {
-    const message = `this version of ${name} is deprecated: write ${found.rules.group}/${version.deprecatedFor} instead`
+    const message = `this version of ${name} is deprecated: write ${version.deprecatedFor} instead`
     report.warn("Deprecated", message, "apiVersion")
   }
   shape.check(object, report)
@@ -96,11 +96,10 @@ function identify(object: Record<string, unknown>, options: ValidateOptions): Id
     if (shape !== undefined) return { name, rules, version: rules.preferred, shape }
   }
   if (typeof apiVersion !== "string") return { ...unreadable("apiVersion", apiVersion), rules }
-  const prefix = rules.group === "" ? "" : `${rules.group}/`
-  const version = apiVersion.startsWith(prefix) ? rules.versions.get(apiVersion.slice(prefix.length)) : undefined
+  const version = rules.versions.get(apiVersion)
   const shape = version?.shapes[channel]
   if (version === undefined || shape === undefined) {
-    const served = [...rules.versions].flatMap(([id, { shapes }]) => (shapes[channel] ? [`${prefix}${id}`] : []))
+    const served = [...rules.versions].flatMap(([id, { shapes }]) => (shapes[channel] ? [id] : []))
     const where = version === undefined ? "" : ` by the ${channel} channel`
     const message = `${quote(apiVersion)} is not served for ${name}${where}; served versions are ${served.join(", ")}`
     return { code: "NotSupported", field: "apiVersion", message, rules }
