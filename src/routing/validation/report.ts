@@ -28,6 +28,11 @@ export class Report {
     this.#refer = refer
   }
 
+  /** True when no more warnings are taken. */
+  get isFull(): boolean {
+    return this.#warnings >= LIMIT
+  }
+
   /** Steps into a field; {@link leave} steps out of it. */
   enter(segment: PathSegment): void {
     this.#path.push(segment)
@@ -61,18 +66,25 @@ export class Report {
 
 const PLAIN_NAME = /^[A-Za-z_][\w-]*$/
 
+/** Longest name in a path: that of the longest key a label can have. */
+const LONGEST_NAME = 317
+
 /**
  * Writes a field path: `spec.listeners[0].tls.mode`, and `metadata.labels["example.com/team"]` for names that
- * are not plain words (the name in JSON's quotes, cut at 64 characters).
+ * are not plain words (the name in JSON's quotes). Names are cut at 317 characters.
  */
 export function formatPath(path: readonly PathSegment[]): string {
   let text = ""
   for (const segment of path) {
     if (typeof segment === "number") text += `[${segment}]`
-    else if (!PLAIN_NAME.test(segment)) text += `[${JSON.stringify(segment.slice(0, 64))}]`
-    else text += text === "" ? segment : `.${segment}`
+    else text += formatName(segment.slice(0, LONGEST_NAME), text === "")
   }
   return text
+}
+
+function formatName(name: string, first: boolean): string {
+  if (!PLAIN_NAME.test(name)) return `[${JSON.stringify(name)}]`
+  return first ? name : `.${name}`
 }
 
 /** Names a value's type as messages do. */

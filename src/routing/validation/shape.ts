@@ -36,8 +36,14 @@ export const optional = (shape: Shape): Field => ({ shape, required: false, fall
 export const defaulted = (shape: Shape, fallback: unknown): Field => ({
   shape,
   required: false,
-  fallback: shape.fill(fallback),
+  fallback: freeze(shape.fill(fallback)),
 })
+
+/** Makes a default unchangeable: every object that it is filled in shares it. */
+function freeze(value: unknown): unknown {
+  if (typeof value === "object" && value !== null) Object.values(Object.freeze(value)).forEach(freeze)
+  return value
+}
 
 const same = (value: unknown): unknown => value
 const pass = (): void => {}
@@ -256,6 +262,8 @@ function warnOfUnknown(
   report: Report,
 ): void {
   for (const key of keys) {
+    // Looking for what was meant takes time, and is not worth it for what is not reported.
+    if (report.isFull) return
     if (names.has(key) || value[key] === undefined) continue
     const meant = suggest(key, names)
     const hint = meant === undefined ? "" : `; did you mean ${meant}?`

@@ -222,7 +222,7 @@ export const RULES: readonly RuleCase[] = [
       bad: [{ [longPrefix(253)]: "x" }],
       problem: {
         code: "TooLong",
-        path: `spec.infrastructure.${map}["${"a".repeat(64)}"]`,
+        path: `spec.infrastructure.${map}["${longPrefix(253)}"]`,
         message: /at most 252 characters before the slash/,
       },
     },
