@@ -1,0 +1,87 @@
+import { ClientHelloError } from "./errors.ts"
+
+const MAX_NAME = 253
+const MAX_LABEL = 63
+const DOT = 0x2e
+
+/** Canonical character code by byte: letters in lower case, 0 for a byte that no hostname holds. */
+const CANONICAL = new Uint8Array(256)
+for (const char of "abcdefghijklmnopqrstuvwxyz0123456789-_.") {
+  CANONICAL[char.charCodeAt(0)] = char.charCodeAt(0)
+  CANONICAL[char.toUpperCase().charCodeAt(0)] = char.charCodeAt(0)
+}
+
+/**
+ * Reads the server_name extension (RFC 6066 section 3) at `[start, end)`.
+ *
+ * One host_name, and one that every server compares alike: ASCII letters, digits, hyphen, underscore and dot.
+ * Underscore is no hostname by RFC 952, but names with it are served and asked for.
+ *
+ * @returns the name in lower case
+ * @throws {@link ClientHelloError} for anything else
+ */
+export function readServerName(bytes: Uint8Array, start: number, end: number): string {
+  const at = start + 5
+  if (end - start < 5 || uint16(bytes, start) !== end - start - 2) {
+    throw new ClientHelloError("SERVER_NAME_LIST", "server_name does not hold exactly one list of names", start)
+  }
+  if (bytes[start + 2] !== 0) {
+    throw new ClientHelloError("SERVER_NAME_TYPE", "server_name holds a name that is not a host_name", start + 2)
+  }
+  const length = uint16(bytes, start + 3)
+  if (length === 0) throw new ClientHelloError("SERVER_NAME_EMPTY", "server_name holds an empty host_name", start + 3)
+  if (at + length > end) {
+    throw new ClientHelloError("SERVER_NAME_LIST", "the host_name is longer than its list", start + 3)
+  }
+  if (at + length < end) {
+    throw new ClientHelloError("SERVER_NAME_MULTIPLE", "server_name holds more than one name", at + length)
+  }
+  return readHostName(bytes, at, end)
+}
+
+function readHostName(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start > MAX_NAME) {
+    throw new ClientHelloError("SERVER_NAME_TOO_LONG", "the host_name has more than 253 characters", start)
+  }
+  let name = ""
+  let label = start
+  let letters = false
+  for (let at = start; at < end; at += 1) {
+    const code = CANONICAL[bytes[at] ?? 0] ?? 0
+    if (code === 0) throw badCharacter(bytes, start, end, at)
+    if (code === DOT) {
+      if (at === end - 1 && at > label) {
+        throw new ClientHelloError("SERVER_NAME_TRAILING_DOT", "the host_name ends in a dot", at)
+      }
+      checkLabel(label, at)
+      label = at + 1
+    } else if (code > 0x39 || code === 0x2d) {
+      letters = true
+    }
+    name += String.fromCharCode(code)
+  }
+  checkLabel(label, end)
+  // Digits and dots alone are an address in one of the forms that inet_aton takes.
+  if (!letters) throw new ClientHelloError("SERVER_NAME_IP_LITERAL", "the host_name is an IP address", start)
+  return name
+}
+
+function checkLabel(start: number, end: number): void {
+  if (end === start) throw new ClientHelloError("SERVER_NAME_LABEL", "the host_name has an empty label", start)
+  if (end - start > MAX_LABEL) {
+    throw new ClientHelloError("SERVER_NAME_LABEL", "the host_name has a label of more than 63 characters", start)
+  }
+}
+
+function badCharacter(bytes: Uint8Array, start: number, end: number, at: number): ClientHelloError {
+  const text = String.fromCharCode(...bytes.subarray(start, end))
+  if (/^\[?[0-9a-f:.]*:[0-9a-f:.]*(%.*)?\]?$/i.test(text)) {
+    return new ClientHelloError("SERVER_NAME_IP_LITERAL", "the host_name is an IP address", start)
+  }
+  const byte = (bytes[at] ?? 0).toString(16).padStart(2, "0")
+  return new ClientHelloError("SERVER_NAME_CHARACTER", `the host_name holds the byte 0x${byte}`, at)
+}
+
+function uint16(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
+}
