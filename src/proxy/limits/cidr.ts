@@ -42,14 +42,18 @@ function readPrefix(text: string): number {
 
 /** A list of networks to look addresses up in. */
 export class CidrList {
+  /** The networks in canonical form, in one order: equal for lists that are. */
+  readonly text: string
   readonly #list = new BlockList()
 
   /** @throws RangeError as {@link parseCidr}. */
   constructor(cidrs: readonly string[]) {
-    for (const text of cidrs) {
-      const { address, prefix, family } = parseCidr(text)
-      this.#list.addSubnet(address, prefix, family)
-    }
+    const parsed = cidrs.map(parseCidr)
+    for (const { address, prefix, family } of parsed) this.#list.addSubnet(address, prefix, family)
+    this.text = parsed
+      .map(({ address, prefix }) => `${address}/${prefix}`)
+      .sort()
+      .join(", ")
   }
 
   /** Whether one of the networks holds the address. IPv4-mapped addresses count as IPv4; no IP literal is in no list. */

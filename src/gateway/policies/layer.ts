@@ -1,0 +1,80 @@
+import { CidrList } from "../../proxy/limits/cidr.ts"
+import { POLICY_FIELDS, POLICY_KEYS, type PolicyField, type PolicyKey, type PolicyValues } from "./fields.ts"
+
+/** What one object or one set of options says; nothing where it says nothing. */
+export type PolicyLayer = { readonly [Key in PolicyKey]?: PolicyValues[Key] }
+
+/** A layer being filled. */
+export type MutablePolicyLayer = { -readonly [Key in keyof PolicyLayer]: PolicyLayer[Key] }
+
+/** A layer that says nothing. */
+export const EMPTY_LAYER: PolicyLayer = Object.freeze({})
+
+/** The row of the table, with the relation between key and value kept. */
+export function fieldOf<Key extends PolicyKey>(key: Key): PolicyField<PolicyValues[Key]> {
+  return POLICY_FIELDS[key] as unknown as PolicyField<PolicyValues[Key]>
+}
+
+/** Sets one value of a layer. */
+export function assign<Key extends PolicyKey>(layer: MutablePolicyLayer, key: Key, value: PolicyValues[Key]): void {
+  ;(layer as { [K in Key]?: PolicyValues[K] })[key] = value
+}
+
+/** The value of the most specific layer that sets it, else the initial one. Layers go from most to least specific. */
+export function inherited<Key extends PolicyKey>(
+  key: Key,
+  layers: readonly (PolicyLayer | undefined)[],
+): PolicyValues[Key] | undefined {
+  for (const layer of layers) {
+    const value = layer?.[key]
+    if (value !== undefined) return value
+  }
+  return fieldOf(key).initial
+}
+
+/** The value of a policy whose initial value is one. */
+export function definite<Key extends PolicyKey>(
+  key: Key,
+  layers: readonly (PolicyLayer | undefined)[],
+): PolicyValues[Key] {
+  return inherited(key, layers) as PolicyValues[Key]
+}
+
+/** Lays options over annotations: what the program says about an object by name has the last word. */
+export function overlay(below: PolicyLayer, above: PolicyLayer | undefined): PolicyLayer {
+  if (above === undefined || above === EMPTY_LAYER) return below
+  return below === EMPTY_LAYER ? above : { ...below, ...above }
+}
+
+/** The layer of an object whose access rules could not be read: nobody is let in by them. */
+export function closeOff(layer: MutablePolicyLayer): void {
+  layer.allowCidrs = new CidrList([])
+}
+
+/** Edit distance at which a name is taken for a slip of another. */
+const SLIP = 3
+
+/** The policy whose name is closest to `name`, if any is close. */
+export function closestKey(name: string, write: (key: PolicyKey) => string): string | undefined {
+  let best: string | undefined
+  let bestDistance = SLIP + 1
+  for (const key of POLICY_KEYS) {
+    const distance = editDistance(name, write(key))
+    if (distance < bestDistance) [best, bestDistance] = [write(key), distance]
+  }
+  return best
+}
+
+function editDistance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > SLIP) return SLIP + 1
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? SLIP + 1
+}

@@ -1,0 +1,123 @@
+import {
+  POLICY_KEYS,
+  type PolicyInput,
+  type PolicyKey,
+  type PolicyKeyAt,
+  type PolicyLevel,
+  type PolicyValues,
+} from "./fields.ts"
+import { assign, closestKey, EMPTY_LAYER, fieldOf, type MutablePolicyLayer, type PolicyLayer } from "./layer.ts"
+
+/** Policies as a program writes them: numbers, or the text that an annotation would have. */
+export type PolicySettings<Level extends PolicyLevel = "gateway"> = {
+  readonly [Key in PolicyKeyAt<Level>]?: PolicyInput<PolicyValues[Key]> | undefined
+}
+
+/**
+ * The `policies` option: settings for everything the gateway does, and for single objects by name, which
+ * have the last word over the annotations of those objects.
+ *
+ * @example
+ * ```ts
+ * const policies: PolicyOptions = {
+ *   helloTimeout: "5s",
+ *   maxConnectionsPerClient: 200,
+ *   listeners: { "infra/public": { acceptProxyProtocol: "required", trustedProxies: ["10.0.0.0/8"] } },
+ *   routes: { "shop/checkout": { idleTimeout: "10m" } },
+ *   backends: { "shop/checkout": { sendProxyProtocol: "v2", healthCheck: "tls" } },
+ * }
+ * ```
+ */
+export interface PolicyOptions extends PolicySettings {
+  /** By `namespace/name` of a Gateway or ListenerSet, or by `namespace/name/listener`. */
+  readonly listeners?: Readonly<Record<string, PolicySettings<"listener">>>
+  /** By `namespace/name` of a TLSRoute. */
+  readonly routes?: Readonly<Record<string, PolicySettings<"route">>>
+  /** By `namespace/name` of a Service. */
+  readonly backends?: Readonly<Record<string, PolicySettings<"backend">>>
+  /** Whether `tlsroute.dev/` annotations count. @defaultValue "apply" */
+  readonly annotations?: "apply" | "ignore"
+}
+
+/** A setting in the `policies` option that cannot be used. */
+export class PolicyError extends Error {
+  override readonly name = "PolicyError"
+  /** Stable code. */
+  readonly code = "ERR_TLSROUTE_POLICY"
+}
+
+/** Options, read. */
+export interface ReadPolicyOptions {
+  /** In force everywhere. */
+  readonly gateway: PolicyLayer
+  /** By `namespace/name` or `namespace/name/listener`. */
+  readonly listeners: ReadonlyMap<string, PolicyLayer>
+  /** By `namespace/name`. */
+  readonly routes: ReadonlyMap<string, PolicyLayer>
+  /** By `namespace/name`. */
+  readonly backends: ReadonlyMap<string, PolicyLayer>
+  /** Whether annotations count. */
+  readonly annotations: "apply" | "ignore"
+}
+
+const GROUPS = { listeners: "listener", routes: "route", backends: "backend" } as const
+
+/** Reads the option. @throws PolicyError naming the setting at fault: a program should not start on it. */
+export function readPolicyOptions(options: PolicyOptions = {}): ReadPolicyOptions {
+  const { listeners, routes, backends, annotations = "apply", ...settings } = options
+  if (annotations !== "apply" && annotations !== "ignore") throw invalid("annotations", `expected "apply" or "ignore"`)
+  return {
+    gateway: readSettings(settings, "gateway", "policies"),
+    listeners: readGroup(listeners, "listeners"),
+    routes: readGroup(routes, "routes"),
+    backends: readGroup(backends, "backends"),
+    annotations,
+  }
+}
+
+function readGroup(
+  group: Readonly<Record<string, object>> | undefined,
+  name: keyof typeof GROUPS,
+): ReadonlyMap<string, PolicyLayer> {
+  const segments = name === "listeners" ? /^[^/]+\/[^/]+(\/[^/]+)?$/ : /^[^/]+\/[^/]+$/
+  return new Map(
+    Object.entries(group ?? {}).map(([key, settings]) => {
+      const path = `policies.${name}[${JSON.stringify(key)}]`
+      if (!segments.test(key)) throw invalid(path, `expected a key like "namespace/name"`)
+      return [key, readSettings(settings, GROUPS[name], path)]
+    }),
+  )
+}
+
+function readSettings(settings: object, level: PolicyLevel, path: string): PolicyLayer {
+  const layer: MutablePolicyLayer = {}
+  for (const [name, input] of Object.entries(settings)) {
+    if (input === undefined) continue
+    const key = POLICY_KEYS.find((each) => each === name)
+    if (key === undefined) {
+      const close = closestKey(name, (each) => each)
+      throw invalid(
+        `${path}.${name}`,
+        close === undefined ? "no such policy" : `no such policy; did you mean ${close}?`,
+      )
+    }
+    const { levels } = fieldOf(key)
+    if (level !== "gateway" && !levels.includes(level)) {
+      throw invalid(`${path}.${name}`, `cannot be set here, only for the gateway as a whole or a ${levels.join(", ")}`)
+    }
+    readInto(layer, key, input, `${path}.${name}`)
+  }
+  return Object.keys(layer).length === 0 ? EMPTY_LAYER : layer
+}
+
+function readInto<Key extends PolicyKey>(layer: MutablePolicyLayer, key: Key, input: unknown, path: string): void {
+  try {
+    assign(layer, key, fieldOf(key).type.accept(input as PolicyInput<PolicyValues[Key]>))
+  } catch (error) {
+    throw invalid(path, error instanceof Error ? error.message : String(error))
+  }
+}
+
+function invalid(path: string, message: string): PolicyError {
+  return new PolicyError(`${path}: ${message}`)
+}

@@ -1,0 +1,99 @@
+import type { BalancePolicy } from "./balance/policy.ts"
+import type { CircuitLimits } from "./health/circuit.ts"
+import type { HealthPolicy } from "./health/endpoint-health.ts"
+import type { AccessList, CidrList } from "./limits/cidr.ts"
+
+/**
+ * What one object asks of the connections it is concerned with. Connections are counted by `key`, over every
+ * listener and configuration that uses it.
+ */
+export interface ScopePolicy {
+  /** Names the object, for example `TLSRoute/shop/checkout`. */
+  readonly key: string
+  /** Who may connect. */
+  readonly access: AccessList | undefined
+  /** Live connections; `Infinity` for any number. */
+  readonly maxConnections: number
+  /** Live connections of one client; `Infinity` for any number. */
+  readonly maxConnectionsPerClient: number
+  /** New connections of one client. */
+  readonly rate: { readonly perSecond: number; readonly burst: number } | undefined
+}
+
+/** PROXY protocol headers on a listener's connections. */
+export interface ProxyProtocolPolicy {
+  /** `optional`: connections from trusted proxies may begin with one. `required`: they must, and nobody else may connect. */
+  readonly mode: "optional" | "required"
+  /** Who is believed. */
+  readonly trusted: CidrList
+}
+
+/** What a listener asks of connections before it is known where they go. */
+export interface ListenerPolicy {
+  /** Objects that every connection of the listener concerns. */
+  readonly scopes: readonly ScopePolicy[]
+  /** PROXY protocol headers, if they are read. */
+  readonly proxyProtocol: ProxyProtocolPolicy | undefined
+  /** Milliseconds from accept to a whole ClientHello. */
+  readonly helloTimeout: number
+  /** Largest ClientHello, in bytes on the wire. */
+  readonly maxHelloBytes: number
+}
+
+/** PROXY protocol header sent to a backend. */
+export interface SentProxyHeader {
+  /** Version of the protocol. */
+  readonly version: 1 | 2
+  /** Fields, in version 2. */
+  readonly fields: readonly ("authority" | "alpn" | "unique-id" | "crc32c")[]
+}
+
+/** How a target is dialled. */
+export interface BackendPolicy {
+  /** Header before the ClientHello, if any. */
+  readonly proxyHeader: SentProxyHeader | undefined
+  /** How endpoints share connections. */
+  readonly balance: BalancePolicy
+  /** Endpoints tried per connection. */
+  readonly dialAttempts: number
+  /** Milliseconds of the longest wait before the second retry; later ones may wait twice as long each. */
+  readonly retryBackoff: number
+  /** Retries, as a share of the connections to the target. */
+  readonly retryBudget: number
+  /** Most connections to the target. */
+  readonly circuit: CircuitLimits
+  /** When endpoints are left out. */
+  readonly health: HealthPolicy
+}
+
+/** What becomes of a connection when what it was routed by goes. */
+export interface DrainPolicy {
+  /** When its route or listener is taken out of the configuration. */
+  readonly onRemoval: "keep" | "drain"
+  /** When its endpoint goes. */
+  readonly onEndpointRemoval: "keep" | "drain"
+  /** Milliseconds over which connections that drain are ended. */
+  readonly window: number
+}
+
+/** What holds for a connection once it is routed. All times in milliseconds, `Infinity` for none. */
+export interface ConnectionPolicy {
+  /** Objects it concerns besides those of the listener's policy. */
+  readonly scopes: readonly ScopePolicy[]
+  /** From the router's answer to an established backend connection. */
+  readonly dialTimeout: number
+  /** Without a byte either way. */
+  readonly idleTimeout: number
+  /** Without a byte, once one side has ended. */
+  readonly halfClosedTimeout: number
+  /** From accept to the end. */
+  readonly maxDuration: number
+  /** Share of `maxDuration`, 0 to 1, by which it is shortened at random. */
+  readonly maxDurationJitter: number
+  /** Bytes per second each way; `Infinity` for no cap. */
+  readonly bandwidth: number
+  /** How its target is dialled. */
+  readonly backend: BackendPolicy
+  /** What becomes of it when its route, listener or endpoint goes. */
+  readonly drain: DrainPolicy
+}

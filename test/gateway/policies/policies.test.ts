@@ -1,0 +1,323 @@
+import fc from "fast-check"
+import { describe, expect, it } from "vitest"
+import { POLICY_KEYS } from "../../../src/gateway/policies/fields.ts"
+import type { PolicyOptions } from "../../../src/gateway/policies/options.ts"
+import { PolicyCompiler } from "../../../src/gateway/policies/policies.ts"
+import { admits } from "../../../src/proxy/limits/cidr.ts"
+import type { GatewayResources, ObjectRef } from "../../../src/routing/resources.ts"
+import type { ListenerBinding, RouteMatch, TableListener, WeightedBackend } from "../../../src/routing/route-table.ts"
+
+const group = "gateway.networking.k8s.io"
+const ref = (kind: string, name: string, namespace = "infra"): ObjectRef => ({
+  group: kind === "Service" ? "" : group,
+  kind,
+  namespace,
+  name,
+})
+const none = Number.POSITIVE_INFINITY
+
+type Annotations = Readonly<Record<string, string>>
+
+function listener(name: string, parent = ref("Gateway", "public"), gateway = parent): TableListener {
+  const id = `${parent.kind}/${parent.namespace}/${parent.name}/${name}`
+  return { id, parent, gateway, name, port: 443, hostname: undefined }
+}
+
+const backend: WeightedBackend = {
+  ref: ref("Service", "checkout", "shop"),
+  port: 443,
+  path: "spec.rules[0].backendRefs[0]",
+  weight: 1,
+  target: { kind: "endpoints", id: "shop/checkout:443", endpoints: [] },
+}
+
+function object(target: ObjectRef, annotations: Annotations = {}, spec: object = {}) {
+  return { metadata: { namespace: target.namespace, name: target.name, annotations }, spec } as never
+}
+
+interface Setup {
+  readonly gateway?: Annotations
+  readonly listenerSet?: Annotations
+  readonly route?: Annotations
+  readonly service?: Annotations
+  readonly options?: PolicyOptions
+  readonly listeners?: readonly TableListener[]
+}
+
+function compile({ gateway, listenerSet, route, service, options, listeners = [listener("https")] }: Setup) {
+  const resources: GatewayResources = {
+    gateways: [object(ref("Gateway", "public"), gateway, { listeners: [{ name: "https" }, { name: "other" }] })],
+    listenerSets: [object(ref("ListenerSet", "team"), listenerSet, { listeners: [{ name: "mail" }] })],
+    tlsRoutes: [object(ref("TLSRoute", "checkout", "shop"), route)],
+    services: [object(backend.ref, service)],
+  }
+  const binding: ListenerBinding = { key: "*:443", address: undefined, port: 443, listeners }
+  const policies = new PolicyCompiler(options).compile(resources, { listeners: [binding] })
+  const on = policies.binding("*:443")!
+  const match: RouteMatch = {
+    matched: true,
+    listener: listeners[0]!,
+    route: { ref: ref("TLSRoute", "checkout", "shop"), backends: [backend], totalWeight: 1 },
+    hostname: "a.example",
+  }
+  const connection = on.connection(match, backend)
+  const healthCheck = policies.healthCheck(match.route.ref, backend.ref)
+  return { problems: policies.problems, before: on.listener, connection, on, match, healthCheck }
+}
+
+describe("policies that nobody sets", () => {
+  it("have their defaults, and ask nothing of anyone", () => {
+    const { before, connection, problems, healthCheck } = compile({})
+    expect(problems).toEqual([])
+    expect(before).toEqual({ scopes: [], proxyProtocol: undefined, helloTimeout: 10_000, maxHelloBytes: 65_536 })
+    expect(connection).toMatchObject({
+      scopes: [],
+      dialTimeout: 5_000,
+      idleTimeout: 3_600_000,
+      halfClosedTimeout: 120_000,
+      maxDuration: none,
+      bandwidth: none,
+      backend: { proxyHeader: undefined, dialAttempts: 3, circuit: { maxConnections: none, maxPending: none } },
+      drain: { onRemoval: "keep", onEndpointRemoval: "keep", window: 30_000 },
+    })
+    expect(healthCheck).toBeUndefined()
+  })
+
+  it("are the same object for every connection of a match", () => {
+    const { on, match, connection } = compile({})
+    expect(on.connection(match, backend)).toBe(connection)
+  })
+})
+
+describe("an inherited policy", () => {
+  const onGateway = { "tlsroute.dev/idle-timeout": "2s" }
+  const onListener = { "tlsroute.dev/https.idle-timeout": "3s" }
+  const onRoute = { "tlsroute.dev/idle-timeout": "4s" }
+  it.each<[string, Setup, number]>([
+    ["the program", { options: { idleTimeout: "1s" } }, 1000],
+    ["the Gateway over the program", { options: { idleTimeout: "1s" }, gateway: onGateway }, 2000],
+    ["the listener over its Gateway", { gateway: { ...onGateway, ...onListener } }, 3000],
+    ["not another listener", { gateway: { "tlsroute.dev/other.idle-timeout": "3s" } }, 3_600_000],
+    ["the route over the listener", { gateway: onListener, route: onRoute }, 4000],
+    [
+      "the program by the route's name over its annotation",
+      { route: onRoute, options: { routes: { "shop/checkout": { idleTimeout: 5000 } } } },
+      5000,
+    ],
+    [
+      "the program by the listener's name",
+      { options: { listeners: { "infra/public/https": { idleTimeout: 6000 } } } },
+      6000,
+    ],
+    ["the program by the Gateway's name", { options: { listeners: { "infra/public": { idleTimeout: 7000 } } } }, 7000],
+    [
+      "only the program when annotations are ignored",
+      { options: { annotations: "ignore" }, route: onRoute },
+      3_600_000,
+    ],
+  ])("is decided by %s", (_, setup, idleTimeout) => {
+    const { connection, problems } = compile(setup)
+    expect(problems).toEqual([])
+    expect(connection.idleTimeout).toBe(idleTimeout)
+  })
+
+  it("of a ListenerSet falls back to the Gateway it joins", () => {
+    const { connection } = compile({
+      listeners: [listener("mail", ref("ListenerSet", "team"), ref("Gateway", "public"))],
+      gateway: { "tlsroute.dev/idle-timeout": "2s", "tlsroute.dev/max-duration": "1h" },
+      listenerSet: { "tlsroute.dev/mail.max-duration": "2h" },
+    })
+    expect(connection).toMatchObject({ idleTimeout: 2000, maxDuration: 7_200_000 })
+  })
+
+  it("about a backend is decided by the Service, then the route, then the program", () => {
+    const route = { "tlsroute.dev/send-proxy-protocol": "v1", "tlsroute.dev/dial-attempts": "7" }
+    const service = { "tlsroute.dev/send-proxy-protocol": "v2", "tlsroute.dev/health-check": "tls" }
+    const { connection, healthCheck } = compile({ route, service, options: { dialAttempts: 9, ejectAfter: 5 } })
+    expect(connection.backend).toMatchObject({
+      proxyHeader: { version: 2 },
+      dialAttempts: 7,
+      health: { ejectAfter: 5 },
+    })
+    expect(healthCheck).toEqual({
+      kind: "tls",
+      serverName: undefined,
+      interval: 10_000,
+      timeout: 2000,
+      rise: 2,
+      fall: 3,
+    })
+  })
+})
+
+describe("a limit", () => {
+  const limits = { "tlsroute.dev/max-connections": "10" }
+  const ofListener = { "tlsroute.dev/https.max-connections": "5" }
+
+  it("is held to at every level that sets it, and counted by that level's object", () => {
+    const { before, connection } = compile({
+      gateway: { ...limits, ...ofListener },
+      route: { ...limits, "tlsroute.dev/max-connections-per-client": "2" },
+      service: limits,
+    })
+    expect(before.scopes.map(({ key, maxConnections }) => [key, maxConnections])).toEqual([
+      ["Gateway/infra/public/https", 5],
+      ["Gateway/infra/public", 10],
+    ])
+    expect(connection.scopes).toMatchObject([
+      { key: "TLSRoute/shop/checkout", maxConnections: 10, maxConnectionsPerClient: 2 },
+    ])
+    expect(connection.backend.circuit.maxConnections).toBe(10)
+  })
+
+  it("of one listener among several on a port waits for the SNI, that of their Gateway does not", () => {
+    const listeners = [listener("https"), listener("other")]
+    const { before, connection } = compile({ gateway: { ...limits, ...ofListener }, listeners })
+    expect(before.scopes.map(({ key }) => key)).toEqual(["Gateway/infra/public"])
+    expect(connection.scopes.map(({ key }) => key)).toEqual(["Gateway/infra/public/https"])
+  })
+
+  it("of the program counts every connection", () => {
+    const { gatewayScope } = new PolicyCompiler({ maxConnections: 100, connectionRatePerClient: 3 })
+    expect(gatewayScope).toMatchObject({ key: "gateway", maxConnections: 100, rate: { perSecond: 3, burst: 10 } })
+    expect(new PolicyCompiler().gatewayScope).toBeUndefined()
+  })
+})
+
+describe("PROXY protocol on a port that listeners share", () => {
+  const listeners = [listener("https"), listener("other")]
+
+  it("is the first listener's, and others that differ are told", () => {
+    const gateway = {
+      "tlsroute.dev/https.accept-proxy-protocol": "required",
+      "tlsroute.dev/https.trusted-proxies": "10.0.0.0/8",
+    }
+    const { before, problems } = compile({ gateway, listeners })
+    expect(before.proxyProtocol).toMatchObject({ mode: "required" })
+    expect(problems).toMatchObject([{ severity: "error", code: "PolicyConflict", object: { name: "public" } }])
+  })
+
+  it("believes nobody until it is told whom", () => {
+    const { before } = compile({ gateway: { "tlsroute.dev/accept-proxy-protocol": "optional" } })
+    expect(before.proxyProtocol?.trusted.has("10.0.0.1")).toBe(false)
+  })
+
+  it("is no conflict when both say the same", () => {
+    const same = { acceptProxyProtocol: "required", trustedProxies: ["10.0.0.0/8"] } as const
+    const options = { listeners: { "infra/public/https": same, "infra/public/other": same } }
+    expect(compile({ options, listeners }).problems).toEqual([])
+  })
+})
+
+describe("an annotation", () => {
+  it.each<[string, Setup, string, RegExp]>([
+    [
+      "with a slip in its name",
+      { route: { "tlsroute.dev/idle-timeot": "1s" } },
+      "UnknownPolicy",
+      /did you mean tlsroute.dev\/idle-timeout\?/,
+    ],
+    ["with a name nobody knows", { route: { "tlsroute.dev/x": "1s" } }, "UnknownPolicy", /no policy is named "x"/],
+    [
+      "with a name that every object has",
+      { route: { "tlsroute.dev/constructor": "1s" } },
+      "UnknownPolicy",
+      /no policy/,
+    ],
+    [
+      "on a kind that cannot have it",
+      { service: { "tlsroute.dev/hello-timeout": "1s" } },
+      "MisplacedPolicy",
+      /set it on a Gateway, ListenerSet$/,
+    ],
+    [
+      "for a listener that is not there",
+      { gateway: { "tlsroute.dev/nope.idle-timeout": "1s" } },
+      "MisplacedPolicy",
+      /no listener named "nope"/,
+    ],
+    [
+      "for a listener, on a route",
+      { route: { "tlsroute.dev/https.idle-timeout": "1s" } },
+      "MisplacedPolicy",
+      /no listeners/,
+    ],
+    [
+      "with a value it cannot have",
+      { route: { "tlsroute.dev/idle-timeout": "soon" } },
+      "InvalidPolicyValue",
+      /expected a duration .*"soon"; it has no effect/,
+    ],
+    [
+      "with a value that is no text",
+      { route: { "tlsroute.dev/max-connections": 5 as never } },
+      "InvalidPolicyValue",
+      /put it in quotes/,
+    ],
+  ])("%s is an error that says what to do", (_, setup, code, message) => {
+    const { problems } = compile(setup)
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toMatchObject({ severity: "error", code, message: expect.stringMatching(message) })
+    expect(problems[0]?.path).toMatch(/^metadata\.annotations\["tlsroute\.dev\/.*"\]$/)
+  })
+
+  it("of another domain is none of our business", () => {
+    expect(compile({ route: { "example.com/idle-timeout": "soon", "x.tlsroute.dev/y": "z" } }).problems).toEqual([])
+  })
+
+  it.each(["allow-cidrs", "deny-cidrs"])("%s that cannot be read lets nobody connect", (name) => {
+    const { connection, problems } = compile({ route: { [`tlsroute.dev/${name}`]: "10.0.0.0/33" } })
+    expect(problems[0]?.message).toMatch(/until it is right nobody may connect/)
+    expect(connection.scopes.map(({ access }) => admits(access!, "10.0.0.1"))).toEqual([false])
+  })
+
+  it("of any name and value is taken or reported, and never throws", () => {
+    const names = fc.oneof(
+      fc.string(),
+      fc.constantFrom(...POLICY_KEYS),
+      fc.constantFrom("idle-timeout", "https.allow-cidrs", "."),
+    )
+    const values = fc.anything() as fc.Arbitrary<string>
+    const annotations = fc.dictionary(
+      names.map((text) => `tlsroute.dev/${text}`),
+      values,
+    )
+    fc.assert(
+      fc.property(annotations, (given) => {
+        const { problems } = compile({ gateway: given, route: given, service: given })
+        for (const problem of problems) expect(problem.message.length).toBeGreaterThan(10)
+      }),
+    )
+  })
+
+  it("of anything that is no object of Kubernetes is passed over", () => {
+    fc.assert(
+      fc.property(fc.array(fc.anything()), (objects) => {
+        const resources = { gateways: objects, tlsRoutes: objects, services: objects } as never
+        expect(new PolicyCompiler().compile(resources, { listeners: [] }).binding("x")).toBeUndefined()
+      }),
+    )
+  })
+})
+
+describe("the policies option", () => {
+  it.each<[string, unknown, RegExp]>([
+    ["an unknown policy", { idleTimout: 1 }, /^policies\.idleTimout: no such policy; did you mean idleTimeout\?/],
+    [
+      "a value that cannot be read",
+      { routes: { "a/b": { idleTimeout: "soon" } } },
+      /^policies\.routes\["a\/b"\]\.idleTimeout: expected a duration/,
+    ],
+    [
+      "a policy at a level that cannot have it",
+      { backends: { "a/b": { helloTimeout: 1 } } },
+      /^policies\.backends\["a\/b"\]\.helloTimeout: cannot be set here/,
+    ],
+    ["a key that names no object", { routes: { b: {} } }, /^policies\.routes\["b"\]: expected a key like/],
+    ["a network that is none", { allowCidrs: ["10.0.0.1/8"] }, /^policies\.allowCidrs: .*10\.0\.0\.0\/8/],
+  ])("with %s throws, naming the setting", (_, options, message) => {
+    expect(() => new PolicyCompiler(options as PolicyOptions)).toThrow(
+      expect.objectContaining({ code: "ERR_TLSROUTE_POLICY", message: expect.stringMatching(message) }),
+    )
+  })
+})
