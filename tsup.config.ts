@@ -27,21 +27,26 @@ const lowerWithTslib: EsbuildPlugin = {
   },
 }
 
+const library = {
+  index: "src/index.ts",
+  "client-hello": "src/client-hello/index.ts",
+  routing: "src/routing/index.ts",
+  proxy: "src/proxy/index.ts",
+  sources: "src/sources/index.ts",
+}
+
 export default defineConfig({
-  entry: {
-    index: "src/index.ts",
-    "client-hello": "src/client-hello/index.ts",
-    routing: "src/routing/index.ts",
-    proxy: "src/proxy/index.ts",
-    sources: "src/sources/index.ts",
-  },
+  // The command shares the library's chunks; its CommonJS twin is left out of the package by "files".
+  entry: { ...library, cli: "src/cli/main.ts" },
   format: ["esm", "cjs"],
-  dts: true,
+  dts: { entry: library },
   target: "node20",
   platform: "node",
   splitting: true,
   sourcemap: true,
   clean: true,
   shims: true,
+  // tsup leaves out dependencies and peers by itself, but would bundle these.
+  external: ["commander", "yaml"],
   esbuildPlugins: [lowerWithTslib],
 })

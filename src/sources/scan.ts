@@ -1,5 +1,5 @@
-import type { BigIntStats } from "node:fs"
-import { open, readdir, stat } from "node:fs/promises"
+import { type BigIntStats, createReadStream } from "node:fs"
+import { readdir, stat } from "node:fs/promises"
 import { extname, join } from "node:path"
 
 /** A file as it was when looked at. */
@@ -20,6 +20,9 @@ export type ScannedPath =
   /** Nothing there, or not accessible. */
   | { readonly path: string; readonly missing: boolean; readonly message: string }
 
+/** What standard input, named `-`, is called in problems. */
+const STDIN = "<stdin>"
+
 // The coarsest clock of a file system in use is FAT's, with two seconds.
 const CLOCK_GRANULARITY_MS = 2_000
 
@@ -28,12 +31,14 @@ const EXTENSIONS: ReadonlySet<string> = new Set([".yaml", ".yml", ".json"])
 /**
  * Looks at every named path. A directory gives its `.yaml`, `.yml` and `.json` files in order of name, not those
  * of directories in it and nothing that starts with a dot, as the `..data` link of a mounted ConfigMap does.
+ * `-` is standard input.
  */
 export async function scanPaths(paths: readonly string[]): Promise<ScannedPath[]> {
   return Promise.all(paths.map(scanPath))
 }
 
 async function scanPath(path: string): Promise<ScannedPath> {
+  if (path === "-") return { path, files: [{ file: STDIN, signature: STDIN, fresh: false, regular: false }] }
   try {
     const stats = await stat(path, { bigint: true })
     if (!stats.isDirectory()) return { path, files: [describe(path, stats)] }
@@ -72,18 +77,15 @@ function describe(file: string, stats: BigIntStats): ScannedFile {
 /** What a file holds, or why it cannot be read. */
 export type FileText = { readonly text: string } | { readonly failure: string }
 
-/** Reads a UTF-8 file of at most `maxBytes`, and never more than that. */
+/** Reads UTF-8 text of at most `maxBytes`, and never much more than that. */
 export async function readText(file: string, maxBytes: number): Promise<FileText> {
+  const chunks: Buffer[] = []
+  let total = 0
   try {
-    await using handle = await open(file, "r")
-    const chunks: Buffer[] = []
-    let total = 0
-    for (;;) {
-      const { bytesRead, buffer } = await handle.read({ buffer: Buffer.allocUnsafe(64 * 1024) })
-      if (bytesRead === 0) break
-      total += bytesRead
+    for await (const chunk of (file === STDIN ? process.stdin : createReadStream(file)) as AsyncIterable<Buffer>) {
+      total += chunk.length
       if (total > maxBytes) return { failure: `larger than the limit of ${maxBytes} bytes` }
-      chunks.push(buffer.subarray(0, bytesRead))
+      chunks.push(chunk)
     }
     // A byte order mark is dropped by the decoder.
     return { text: new TextDecoder("utf-8", { fatal: true }).decode(Buffer.concat(chunks, total)) }

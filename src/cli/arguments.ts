@@ -1,0 +1,73 @@
+import { isIP } from "node:net"
+import { InvalidArgumentError } from "commander"
+
+/** Reads a TCP port; 0 only where the system may choose. */
+export function parsePort(text: string): number {
+  if (!isPort(text) || text === "0") throw new InvalidArgumentError("Expected a port from 1 to 65535.")
+  return Number(text)
+}
+
+/** Reads a TCP port, or 0 to let the system choose. */
+export function parseLocalPort(text: string): number {
+  if (!isPort(text)) throw new InvalidArgumentError("Expected a port from 0 to 65535.")
+  return Number(text)
+}
+
+/** Reads a positive number of seconds, or 0, into milliseconds. */
+export function parseSeconds(text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("Expected a number of seconds.")
+  return Number(text) * 1_000
+}
+
+/** Reads an IP address. */
+export function parseAddress(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError("Expected an IP address.")
+  return text
+}
+
+/** Adds `GATEWAY_PORT:LOCAL_PORT` to the ports mapped so far. */
+export function parsePortMapping(
+  text: string,
+  previous: Readonly<Record<number, number>> = {},
+): Readonly<Record<number, number>> {
+  const [gatewayPort = "", localPort = "", ...more] = text.split(":")
+  if (!isPort(gatewayPort) || gatewayPort === "0" || !isPort(localPort) || more.length > 0) {
+    throw new InvalidArgumentError("Expected GATEWAY_PORT:LOCAL_PORT, for example 443:8443.")
+  }
+  return { ...previous, [Number(gatewayPort)]: Number(localPort) }
+}
+
+/**
+ * Adds `HOST:PORT:ADDR[:PORT]` to the fixed answers so far, as `host:port` to `address[:port]`. An IPv6 address
+ * stands in brackets. A host given more than once has several addresses.
+ */
+export function parseResolve(
+  text: string,
+  previous: Readonly<Record<string, readonly string[]>> = {},
+): Readonly<Record<string, readonly string[]>> {
+  const [, host = "", port = "", bracketed, plain = "", addressPort] =
+    /^([^:[\]]+):(\d+):(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d+))?$/.exec(text) ?? []
+  const address = bracketed ?? plain
+  const family = bracketed === undefined ? 4 : 6
+  const sound = isPort(port) && port !== "0" && isIP(address) === family && (addressPort ?? "1") !== "0"
+  if (!sound || (addressPort !== undefined && !isPort(addressPort))) {
+    throw new InvalidArgumentError("Expected HOST:PORT:ADDR[:PORT], for example httpbin.org:443:127.0.0.1:8443.")
+  }
+  const key = `${host.toLowerCase()}:${port}`
+  const target = addressPort === undefined ? address : `${bracketed ? `[${address}]` : address}:${addressPort}`
+  return { ...previous, [key]: [...(previous[key] ?? []), target] }
+}
+
+/** Adds the comma-separated words of a flag to those given so far. */
+export function parseList(text: string, previous: readonly string[] = []): readonly string[] {
+  const words = text
+    .split(",")
+    .map((word) => word.trim())
+    .filter((word) => word !== "")
+  if (words.length === 0) throw new InvalidArgumentError("Expected one or more values with commas between.")
+  return [...previous, ...words]
+}
+
+function isPort(text: string): boolean {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535
+}

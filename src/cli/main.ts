@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+import { isErrno } from "./usage-error.ts"
+
+// A reader that has seen enough, such as `head`, is no reason for a stack trace.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error
+  process.exit()
+})
+
+import("./program.ts")
+  .then(({ runProgram }) => runProgram(process.argv.slice(2)))
+  .catch((error: unknown) => {
+    // commander is optional to those who use the library alone.
+    if (!isErrno(error) || error.code !== "ERR_MODULE_NOT_FOUND" || !error.message.includes("'commander'")) throw error
+    process.stderr.write("tlsroute: the command needs the package commander: run npm install commander\n")
+    process.exitCode = 2
+  })

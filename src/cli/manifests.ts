@@ -1,0 +1,22 @@
+import type { RouteTable } from "../routing/route-table.ts"
+import { buildRouteTable } from "../routing/table-builder.ts"
+import { type ReadResult, readResources } from "../sources/file-source.ts"
+import { SourceError } from "../sources/source-error.ts"
+import { type RoutingFlags, routeTableOptions } from "./routing-flags.ts"
+import { UsageError } from "./usage-error.ts"
+
+/** What the manifests say, as a gateway would understand them. */
+export interface LoadedManifests extends ReadResult {
+  readonly table: RouteTable
+}
+
+/** Reads manifests and builds their route table. A path that does not exist is a {@link UsageError}. */
+export async function loadManifests(paths: readonly string[], flags: RoutingFlags): Promise<LoadedManifests> {
+  try {
+    const read = await readResources(paths)
+    return { ...read, table: buildRouteTable(read.resources, routeTableOptions(flags)) }
+  } catch (error) {
+    if (error instanceof SourceError) throw new UsageError(error.message)
+    throw error
+  }
+}

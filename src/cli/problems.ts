@@ -1,0 +1,43 @@
+import type { ObjectRef, ResourceProblem } from "../routing/resources.ts"
+import type { ReadResult } from "../sources/file-source.ts"
+import { printable, type Terminal } from "./terminal.ts"
+
+type Locate = ReadResult["locate"]
+
+/** Gives each problem the place it is written at, and puts them in the order of files and lines. */
+export function locateProblems(problems: readonly ResourceProblem[], locate: Locate): ResourceProblem[] {
+  const located = problems.map((problem) => {
+    const location = problem.location ?? (problem.object && locate(problem.object, problem.path))
+    return location === undefined ? problem : { ...problem, location }
+  })
+  const files = [...new Set(located.map(({ location }) => location?.file))]
+  return located.sort(
+    ({ location: a }, { location: b }) =>
+      files.indexOf(a?.file) - files.indexOf(b?.file) ||
+      (a?.line ?? 0) - (b?.line ?? 0) ||
+      (a?.column ?? 0) - (b?.column ?? 0),
+  )
+}
+
+/** One line as compilers write them, so that editors find the place. */
+export function formatProblem(
+  { severity, code, object, path, message, location }: ResourceProblem,
+  out: Terminal,
+): string {
+  const place = [location?.file, location?.line, location?.column].filter((part) => part !== undefined).join(":")
+  const subject = [object === undefined ? "" : formatRef(object), path].filter((part) => part !== "").join(" ")
+  const label = out.style(severity === "error" ? "red" : "yellow", `${severity}:`)
+  const parts = [
+    place === "" ? "" : `${out.style("bold", printable(place))}:`,
+    label,
+    subject === "" ? "" : `${printable(subject)}:`,
+    printable(message),
+    out.style("dim", `[${code}]`),
+  ]
+  return parts.filter((part) => part !== "").join(" ")
+}
+
+/** An object as people name it: `TLSRoute httpbin/foo`. */
+export function formatRef({ kind, namespace, name }: ObjectRef): string {
+  return `${kind} ${namespace === "" ? name : `${namespace}/${name}`}`
+}

@@ -1,0 +1,32 @@
+import { Command, CommanderError } from "commander"
+import { version } from "../../package.json"
+import { checkCommand } from "./check.ts"
+import { explainCommand } from "./explain.ts"
+import { printable } from "./terminal.ts"
+import { UsageError } from "./usage-error.ts"
+
+const EXIT_CODES = `
+Exit codes: 0 fine; 1 errors found, no route, or the gateway failed; 2 called wrongly.`
+
+/** Runs the command line. Sets `process.exitCode`; throws only what is a defect of the program. */
+export async function runProgram(args: readonly string[]): Promise<void> {
+  const program = new Command("tlsroute")
+    .description("A Kubernetes Gateway API TLS-passthrough gateway: routes TLS by SNI without decrypting it.")
+    .version(version)
+    .addHelpText("after", EXIT_CODES)
+    .addCommand(checkCommand())
+    .addCommand(explainCommand())
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({ outputError: () => {} })
+  }
+  try {
+    if (args.length === 0) throw new UsageError("say what to do: run, check, explain or hello; --help tells more")
+    await program.parseAsync(args, { from: "user" })
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return
+    if (!(error instanceof CommanderError) && !(error instanceof UsageError)) throw error
+    const line = error.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " ")
+    process.stderr.write(`tlsroute: ${printable(line)}\n`)
+    process.exitCode = 2
+  }
+}

@@ -1,0 +1,73 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdir, mkdtemp, rm } from "node:fs/promises"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { text } from "node:stream/consumers"
+import { fileURLToPath } from "node:url"
+import { build } from "tsup"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+
+/** What a finished run left behind. */
+export interface CliResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** The command, bundled from the sources as they are. */
+export class Cli implements AsyncDisposable {
+  readonly #directory: string
+
+  private constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  /** Bundles the command inside node_modules, where its dependencies are found. */
+  static async build(): Promise<Cli> {
+    const cache = join(root, "node_modules", ".cache")
+    await mkdir(cache, { recursive: true })
+    const directory = await mkdtemp(join(cache, "tlsroute-cli-"))
+    await build({
+      config: false,
+      entry: { cli: join(root, "src/cli/main.ts") },
+      outDir: directory,
+      format: "esm",
+      target: "node20",
+      platform: "node",
+      external: ["commander", "yaml"],
+      silent: true,
+      // A directory of its own has no package.json that says what .js is.
+      outExtension: () => ({ js: ".mjs" }),
+    })
+    return new Cli(directory)
+  }
+
+  /** Starts the command as a user would: a process of its own, without a terminal. */
+  start(args: readonly string[]): ChildProcessWithoutNullStreams {
+    return spawn(process.execPath, [join(this.#directory, "cli.mjs"), ...args], { stdio: "pipe" })
+  }
+
+  /** Runs the command to its end. */
+  async run(args: readonly string[], input: string | Uint8Array = ""): Promise<CliResult> {
+    const child = this.start(args)
+    child.stdin.on("error", () => {}).end(input)
+    const [[code], stdout, stderr] = await Promise.all([once(child, "close"), text(child.stdout), text(child.stderr)])
+    return { code, stdout, stderr }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return rm(this.#directory, { recursive: true, force: true })
+  }
+}
+
+/** Reads lines of a stream one by one. */
+export function linesOf(stream: NodeJS.ReadableStream): () => Promise<string> {
+  const lines = createInterface({ input: stream })[Symbol.asyncIterator]()
+  return async () => {
+    const { value, done } = await lines.next()
+    if (done) throw new Error("the command printed no further line")
+    return value
+  }
+}

@@ -1,0 +1,206 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import packageJson from "../../package.json"
+import { Cli } from "./cli.ts"
+
+let cli: Cli
+let directory: string
+
+beforeAll(async () => {
+  cli = await Cli.build()
+  directory = await mkdtemp(join(tmpdir(), "tlsroute-cli-"))
+})
+
+afterAll(async () => {
+  await cli[Symbol.asyncDispose]()
+  await rm(directory, { recursive: true, force: true })
+})
+
+async function manifest(name: string, text: string): Promise<string> {
+  const file = join(directory, name)
+  await writeFile(file, text)
+  return file
+}
+
+const gateway = `apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata:
+  name: edge
+  namespace: shop
+spec:
+  gatewayClassName: any
+  listeners:
+    - name: tls
+      port: 8000
+      protocol: TLS
+      hostname: "*.example.com"
+      tls:
+        mode: Passthrough
+`
+
+const route = (name: string, hostname: string, backend = "httpbin.org") => `---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata:
+  name: ${name}
+  namespace: shop
+spec:
+  parentRefs:
+    - name: edge
+  hostnames:
+    - "${hostname}"
+  rules:
+    - backendRefs:
+        - name: ${backend}
+          port: 443
+`
+
+describe("tlsroute", () => {
+  test("tells its version", async () => {
+    expect(await cli.run(["--version"])).toEqual({ code: 0, stdout: `${packageJson.version}\n`, stderr: "" })
+  })
+
+  test("tells its commands when asked for help", async () => {
+    const { code, stdout } = await cli.run(["--help"])
+    expect(code).toBe(0)
+    for (const command of ["check", "explain"]) expect(stdout).toContain(`  ${command} `)
+  })
+
+  test.each([
+    ["no command", [], "say what to do"],
+    ["an unknown command", ["chekc", "x"], "unknown command 'chekc' (Did you mean check?)"],
+    ["an unknown flag", ["check", "x", "--jsno"], "unknown option '--jsno' (Did you mean --json?)"],
+    ["no file", ["check"], "missing required argument 'files'"],
+    ["a file that does not exist", ["check", "/nowhere.yaml"], "/nowhere.yaml: no such file or directory"],
+    ["a flag left out that is required", ["explain", "x"], "required option '--port <port>' not specified"],
+    ["a port out of range", ["explain", "x", "--port", "65536"], "Expected a port from 1 to 65535"],
+    ["a port that is no number", ["explain", "x", "--port", "0x50"], "Expected a port from 1 to 65535"],
+    ["a list without values", ["check", "x", "--gateway-class", ","], "Expected one or more values"],
+    ["an argument that moves the cursor", ["check", "\u001b[2J"], "\\x1b[2J: no such file"],
+  ])("given %s, says so in one line and exits with 2", async (_what, args, message) => {
+    const { code, stdout, stderr } = await cli.run(args)
+    expect(stderr).toContain(message)
+    expect(stderr).toMatch(/^tlsroute: [^\n]+\n$/)
+    expect(stdout).toBe("")
+    expect(code).toBe(2)
+  })
+})
+
+describe("tlsroute check", () => {
+  test("finds nothing wrong in sound manifests", async () => {
+    const file = await manifest("sound.yaml", gateway + route("web", "web.example.com"))
+    expect(await cli.run(["check", file])).toEqual({
+      code: 0,
+      stdout: "0 errors, 0 warnings; 1 listener and 1 route served\n",
+      stderr: "",
+    })
+  })
+
+  test("names file, line and column of what is wrong in an object, and exits with 1", async () => {
+    const file = await manifest(
+      "mode.yaml",
+      gateway.replace("Passthrough", "Passtrough") + route("web", "a.example.com"),
+    )
+    const { code, stdout } = await cli.run(["check", file])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(
+      new RegExp(`^${file}:14:15: error: Gateway shop/edge spec\\.listeners\\[0\\]\\.tls\\.mode: .+ \\[\\w+\\]$`, "m"),
+    )
+  })
+
+  test("names file, line and column of what is no YAML, with the rest checked all the same", async () => {
+    const broken = await manifest("broken.yaml", `a: 1\nb: "open\n`)
+    const file = await manifest("other.yaml", gateway)
+    const { code, stdout } = await cli.run(["check", broken, file])
+    expect(code).toBe(1)
+    expect(stdout).toContain(`${broken}:3:1: error: Missing closing "quote [InvalidYaml]\n`)
+    expect(stdout).toContain("1 listener and 0 routes served")
+  })
+
+  test("reads standard input for -", async () => {
+    const { code, stdout } = await cli.run(["check", "-"], gateway + route("web", "web.example.com"))
+    expect(stdout).toContain("1 listener and 1 route served")
+    expect(code).toBe(0)
+  })
+
+  test("gives manifests without a namespace the one of -n", async () => {
+    const bare = (gateway + route("web", "web.example.com")).replaceAll("  namespace: shop\n", "")
+    const file = await manifest("bare.yaml", bare.replace("Passthrough", "Passtrough"))
+    const { stdout } = await cli.run(["check", file, "-n", "httpbin"])
+    expect(stdout).toContain(`${file}:13:15: error: Gateway httpbin/edge `)
+  })
+
+  test("counts external backends as found unless told otherwise", async () => {
+    const file = await manifest("external.yaml", gateway + route("web", "web.example.com"))
+    const without = await cli.run(["check", file, "--no-external-backends"])
+    const others = await cli.run(["check", file, "--external-backends", "*.example.org,example.net"])
+    for (const { stdout } of [without, others])
+      expect(stdout).toMatch(/external\.yaml:\d+:\d+: \w+: TLSRoute shop\/web /)
+    expect((await cli.run(["check", file, "--external-backends", "example.net,httpbin.org"])).stdout).toMatch(
+      /^0 errors/,
+    )
+  })
+
+  test("prints one JSON object for machines", async () => {
+    const file = await manifest("json.yaml", gateway.replace("Passthrough", "Passtrough"))
+    const { code, stdout } = await cli.run(["check", file, "--json"])
+    expect(code).toBe(1)
+    const report = JSON.parse(stdout)
+    expect(report).toMatchObject({ ok: false, warnings: 0, listeners: 0, routes: 0 })
+    expect(report.errors).toBe(report.problems.length)
+    expect(report.problems[0].location).toEqual({ file, line: 14, column: 15 })
+  })
+
+  test("escapes what a manifest says", async () => {
+    const file = await manifest("escape.yaml", `kind: "\\e[2J\\u202e"\n`)
+    const { stdout } = await cli.run([
+      "check",
+      await manifest("hostile.yaml", gateway.replace("tls\n", '"\\e[2J"\n')),
+      file,
+    ])
+    expect(stdout).not.toContain("\u001b")
+    expect(stdout).not.toContain("\u202e")
+  })
+})
+
+describe("tlsroute explain", () => {
+  test("tells which route a name gets, and what became of the others", async () => {
+    const file = await manifest(
+      "explain.yaml",
+      gateway + route("wide", "*.example.com") + route("web", "web.example.com"),
+    )
+    const { code, stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "WEB.example.com"])
+    expect(stdout).toMatch(/^route TLSRoute shop\/web serves web\.example\.com on port 8000, by web\.example\.com\n/)
+    expect(stdout).toMatch(/^ {2}chosen +Gateway\/shop\/edge\/tls/m)
+    expect(stdout).toMatch(/^ {2}won +TLSRoute shop\/web/m)
+    expect(stdout).toMatch(/^ {2}lost +TLSRoute shop\/wide/m)
+    expect(stdout).toMatch(/^ {4}100 % {2}httpbin\.org:443 through DNS$/m)
+    expect(code).toBe(0)
+  })
+
+  test.each([
+    ["a port nobody listens on", ["--port", "9000", "--sni", "web.example.com"], "NoListener"],
+    ["a name no listener has", ["--port", "8000", "--sni", "example.org"], "NoMatchingListener"],
+    ["a name no route has", ["--port", "8000", "--sni", "other.example.com"], "NoMatchingRoute"],
+    ["no name", ["--port", "8000"], "NoServerName"],
+  ])("tells why there is no route for %s, and exits with 1", async (_what, args, reason) => {
+    const file = await manifest("none.yaml", gateway + route("web", "web.example.com"))
+    const { code, stdout } = await cli.run(["explain", file, ...args])
+    expect(stdout).toMatch(new RegExp(`^no route serves .+ on port \\d+: ${reason}\n`))
+    expect(code).toBe(1)
+  })
+
+  test("tells of a backend that is refused, with its share", async () => {
+    const file = await manifest("refused.yaml", gateway + route("web", "web.example.com", "missing"))
+    const { stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com"])
+    expect(stdout).toMatch(/100 % {2}Service shop\/missing:443 refused, BackendNotFound: /)
+  })
+
+  test("prints one JSON object for machines", async () => {
+    const file = await manifest("explain-json.yaml", gateway + route("web", "web.example.com"))
+    const { stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com", "--json"])
+    expect(JSON.parse(stdout)).toMatchObject({ result: { matched: true, hostname: "web.example.com" } })
+  })
+})
