@@ -116,7 +116,7 @@ export function admitGateway(object: Gateway, defaultNamespace: string): Admissi
       listeners: readListeners(spec, findings),
       addresses: "reason" in addresses ? [] : addresses,
       allowedListeners: allowed,
-      fault: readParametersFault(spec) ?? ("reason" in addresses ? addresses : undefined),
+      fault: readParametersFault(spec, findings) ?? ("reason" in addresses ? addresses : undefined),
     },
   }
 }
@@ -160,12 +160,11 @@ function readParent(parentRef: unknown, header: Header): AdmittedListenerSet["pa
   return group === GATEWAY_API_GROUP && kind === "Gateway" ? { namespace, name } : undefined
 }
 
-function readParametersFault(spec: unknown): Fault | undefined {
+function readParametersFault(spec: unknown, findings: Findings): Fault | undefined {
   if (isAbsent(field(field(spec, "infrastructure"), "parametersRef"))) return undefined
-  return {
-    reason: "InvalidParameters",
-    message: "spec.infrastructure.parametersRef is not supported; remove it",
-  }
+  const message = "spec.infrastructure.parametersRef is not supported; remove it"
+  findings.error("InvalidParameters", "spec.infrastructure.parametersRef", message)
+  return { reason: "InvalidParameters", message }
 }
 
 function readAddresses(value: unknown, findings: Findings): readonly string[] | Fault {

@@ -63,11 +63,11 @@ function attachToParent(
   labels: NamespaceLabels,
 ): ListenerAttachment[] | Fault {
   const selected = candidates.filter((state) => isSelected(ref, state))
+  if (candidates.length === 0) {
+    return { reason: "NoMatchingParent", message: `${describe(ref)} has no listener that could take routes` }
+  }
   if (selected.length === 0) {
-    return {
-      reason: "NoMatchingParent",
-      message: `${describe(ref)} has no listener ${describeSelection(ref)}`.trimEnd(),
-    }
+    return { reason: "NoMatchingParent", message: `${describe(ref)} has no listener ${describeSelection(ref)}` }
   }
   const refusals: string[] = []
   const allowing: ListenerState[] = []

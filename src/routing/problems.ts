@@ -11,7 +11,8 @@ export function collectProblems(snapshot: Snapshot): readonly ResourceProblem[] 
     if (fault !== undefined) problems.push(problemOf(ours.ref, "spec", fault))
   }
   for (const { gateway, fault, listeners } of snapshot.listening.topology.gateways.values()) {
-    if (fault !== undefined) problems.push(problemOf(gateway.ref, "spec", fault))
+    // What was wrong with the Gateway itself is reported with its field already.
+    if (fault !== undefined && fault !== gateway.fault) problems.push(problemOf(gateway.ref, "spec", fault))
     problems.push(...listenerProblems(gateway.ref, listeners))
   }
   for (const { set, fault, listeners } of snapshot.listening.topology.listenerSets.values()) {
@@ -26,7 +27,7 @@ export function collectProblems(snapshot: Snapshot): readonly ResourceProblem[] 
 function listenerProblems(ref: ObjectRef, listeners: Snapshot["listening"]["served"]): readonly ResourceProblem[] {
   const problems: ResourceProblem[] = []
   for (const { spec, fault, invalidKinds } of listeners) {
-    // What was wrong with the listener itself is reported with its field already.
+    // Likewise.
     if (fault !== undefined && fault !== spec.fault) problems.push(problemOf(ref, spec.path, fault))
     if (invalidKinds.length === 0) continue
     const kinds = invalidKinds.map((kind) => `${kind.group}/${kind.kind}`).join(", ")

@@ -7,6 +7,7 @@ import type {
   ResourceProblem,
   TLSRoute,
 } from "./resources.ts"
+import type { RouteTableData } from "./table-data.ts"
 
 /** A listener as the table serves it. */
 export interface TableListener {
@@ -192,20 +193,28 @@ export interface Explanation {
   readonly routes: readonly ExplainedRoute[]
 }
 
-/** Immutable result of a build. */
-export interface RouteTable {
-  /** Sockets to bind. */
+/** Finds routes: what a connection needs of a table. */
+export interface RouteMatcher {
+  /** Sockets to bind, by port and address. */
   readonly listeners: readonly ListenerBinding[]
-  /** Routes that are attached to at least one listener. */
+  /** Finds the route for a connection. Never throws; constant time in the number of routes. */
+  match(query: RouteQuery): RouteMatch | NoMatch
+}
+
+/** Immutable result of a build. */
+export interface RouteTable extends RouteMatcher {
+  /** Routes that are attached to at least one listener, by `namespace/name`. */
   readonly routes: readonly TableRoute[]
   /** Everything found wrong, in all objects. */
   readonly problems: readonly ResourceProblem[]
-  /** Statuses to write. Computed when first asked for; `bound` tells which bindings listen by now. */
+  /** Statuses to write. Computed at each call; `bound` tells which bindings listen by now. */
   statuses(options?: StatusOptions): Statuses
-  /** Finds the route for a connection. Never throws; constant time in the number of routes. */
-  match(query: RouteQuery): RouteMatch | NoMatch
   /** Tells every candidate and why it won or lost. */
   explain(query: RouteQuery): Explanation
+  /** What is hardly meant: names that another takes, shared certificates' reach, and such. Looks at everything. */
+  lint(): readonly ResourceProblem[]
+  /** The part that connections need, as plain data for another thread; see `routeTableFromData`. */
+  toData(): RouteTableData
 }
 
 /** What the statuses need to know of the world. */
@@ -216,7 +225,12 @@ export interface StatusOptions {
    * State of each binding by {@link ListenerBinding.key}: bound, or the error that prevents it.
    * Left out, no data plane reports and accepted listeners count as programmed.
    */
-  readonly bound?: ReadonlyMap<string, { readonly bound: true } | { readonly bound: false; readonly message: string }>
+  readonly bound?: ReadonlyMap<
+    string,
+    | { readonly bound: true }
+    /** `code` is the system's: `EADDRNOTAVAIL` makes a Gateway's address AddressNotUsable. */
+    | { readonly bound: false; readonly message: string; readonly code?: string }
+  >
   /** Addresses to publish per Gateway (`namespace/name`), or for all. */
   readonly addresses?:
     | readonly { readonly type?: string; readonly value: string }[]

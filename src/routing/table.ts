@@ -1,5 +1,6 @@
 import { matchRoute, type Sockets } from "./dispatch.ts"
 import { explainQuery } from "./explain.ts"
+import { lintSnapshot } from "./lint.ts"
 import { collectProblems } from "./problems.ts"
 import type { ResourceProblem } from "./resources.ts"
 import type {
@@ -14,6 +15,8 @@ import type {
   TableRoute,
 } from "./route-table.ts"
 import type { Snapshot } from "./snapshot.ts"
+import { computeStatuses } from "./status.ts"
+import { type RouteTableData, tableData } from "./table-data.ts"
 
 /** The table over one snapshot. What a connection does not need is computed when first asked for. */
 export class Table implements RouteTable {
@@ -51,7 +54,15 @@ export class Table implements RouteTable {
     return explainQuery(this.#snapshot, query)
   }
 
-  statuses(_options: StatusOptions = {}): Statuses {
-    return { gatewayClasses: [], gateways: [], listenerSets: [], tlsRoutes: [] }
+  lint(): readonly ResourceProblem[] {
+    return lintSnapshot(this.#snapshot)
+  }
+
+  toData(): RouteTableData {
+    return tableData(this.#snapshot)
+  }
+
+  statuses(options: StatusOptions = {}): Statuses {
+    return computeStatuses(this.#snapshot, options)
   }
 }

@@ -1,0 +1,130 @@
+import { compareText, GATEWAY_API_GROUP } from "./admission.ts"
+import type { Contests } from "./candidates.ts"
+import { ANY_HOSTNAME, intersectHostnames } from "./hostname.ts"
+import type { ResourceProblem } from "./resources.ts"
+import type { RouteState } from "./route-state.ts"
+import type { Snapshot } from "./snapshot.ts"
+
+/** Most warnings of one kind for one route: a thousand hostnames need not be told a thousand times. */
+const MAX_PER_ROUTE = 8
+
+/**
+ * Warnings about what is valid and hardly meant: `NoParent`, `NeverMatches`, `ShadowedHostname`,
+ * `ConnectionCoalescing`, `NoWeight`. Sorted by object.
+ */
+export function lintSnapshot(snapshot: Snapshot): readonly ResourceProblem[] {
+  const findings = new LintFindings()
+  for (const state of snapshot.routes) {
+    lintParents(state, snapshot, findings)
+    if (state.attachment.listeners.length === 0) continue
+    lintReach(state, snapshot, findings)
+    lintWeights(state, findings)
+  }
+  for (const contests of snapshot.contests) lintCoalescing(contests, findings)
+  return findings.sorted()
+}
+
+class LintFindings {
+  readonly #problems: ResourceProblem[] = []
+  readonly #counts = new Map<string, number>()
+
+  warn(state: RouteState, code: string, path: string, message: string): void {
+    const key = `${code} ${state.route.key}`
+    const count = (this.#counts.get(key) ?? 0) + 1
+    this.#counts.set(key, count)
+    if (count <= MAX_PER_ROUTE) {
+      this.#problems.push({ severity: "warning", code, object: state.route.ref, path, message })
+    }
+  }
+
+  sorted(): readonly ResourceProblem[] {
+    const order = (problem: ResourceProblem): string =>
+      `${problem.object?.namespace}/${problem.object?.name} ${problem.code}`
+    return this.#problems.sort((a, b) => compareText(order(a), order(b)) || compareText(a.message, b.message))
+  }
+}
+
+function lintParents(state: RouteState, snapshot: Snapshot, findings: LintFindings): void {
+  const { gateways, listenerSets } = snapshot.listening.topology
+  if (state.route.parentRefs.length === 0) {
+    findings.warn(state, "NoParent", "spec.parentRefs", "without a parentRef the route attaches to nothing")
+  }
+  for (const ref of state.route.parentRefs) {
+    const key = `${ref.namespace}/${ref.name}`
+    const found = ref.kind === "Gateway" ? gateways.has(key) : listenerSets.has(key)
+    if (ref.group === GATEWAY_API_GROUP && found) continue
+    findings.warn(state, "NoParent", ref.path, `there is no ${ref.kind} ${key} that is served here`)
+  }
+}
+
+/** Hostnames of a route that give it no connection on any listener, because there is no intersection or another route wins. */
+function lintReach(state: RouteState, snapshot: Snapshot, findings: LintFindings): void {
+  const places = new Map(snapshot.listening.served.map((served, place) => [served, place]))
+  const used = new Set<string>()
+  const winners = new Map<string, string>()
+  for (const attached of state.attachment.listeners) {
+    const contests = snapshot.contests[places.get(attached.state) ?? -1]
+    for (const { hostname, routeHostname } of attached.hostnames) {
+      const contest = contests?.get(hostname)
+      if (contest?.state === state) used.add(contest.routeHostname)
+      else if (contest !== undefined) winners.set(routeHostname, contest.state.route.key)
+    }
+  }
+  if (used.size === 0) {
+    const others = [...new Set(winners.values())].join(", ")
+    findings.warn(
+      state,
+      "NeverMatches",
+      "spec.hostnames",
+      `the route takes no connection: ${others} take all its hostnames`,
+    )
+    return
+  }
+  for (const [at, hostname] of state.route.hostnames.entries()) {
+    if (used.has(hostname)) continue
+    const winner = winners.get(hostname)
+    const path = `spec.hostnames[${at}]`
+    if (winner !== undefined) {
+      findings.warn(state, "ShadowedHostname", path, `${hostname} goes to ${winner}, which comes first`)
+    } else if (!state.attachment.listeners.some(({ state: { listener } }) => meets(listener.hostname, hostname))) {
+      findings.warn(state, "NeverMatches", path, `${hostname} has no name in common with the listeners' hostnames`)
+    }
+  }
+}
+
+function meets(listenerHostname: string | undefined, hostname: string): boolean {
+  return intersectHostnames(listenerHostname ?? ANY_HOSTNAME, hostname) !== undefined
+}
+
+function lintWeights(state: RouteState, findings: LintFindings): void {
+  if (state.table.backends.length > 0 && state.table.totalWeight === 0) {
+    findings.warn(state, "NoWeight", "spec.rules", "every weight is 0, so every connection is refused")
+  }
+}
+
+/**
+ * Routes with hostnames that one wildcard certificate can cover: a client may send requests for one over an
+ * HTTP/2 connection that was routed for the other (RFC 9113 section 9.1.1). Told once for each such domain.
+ */
+function lintCoalescing(contests: Contests, findings: LintFindings): void {
+  const byDomain = new Map<string, Map<string, RouteState>>()
+  for (const [hostname, { state }] of contests.entries()) {
+    const domain = hostname.slice(hostname.indexOf(".") + 1)
+    // No certificate covers all names right under a top-level domain.
+    if (!domain.includes(".") || domain === hostname) continue
+    // Routes with the same backends may be mistaken for one another.
+    const backends = state.table.backends.map(({ target }) => target.id).join(" ")
+    const routes = byDomain.get(domain)
+    const first = routes?.get(backends)
+    if (routes === undefined) byDomain.set(domain, new Map([[backends, state]]))
+    else if (first === undefined || state.route.key < first.route.key) routes.set(backends, state)
+  }
+  for (const [domain, routes] of byDomain) {
+    const [first, ...others] = [...routes.values()].sort((a, b) => compareText(a.route.key, b.route.key))
+    if (first === undefined || others.length === 0) continue
+    const shown = others.slice(0, 3).map(({ route }) => route.key)
+    const names = others.length > 3 ? `${shown.join(", ")} and ${others.length - 3} more` : shown.join(", ")
+    const message = `a certificate for *.${domain} also covers hostnames of ${names}, which have other backends: HTTP/2 clients may then send requests for one over a connection to the other; use separate certificates, or answer 421`
+    findings.warn(first, "ConnectionCoalescing", "spec.hostnames", message)
+  }
+}

@@ -1,0 +1,11 @@
+import type { BindingReports } from "./binding-reports.ts"
+import type { StatusOptions } from "./route-table.ts"
+
+/** What every status is computed from, beside its own object. */
+export interface StatusContext {
+  readonly now: string
+  readonly reports: BindingReports
+  /** Number of routes accepted on each listener, by listener id. */
+  readonly attachedRoutes: ReadonlyMap<string, number>
+  readonly addresses: StatusOptions["addresses"]
+}

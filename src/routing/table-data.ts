@@ -1,0 +1,71 @@
+import { type ListenerRoutes, matchRoute, type ServedListener, Sockets } from "./dispatch.ts"
+import { HostnameMap } from "./hostname-map.ts"
+import type { ListenerBinding, NoMatch, RouteMatch, RouteMatcher, RouteQuery, TableRoute } from "./route-table.ts"
+import type { Snapshot } from "./snapshot.ts"
+
+/**
+ * The part of a table that connections need, as plain data: it survives `structuredClone` and
+ * `postMessage`. Its shape is not for reading; give it to {@link routeTableFromData}.
+ */
+export interface RouteTableData {
+  /** Routes that take some hostname; the others need not travel. */
+  readonly routes: readonly TableRoute[]
+  /** Listeners in order of precedence, each with who takes which hostname. */
+  readonly listeners: readonly (ServedListener & {
+    readonly hostnames: readonly string[]
+    /** Index into `routes` for each hostname. */
+    readonly winners: readonly number[]
+  })[]
+}
+
+/** Writes the dispatch part of a snapshot as plain data. */
+export function tableData(snapshot: Snapshot): RouteTableData {
+  const routes: TableRoute[] = []
+  const places = new Map<TableRoute, number>()
+  const placeOf = (route: TableRoute): number => {
+    let place = places.get(route)
+    if (place === undefined) {
+      place = routes.push(route) - 1
+      places.set(route, place)
+    }
+    return place
+  }
+  const listeners = snapshot.listening.served.map(({ listener, addresses }, place) => {
+    const hostnames: string[] = []
+    const winners: number[] = []
+    for (const [hostname, { match }] of snapshot.contests[place]?.entries() ?? []) {
+      hostnames.push(hostname)
+      winners.push(placeOf(match.route))
+    }
+    return { listener, addresses, hostnames, winners }
+  })
+  return { routes, listeners }
+}
+
+/** Makes a matcher of what {@link RouteTable.toData} gave, in this or another thread. It matches as the table does. */
+export function routeTableFromData(data: RouteTableData): RouteMatcher {
+  return new DataTable(data)
+}
+
+class DataTable implements RouteMatcher {
+  readonly listeners: readonly ListenerBinding[]
+  readonly #sockets: Sockets
+  readonly #routes: readonly ListenerRoutes[]
+
+  constructor(data: RouteTableData) {
+    this.#sockets = new Sockets(data.listeners)
+    this.listeners = this.#sockets.bindings
+    this.#routes = data.listeners.map(({ listener, hostnames, winners }) => {
+      const routes: ListenerRoutes = new HostnameMap()
+      for (const [at, hostname] of hostnames.entries()) {
+        const route = data.routes[winners[at] ?? -1]
+        if (route !== undefined) routes.set(hostname, { match: { matched: true, listener, route, hostname } })
+      }
+      return routes
+    })
+  }
+
+  match(query: RouteQuery): RouteMatch | NoMatch {
+    return matchRoute(this.#sockets, this.#routes, query)
+  }
+}
