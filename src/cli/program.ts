@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander"
 import { version } from "../../package.json"
 import { checkCommand } from "./check.ts"
 import { explainCommand } from "./explain.ts"
+import { helloCommand } from "./hello.ts"
 import { printable } from "./terminal.ts"
 import { UsageError } from "./usage-error.ts"
 
@@ -16,6 +17,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     .addHelpText("after", EXIT_CODES)
     .addCommand(checkCommand())
     .addCommand(explainCommand())
+    .addCommand(helloCommand())
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ outputError: () => {} })
   }
