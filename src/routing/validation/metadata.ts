@@ -11,11 +11,15 @@ export const time = text({ max: 64, pattern: TIME, be: TIME_RULE, rule: refuseUn
 function refuseUnknownDay(value: string, report: Report): void {
   const month = Number(value.slice(5, 7))
   const day = Number(value.slice(8, 10))
-  // Day 0 of the month after is the last day of this one.
-  const last = new Date(Date.UTC(Number(value.slice(0, 4)), month, 0)).getUTCDate()
-  if (month < 1 || month > 12 || day < 1 || day > last) {
+  if (month < 1 || month > 12 || day < 1 || day > daysOf(month, value)) {
     report.breach("InvalidValue", `must be ${TIME_RULE}; there is no day ${value.slice(0, 10)}`)
   }
+}
+
+function daysOf(month: number, value: string): number {
+  if (month !== 2) return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
+  const year = Number(value.slice(0, 4))
+  return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
 }
 
 /** Bounds of `format: int64` that are not negative; the upper one is the last number a double can hold below it. */

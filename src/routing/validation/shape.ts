@@ -233,10 +233,7 @@ export function record<T = unknown>(table: Readonly<Record<string, Field>>, limi
           report.breach("Required", "is required", name)
         }
       }
-      if (!open) {
-        const keys = Object.keys(value)
-        if (keys.length > given) warnOfUnknown(keys, value, names, report)
-      }
+      if (!open && countKeys(value) > given) warnOfUnknown(value, names, report)
       if (report.breaches === before) rule?.(value as T, report)
     },
     fill(value) {
@@ -255,13 +252,15 @@ export function record<T = unknown>(table: Readonly<Record<string, Field>>, limi
   }
 }
 
-function warnOfUnknown(
-  keys: readonly string[],
-  value: Record<string, unknown>,
-  names: ReadonlySet<string>,
-  report: Report,
-): void {
-  for (const key of keys) {
+/** At least the number of the object's own keys; unlike `Object.keys`, makes no list of them. */
+function countKeys(value: Record<string, unknown>): number {
+  let count = 0
+  for (const _ in value) count++
+  return count
+}
+
+function warnOfUnknown(value: Record<string, unknown>, names: ReadonlySet<string>, report: Report): void {
+  for (const key of Object.keys(value)) {
     // Looking for what was meant takes time, and is not worth it for what is not reported.
     if (report.isFull) return
     if (names.has(key) || value[key] === undefined) continue
