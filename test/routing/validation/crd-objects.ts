@@ -98,6 +98,90 @@ export function objectsOf(schema: Schema): fc.Arbitrary<unknown> {
   return grow(schema)
 }
 
+/**
+ * Every value that differs from a sample in one field, for each value of that field that a limit of the schema tells
+ * from its neighbour: lengths, counts and numbers on both sides of a bound, every word and every wrong type.
+ */
+export function* variantsOf(schema: Schema, sample: unknown = least(schema)): Generator<unknown> {
+  yield* JUNK
+  yield hostile
+  if (schema.enum !== undefined) yield* [...schema.enum, "Nope"]
+  else if (schema.type === "string") yield* textsAround(schema)
+  else if (schema.type === "integer") yield* numbersAround(schema)
+  else if (schema.type === "array") yield* listsAround(schema, sample)
+  else if (schema.additionalProperties) yield* mapsAround(schema, schema.additionalProperties)
+  else yield* recordsAround(schema, sample)
+}
+
+function* textsAround({ minLength = 0, maxLength = 300 }: Schema): Generator<string> {
+  yield* WORDS
+  for (const length of [minLength, maxLength, maxLength + 1]) yield* ["a".repeat(length), "💥".repeat(length)]
+  yield `a/${"b".repeat(maxLength - 2)}`
+}
+
+function* numbersAround({ minimum = 0, maximum = 2 ** 31 - 1 }: Schema): Generator<number> {
+  yield* [
+    minimum - 1,
+    minimum,
+    minimum + 0.5,
+    maximum,
+    maximum + 1,
+    -(2 ** 31),
+    -(2 ** 31) - 1,
+    2 ** 63 - 1024,
+    2 ** 63,
+  ]
+}
+
+function* listsAround({ items = {}, minItems = 0, maxItems = 4 }: Schema, sample: unknown): Generator<unknown[]> {
+  const item = Array.isArray(sample) && sample.length > 0 ? (sample[0] as unknown) : least(items)
+  for (const length of [0, minItems, maxItems, maxItems + 1]) {
+    yield Array.from({ length }, (_, index) => distinct(item, items, index))
+  }
+  for (const variant of variantsOf(items, item)) yield [variant]
+  yield [item, item]
+}
+
+function* mapsAround({ maxProperties = 4 }: Schema, values: Schema): Generator<object> {
+  for (const count of [maxProperties, maxProperties + 1]) {
+    yield Object.fromEntries(Array.from({ length: count }, (_, index) => [`k${index}`, least(values)]))
+  }
+  for (const word of WORDS) yield Object.fromEntries([[word, least(values)]])
+  for (const variant of variantsOf(values)) yield { a: variant }
+}
+
+function* recordsAround({ properties = {} }: Schema, sample: unknown): Generator<object> {
+  const whole = sample as Parts
+  yield { ...whole, x: null }
+  for (const [name, property] of Object.entries(properties)) {
+    const { [name]: present, ...others } = whole
+    yield others
+    for (const variant of variantsOf(property, present)) yield { ...others, [name]: variant }
+  }
+}
+
+/** The shortest valid value. */
+function least(node: Schema): unknown {
+  if (node.enum !== undefined) return node.enum[0]
+  if (node.type === "string") return WORDS.find((word) => fits(node, word))
+  if (node.type === "integer") return node.minimum ?? 0
+  if (node.type === "boolean") return false
+  if (node.type === "array") return Array.from({ length: node.minItems ?? 0 }, () => least(node.items ?? {}))
+  return Object.fromEntries((node.required ?? []).map((name) => [name, least(node.properties?.[name] ?? {})]))
+}
+
+/** Copies of one item that no rule on unique names, types or ports objects to. */
+function distinct(item: unknown, { properties = {} }: Schema, index: number): unknown {
+  if (!isParts(item)) return item
+  const type = "lastTransitionTime" in properties && { type: `Type${index}` }
+  return {
+    ...item,
+    ...("name" in properties && { name: `n${index}` }),
+    ...type,
+    ...("port" in properties && { port: index + 1 }),
+  }
+}
+
 function countFields({ properties = {}, items, additionalProperties }: Schema): number {
   const below = [...Object.values(properties), items ?? [], additionalProperties ?? []].flat()
   return below.reduce((count, field) => count + countFields(field), 1)
@@ -159,6 +243,7 @@ function isParts(value: unknown): value is Parts {
 function fits(node: Schema, word: string): boolean {
   const length = [...word].length
   return (
+    (node.format !== "date-time" || word === "2025-01-31T12:00:00Z") &&
     (node.pattern === undefined || new RegExp(node.pattern).test(word)) &&
     length >= (node.minLength ?? 0) &&
     length <= (node.maxLength ?? 1000)

@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from "node:util"
 import fc from "fast-check"
 import { describe, expect, test } from "vitest"
 import type { ResourceProblem } from "../../../src/routing/resources.ts"
 import { applyDefaults, validateObject } from "../../../src/routing/validation/validate.ts"
-import { mend, objectsOf } from "./crd-objects.ts"
+import { mend, objectsOf, variantsOf } from "./crd-objects.ts"
 import { type Definition, judge, readDefinitions, valuesAt } from "./crds.ts"
 import { valid } from "./objects.ts"
 import { RULES, type RuleRef, TRANSITION_RULES } from "./rules.ts"
@@ -24,19 +25,37 @@ function compare(definitions: readonly Definition[]): void {
     const verdictOf = judge(definition)
     const problemsOf = (object: unknown) => validateObject(object, { channel })
 
-    test("on the verdict, the defaults and the unknown fields of any object", () => {
+    const compareOn = (object: unknown): boolean => {
+      const { valid, reason, admitted, unknown } = verdictOf(object)
+      const problems = problemsOf(object)
+      // Objects go into messages only where there is something to say: there are tens of thousands.
+      if (isAccepted(problems) !== valid) expect({ object, valid: !valid, reason, problems }).toEqual({ valid })
+      if (!valid) return false
+      const filled = applyDefaults(object, { channel })
+      if (!isDeepStrictEqual(filled, admitted)) expect(filled).toEqual(admitted)
+      if (applyDefaults(filled, { channel }) !== filled) expect(applyDefaults(filled, { channel })).toBe(filled)
+      const found = problems.flatMap(({ code, path }) => (code === "UnknownField" ? [path] : []))
+      expect(found.toSorted()).toEqual([...unknown].toSorted())
+      return true
+    }
+
+    test("on either side of every limit of the schema", () => {
+      const verdicts = { valid: 0, invalid: 0 }
+      const sample = valid(kind, {}, version)
+      for (const part of ["spec", "status"] as const) {
+        const property = definition.schema.properties?.[part]
+        if (property === undefined) continue
+        for (const variant of variantsOf(property, (sample as Record<string, unknown>)[part])) {
+          verdicts[compareOn({ ...sample, [part]: variant }) ? "valid" : "invalid"]++
+        }
+      }
+      expect(Math.min(verdicts.valid, verdicts.invalid)).toBeGreaterThan(100)
+    })
+
+    test("on any object", () => {
       const verdicts = { valid: 0, invalid: 0 }
       const agrees = (object: unknown): void => {
-        const { valid, reason, admitted, unknown } = verdictOf(object)
-        const problems = problemsOf(object)
-        verdicts[valid ? "valid" : "invalid"]++
-        expect({ valid: isAccepted(problems), reason }).toEqual({ valid, reason })
-        if (!valid) return
-        const filled = applyDefaults(object, { channel })
-        expect(filled).toEqual(admitted)
-        expect(applyDefaults(filled, { channel })).toBe(filled)
-        const found = problems.flatMap(({ code, path }) => (code === "UnknownField" ? [path] : []))
-        expect(found.toSorted()).toEqual([...unknown].toSorted())
+        verdicts[compareOn(object) ? "valid" : "invalid"]++
       }
       fc.assert(fc.property(wholeObjects(definition), agrees), { numRuns: RUNS })
       // Agreement says something only where both verdicts are common.
