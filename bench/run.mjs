@@ -185,15 +185,19 @@ async function main() {
       return { residentBytes, connections: opened }
     }
 
-    for (let round = 0; round < rounds; round++) {
-      for (const measure of chosen) {
+    // Round 0 is not counted: a program that compiles itself as it runs has to have run.
+    for (let round = 0; round <= rounds; round++) {
+      for (const measure of round === 0 ? chosen.filter(({ fresh }) => !fresh) : chosen) {
         // Every round starts with another proxy, so that none is always the one after an idle moment.
         for (let i = 0; i < peers.length; i++) {
           const peer = peers[(i + round) % peers.length]
-          process.stderr.write(`\r\x1b[Kround ${round + 1} of ${rounds}: ${measure.id}, ${peer.title}`)
+          process.stderr.write(
+            `\r\x1b[K${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}: ${measure.id}, ${peer.title}`,
+          )
           const { values, busy } = await measureOnce(measure, peer).catch((error) => {
             throw new Error(`${measure.id} through ${peer.title}: ${error.message}`)
           })
+          if (round === 0) continue
           for (const [metric, value] of Object.entries(values)) {
             if (!Number.isFinite(value)) throw new Error(`${metric} of ${peer.title} is ${value}: lengthen --seconds`)
             results.samples[peer.id][metric] ??= []
