@@ -18,6 +18,7 @@ export {
   systemLookup,
 } from "./names.ts"
 export type { CloseOptions, Deadlines, ListenOptions, RefusalMode, SpliceProxyOptions } from "./options.ts"
+export { SpliceProxy, type SpliceProxyEvents } from "./proxy.ts"
 export {
   encodeProxyV1,
   encodeProxyV2,

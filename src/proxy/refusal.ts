@@ -1,3 +1,4 @@
+import type { ClientHelloErrorCode } from "../client-hello/errors.ts"
 import type { RejectReason } from "./record.ts"
 
 /** Alert descriptions (RFC 8446 section 6, RFC 6066 section 3). */
@@ -33,8 +34,15 @@ export function alertFor(reason: RejectReason): Buffer {
  *
  * @param code - the error's code
  */
-export function rejectReason(code: string): "not-tls" | "hello-too-large" | "invalid-hello" {
-  if (code === "not-tls") return "not-tls"
-  if (code === "too-large") return "hello-too-large"
-  return "invalid-hello"
+export function rejectReason(code: ClientHelloErrorCode): "not-tls" | "hello-too-large" | "invalid-hello" {
+  switch (code) {
+    case "NOT_TLS":
+    case "PLAIN_HTTP":
+    case "SSLV2":
+      return "not-tls"
+    case "TOO_LARGE":
+      return "hello-too-large"
+    default:
+      return "invalid-hello"
+  }
 }

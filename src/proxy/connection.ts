@@ -1,0 +1,452 @@
+import type { Socket } from "node:net"
+import type { ClientHello } from "../client-hello/hello.ts"
+import { ClientHelloParser } from "../client-hello/parser.ts"
+import type { Balancer } from "./balance/balancer.ts"
+import { Timed, type TimerWheel } from "./deadlines.ts"
+import { Dial, type DialObserver, type DialPlan } from "./dial.ts"
+import { ProxyError } from "./errors.ts"
+import { NamePlan } from "./name-plan.ts"
+import type { NameResolver } from "./names.ts"
+import type { Deadlines, RefusalMode } from "./options.ts"
+import { Splice, type SpliceObserver } from "./pump.ts"
+import type {
+  ConnectionInfo,
+  ConnectionOutcome,
+  ConnectionRecord,
+  ConnectionSnapshot,
+  ConnectionState,
+  EndedBy,
+  Rejection,
+  RejectReason,
+} from "./record.ts"
+import { alertFor, rejectReason } from "./refusal.ts"
+import type { DialEndpoint, DialTarget, RouteDecision, Router } from "./router.ts"
+import type { SlabPool, SlabReader } from "./slabs.ts"
+import { adoptReading, reset, type SocketOwner } from "./socket-owner.ts"
+
+/** Milliseconds that a refused client gets to take its FIN and end its own side. */
+const LINGER = 1_000
+/** Bytes of a refused client that are read and thrown away, so that its FIN is not overtaken by a RST. */
+const LINGER_BYTES = 262_144
+
+/** What a connection needs of the proxy it belongs to. */
+export interface ConnectionHost {
+  /** Router in force now. */
+  readonly router: Router
+  /** Time limits. */
+  readonly deadlines: Deadlines
+  /** How refused clients learn of it. */
+  readonly refusal: RefusalMode
+  /** Largest ClientHello. */
+  readonly maxHelloBytes: number
+  /** Endpoints tried per connection. */
+  readonly dialAttempts: number
+  /** Keeps deadlines. */
+  readonly wheel: TimerWheel
+  /** Chooses endpoints. */
+  readonly balancer: Balancer
+  /** Resolves names. */
+  readonly names: NameResolver
+  /** Memory that backends' sockets read into. */
+  readonly slabs: SlabPool
+  /** A target was chosen. */
+  connectionRouted(connection: Connection, decision: RouteDecision): void
+  /** It was refused. */
+  connectionRejected(connection: Connection, rejection: Rejection): void
+  /** No socket of it is left. */
+  connectionClosed(connection: Connection): void
+  /** Something that is not the client's doing. */
+  connectionError(error: Error): void
+}
+
+/**
+ * One client's connection, from accept to the end: a state machine in which every state has one owner of the
+ * sockets (this, then {@link Dial}, then {@link Splice}) and one deadline.
+ *
+ * ```text
+ * accepted → hello → routed → dialing → splicing → half-closed → closed
+ *     └────────┴────────┴────────┴────→ refusing ──────────────────┘
+ * ```
+ */
+export class Connection extends Timed implements ConnectionInfo, SocketOwner, DialObserver, SpliceObserver {
+  readonly id: number
+  readonly listener: string
+  readonly clientAddress: string
+  readonly clientPort: number
+  state: ConnectionState = "accepted"
+  hello: ClientHello | undefined
+  serverName: string | undefined
+  route: string | undefined
+  target: string | undefined
+  endpoint: DialEndpoint | undefined
+
+  readonly #host: ConnectionHost
+  readonly #client: Socket
+  readonly #acceptedAt = performance.now()
+  #parser: ClientHelloParser | undefined
+  /** Bytes that the client sent after its ClientHello before a backend was there. */
+  #early: Buffer[] | undefined
+  #dial: Dial | undefined
+  #plan: DialPlan | undefined
+  #splice: Splice | undefined
+  #clientEnded = false
+  #bytesBefore = 0
+  #discardUpTo = 0
+  #attempts = 0
+  #helloAt: number | undefined
+  #connectedAt: number | undefined
+  #activeAt = 0
+  #outcome: ConnectionOutcome | undefined
+  #detail: string | undefined
+  #endedBy: EndedBy = "proxy"
+
+  /**
+   * @param host - the proxy
+   * @param id - number in the proxy
+   * @param listener - key of the listener that took it
+   * @param client - accepted socket
+   */
+  constructor(host: ConnectionHost, id: number, listener: string, client: Socket) {
+    super()
+    this.#host = host
+    this.id = id
+    this.listener = listener
+    this.#client = client
+    this.clientAddress = plainAddress(client.remoteAddress ?? "")
+    this.clientPort = client.remotePort ?? 0
+    this.#parser = new ClientHelloParser({ maxBytes: host.maxHelloBytes })
+  }
+
+  get since(): number {
+    return performance.timeOrigin + this.#acceptedAt
+  }
+
+  get bytesFromClient(): number {
+    return this.#bytesBefore + (this.#splice?.bytesFromA ?? 0)
+  }
+
+  get bytesFromBackend(): number {
+    return this.#splice?.bytesFromB ?? 0
+  }
+
+  /** Begins to read. */
+  start(): void {
+    adoptReading(this.#client, this)
+    this.#host.wheel.arm(this, this.#host.deadlines.hello)
+  }
+
+  /** Ends it from here, in whatever state it is. */
+  stop(): void {
+    this.#settle("drained", undefined, "proxy")
+    this.#dial?.abort()
+    if (this.#splice === undefined) this.#client.destroy()
+    else this.#splice.stop()
+  }
+
+  toJSON(): ConnectionSnapshot {
+    return {
+      id: this.id,
+      listener: this.listener,
+      clientAddress: this.clientAddress,
+      clientPort: this.clientPort,
+      since: this.since,
+      state: this.state,
+      serverName: this.serverName,
+      route: this.route,
+      target: this.target,
+      endpoint: this.endpoint,
+      bytesFromClient: this.bytesFromClient,
+      bytesFromBackend: this.bytesFromBackend,
+    }
+  }
+
+  /** What became of it; complete once it is closed. */
+  record(): ConnectionRecord {
+    const { state: _, ...snapshot } = this.toJSON()
+    const hello = this.#helloAt
+    return {
+      ...snapshot,
+      dialAttempts: this.#attempts,
+      outcome: this.#outcome ?? "completed",
+      detail: this.#detail,
+      endedBy: this.#endedBy,
+      durations: {
+        hello: hello === undefined ? undefined : hello - this.#acceptedAt,
+        dial: hello === undefined || this.#connectedAt === undefined ? undefined : this.#connectedAt - hello,
+        total: performance.now() - this.#acceptedAt,
+      },
+    }
+  }
+
+  // Reading the ClientHello
+
+  socketData(_socket: Socket, chunk: Buffer): void {
+    this.#bytesBefore += chunk.length
+    if (this.#parser !== undefined && (this.state === "accepted" || this.state === "hello")) {
+      this.state = "hello"
+      this.#readHello(this.#parser, chunk)
+      return
+    }
+    if (this.state === "refusing") {
+      if (this.#bytesBefore > this.#discardUpTo) this.#client.destroy()
+      return
+    }
+    // Data right behind the ClientHello (RFC 8446 section 2.3, early data): at most one read is held.
+    if (this.#early === undefined) this.#early = [chunk]
+    else this.#early.push(chunk)
+    this.#client.pause()
+  }
+
+  socketEnded(_socket: Socket): void {
+    this.#clientEnded = true
+    if (this.state !== "accepted" && this.state !== "hello") return
+    this.#settle("client-gone", undefined, "client")
+    this.#client.end()
+  }
+
+  socketFailed(_socket: Socket, error: NodeJS.ErrnoException): void {
+    this.#settle("client-gone", error.code, "client")
+    this.#dial?.abort()
+  }
+
+  socketClosed(_socket: Socket): void {
+    this.#settle("client-gone", undefined, "client")
+    this.#dial?.abort()
+    this.#closed()
+  }
+
+  #readHello(parser: ClientHelloParser, chunk: Buffer): void {
+    const result = parser.push(chunk)
+    if (result.status === "incomplete") return
+    if (result.status === "invalid") {
+      this.#refuse(rejectReason(result.error.code), result.error.code)
+      return
+    }
+    this.#helloAt = performance.now()
+    this.hello = result.hello
+    this.serverName = result.hello.serverName
+    this.#decide(result.hello)
+  }
+
+  // Routing
+
+  #decide(hello: ClientHello): void {
+    let decision: RouteDecision
+    try {
+      decision = this.#host.router.route({
+        listener: this.listener,
+        hello,
+        clientAddress: this.clientAddress,
+        clientPort: this.clientPort,
+      })
+    } catch (cause) {
+      this.#host.connectionError(new ProxyError("ERR_TLSROUTE_ROUTER", "The router threw; it must not", { cause }))
+      this.#refuse("router-error", undefined)
+      return
+    }
+    this.route = decision.route
+    if (decision.action === "refuse") {
+      this.#refuse("refused", decision.reason)
+      return
+    }
+    this.target = decision.target.id
+    this.state = "routed"
+    this.#host.connectionRouted(this, decision)
+    // A listener of that event may have stopped the connection.
+    if (this.#outcome === undefined) this.#reach(decision.target)
+  }
+
+  #reach(target: DialTarget): void {
+    if (target.kind === "name") {
+      this.#resolve(target.host, target.port)
+      return
+    }
+    if (target.endpoints.length === 0) {
+      this.#refuse("no-endpoints", undefined)
+      return
+    }
+    this.#connect(this.#host.balancer.plan(target, this.clientAddress, this.#host.dialAttempts))
+  }
+
+  #resolve(host: string, port: number): void {
+    let known: readonly DialEndpoint[] | Promise<readonly DialEndpoint[]>
+    try {
+      known = this.#host.names.resolve(host, port)
+    } catch (error) {
+      this.#unresolved(error)
+      return
+    }
+    if (!(known instanceof Promise)) {
+      this.#resolved(known)
+      return
+    }
+    this.#host.wheel.arm(this, this.#host.deadlines.dial)
+    known.then(
+      (endpoints) => this.#resolved(endpoints),
+      (error) => this.#unresolved(error),
+    )
+  }
+
+  #resolved(endpoints: readonly DialEndpoint[]): void {
+    if (this.state === "routed" && this.#outcome === undefined) this.#connect(new NamePlan(endpoints))
+  }
+
+  #unresolved(error: unknown): void {
+    if (this.state !== "routed") return
+    const isForbidden = error instanceof ProxyError && error.code === "ERR_TLSROUTE_FORBIDDEN_ADDRESS"
+    this.#refuse(isForbidden ? "forbidden-address" : "unresolved", (error as NodeJS.ErrnoException).code)
+  }
+
+  // Dialling
+
+  #connect(plan: DialPlan): void {
+    const { wheel, deadlines, slabs } = this.#host
+    wheel.disarm(this)
+    this.state = "dialing"
+    this.#plan = plan
+    const due = (this.#helloAt ?? this.#acceptedAt) + deadlines.dial
+    this.#dial = new Dial(plan, this, wheel, slabs, due)
+    this.#dial.start()
+  }
+
+  dialFailed(reason: "dial-failed" | "dial-timeout", detail: string | undefined): void {
+    this.#attempts = this.#dial?.attempts ?? 0
+    this.#refuse(reason, detail)
+  }
+
+  dialConnected(backend: Socket, slabs: SlabReader, endpoint: DialEndpoint): void {
+    this.#connectedAt = performance.now()
+    this.#attempts = this.#dial?.attempts ?? 0
+    this.#dial = undefined
+    this.endpoint = endpoint
+    const parser = this.#parser
+    const early = this.#early
+    this.#parser = undefined
+    this.#early = undefined
+    this.hello = undefined
+    // The backend reads what the client sent, byte for byte, and in one segment where it fits.
+    if (parser !== undefined)
+      backend.write(early === undefined ? parser.bytes : Buffer.concat([parser.bytes, ...early]))
+    this.state = "splicing"
+    this.#splice = new Splice(this.#client, backend, this, slabs)
+    this.spliceActive()
+    this.#watch()
+    if (early !== undefined) this.#client.resume()
+    if (this.#clientEnded) this.#splice.socketEnded(this.#client)
+  }
+
+  // Splicing
+
+  spliceActive(): void {
+    this.#activeAt = this.#host.wheel.now
+  }
+
+  spliceHalfClosed(side: "a" | "b"): void {
+    this.state = "half-closed"
+    if (this.#outcome === undefined) this.#endedBy = side === "a" ? "client" : "backend"
+    this.#watch()
+  }
+
+  spliceClosed(): void {
+    const splice = this.#splice
+    if (splice?.outcome === "reset") {
+      const byClient = splice.endedBy === "a"
+      const code = (splice.error as NodeJS.ErrnoException | undefined)?.code
+      this.#settle(byClient ? "client-reset" : "backend-reset", code, byClient ? "client" : "backend")
+    }
+    this.#settle("completed", undefined, this.#endedBy)
+    this.#closed()
+  }
+
+  /** Arms whichever of the longest duration and the idle limit comes first. */
+  #watch(): void {
+    const { wheel, deadlines } = this.#host
+    const now = performance.now()
+    const idle = this.state === "half-closed" ? deadlines.halfClosed : deadlines.idle
+    wheel.arm(this, Math.min(this.#acceptedAt + deadlines.max, this.#activeAt + idle) - now)
+  }
+
+  // Ends
+
+  deadlineReached(): void {
+    switch (this.state) {
+      case "accepted":
+      case "hello":
+        this.#refuse("hello-timeout", undefined)
+        return
+      case "routed":
+        this.#refuse("dial-timeout", undefined)
+        return
+      case "splicing":
+      case "half-closed":
+        this.#spliceDue()
+        return
+      default:
+        this.#client.destroy()
+    }
+  }
+
+  #spliceDue(): void {
+    const { deadlines } = this.#host
+    const now = performance.now()
+    const idle = this.state === "half-closed" ? deadlines.halfClosed : deadlines.idle
+    const old = now >= this.#acceptedAt + deadlines.max
+    if (!old && now < this.#activeAt + idle) {
+      this.#watch()
+      return
+    }
+    const inactive = this.state === "half-closed" ? "half-closed-timeout" : "idle-timeout"
+    this.#settle(old ? "max-duration" : inactive, undefined, "proxy")
+    this.#splice?.stop()
+  }
+
+  /** Refuses a client that no backend has heard of yet. */
+  #refuse(reason: RejectReason, detail: string | undefined): void {
+    const { refusal, wheel } = this.#host
+    if (this.#outcome !== undefined) return
+    this.#settle(reason, detail, "proxy")
+    this.state = "refusing"
+    this.#parser = undefined
+    this.#early = undefined
+    this.#host.connectionRejected(this, { reason, detail })
+    wheel.disarm(this)
+    if (refusal === "reset") {
+      reset(this.#client)
+      return
+    }
+    // Nothing that does not speak TLS, or does not speak at all, is worth waiting for.
+    if (reason === "not-tls" || reason === "hello-timeout") {
+      this.#client.destroy()
+      return
+    }
+    // Closing with unread bytes makes the kernel send RST, which may overtake the FIN: what still comes is read and dropped.
+    this.#discardUpTo = this.#bytesBefore + LINGER_BYTES
+    if (refusal === "alert") this.#client.write(alertFor(reason))
+    this.#client.end()
+    this.#client.resume()
+    wheel.arm(this, LINGER)
+  }
+
+  /** The first reason to end is the one that counts. */
+  #settle(outcome: ConnectionOutcome, detail: string | undefined, endedBy: EndedBy): void {
+    if (this.#outcome !== undefined) return
+    this.#outcome = outcome
+    this.#detail = detail
+    this.#endedBy = endedBy
+  }
+
+  #closed(): void {
+    if (this.state === "closed") return
+    this.state = "closed"
+    this.#host.wheel.disarm(this)
+    this.#plan?.release()
+    this.#parser = undefined
+    this.#early = undefined
+    this.#host.connectionClosed(this)
+  }
+}
+
+/** A dual-stack socket tells IPv4 clients as `::ffff:192.0.2.1`. */
+function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address
+}

@@ -1,0 +1,219 @@
+import { EventEmitter } from "node:events"
+import type { AddressInfo, Server, Socket } from "node:net"
+import { Balancer } from "./balance/balancer.ts"
+import { Connection, type ConnectionHost } from "./connection.ts"
+import { TimerWheel } from "./deadlines.ts"
+import { ListenError, ProxyError } from "./errors.ts"
+import { bind, boundAddress } from "./listener.ts"
+import { DnsCache, type NameResolver } from "./names.ts"
+import {
+  type CloseOptions,
+  DEFAULT_DEADLINES,
+  type Deadlines,
+  type ListenOptions,
+  type RefusalMode,
+  type SpliceProxyOptions,
+} from "./options.ts"
+import type { ConnectionInfo, ConnectionRecord, Rejection } from "./record.ts"
+import type { RouteDecision, Router } from "./router.ts"
+import { defaultSlabs } from "./slabs.ts"
+
+const DEFAULT_DRAIN = 30_000
+
+/** Events of a {@link SpliceProxy}, with their arguments. For one connection they come in this order. */
+export interface SpliceProxyEvents {
+  /** A connection was accepted. */
+  connection: [connection: ConnectionInfo]
+  /** Its ClientHello was read, and the router chose a target. */
+  route: [connection: ConnectionInfo, decision: RouteDecision & { readonly action: "forward" }]
+  /** It was refused: no byte of it has reached, or will reach, a backend. */
+  reject: [connection: ConnectionInfo, rejection: Rejection]
+  /** It is over, routed or refused: once for every connection. */
+  close: [record: ConnectionRecord]
+  /** Something failed that no single client did; the proxy goes on. Without a listener it becomes a process warning. */
+  error: [error: Error]
+}
+
+/**
+ * Accepts TCP connections, reads each one's TLS ClientHello, asks a {@link Router} where it goes, connects
+ * there, replays the bytes read and splices both ways until both sides have ended. Nothing is decrypted.
+ *
+ * ```ts
+ * const proxy = new SpliceProxy({
+ *   router: {
+ *     route: ({ hello }) =>
+ *       hello.serverName === "example.com"
+ *         ? { action: "forward", target: { kind: "name", id: "origin", host: "example.com", port: 443 } }
+ *         : { action: "refuse", reason: "unknown-name" },
+ *   },
+ * })
+ * const { port } = await proxy.listen({ key: "public", port: 8443 })
+ * proxy.on("close", (record) => console.log(record.serverName, record.outcome))
+ * ```
+ */
+export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
+  readonly #host: Host
+  readonly #servers = new Map<string, Server>()
+  readonly #binding = new Set<string>()
+  #lastId = 0
+  #closing: Promise<void> | undefined
+
+  /** @param options - the router, and limits that all have defaults */
+  constructor(options: SpliceProxyOptions) {
+    super()
+    this.#host = new Host(this, options)
+  }
+
+  /** Connections that are not closed yet, oldest first. */
+  get connections(): ReadonlySet<ConnectionInfo> {
+    return this.#host.connections
+  }
+
+  /**
+   * Address that a listener is bound to.
+   *
+   * @param key - key given to {@link listen}
+   * @returns `undefined` when there is no such listener
+   */
+  address(key: string): AddressInfo | undefined {
+    const server = this.#servers.get(key)
+    return server === undefined ? undefined : boundAddress(server)
+  }
+
+  /**
+   * Binds a port and accepts connections on it.
+   *
+   * @returns where it is bound
+   * @throws {@link ListenError} naming address and port; {@link ProxyError} when the proxy is closed
+   */
+  async listen(options: ListenOptions): Promise<AddressInfo> {
+    const { key, host, port } = options
+    this.#assertOpen()
+    if (this.#servers.has(key) || this.#binding.has(key)) {
+      throw new ListenError(key, host, port, `a listener with the key "${key}" exists; unlisten it first`)
+    }
+    this.#binding.add(key)
+    try {
+      const server = await bind(
+        options,
+        (socket) => this.#accept(key, socket),
+        (error) => this.#host.connectionError(error),
+      )
+      if (this.#closing !== undefined) {
+        server.close()
+        this.#assertOpen()
+      }
+      this.#servers.set(key, server)
+      return boundAddress(server)
+    } finally {
+      this.#binding.delete(key)
+    }
+  }
+
+  /**
+   * Stops accepting on a listener. The port is free at once; its live connections go on.
+   *
+   * @returns whether there was such a listener
+   */
+  unlisten(key: string): boolean {
+    const server = this.#servers.get(key)
+    if (server === undefined) return false
+    this.#servers.delete(key)
+    server.close()
+    return true
+  }
+
+  /** Puts another router in force for every connection whose ClientHello is not whole yet. Live ones go on. */
+  setRouter(router: Router): void {
+    this.#host.router = router
+    this.#host.balancer.prune()
+  }
+
+  /**
+   * Stops accepting, lets live connections finish, and ends those that are left when the time is over.
+   * Called again, the shorter time counts. Resolves when no socket is left.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    for (const key of [...this.#servers.keys()]) this.unlisten(key)
+    const timeout = options.drainTimeout ?? DEFAULT_DRAIN
+    const end = () => this.#host.stopAll()
+    const timer = timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(end, timeout)
+    this.#closing ??= this.#host.whenEmpty().then(() => this.#host.names.close?.())
+    return this.#closing.finally(() => clearTimeout(timer))
+  }
+
+  /** Same as {@link close} with its defaults. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) {
+      throw new ProxyError("ERR_TLSROUTE_PROXY_USAGE", "The proxy is closed; make a new one")
+    }
+  }
+
+  #accept(key: string, socket: Socket): void {
+    const connection = new Connection(this.#host, ++this.#lastId, key, socket)
+    this.#host.connections.add(connection)
+    if (this.listenerCount("connection") > 0) this.emit("connection", connection)
+    connection.start()
+  }
+}
+
+/** What the proxy's connections share. */
+class Host implements ConnectionHost {
+  router: Router
+  readonly deadlines: Deadlines
+  readonly refusal: RefusalMode
+  readonly maxHelloBytes: number
+  readonly dialAttempts: number
+  readonly wheel = new TimerWheel()
+  readonly balancer: Balancer
+  readonly names: NameResolver
+  readonly slabs = defaultSlabs
+  readonly connections = new Set<Connection>()
+  readonly #events: EventEmitter<SpliceProxyEvents>
+  #emptied: (() => void) | undefined
+
+  constructor(events: EventEmitter<SpliceProxyEvents>, options: SpliceProxyOptions) {
+    this.#events = events
+    this.router = options.router
+    this.deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines }
+    this.refusal = options.refusal ?? "close"
+    this.maxHelloBytes = options.maxHelloBytes ?? 65_536
+    this.dialAttempts = options.dialAttempts ?? 3
+    this.balancer = new Balancer(options.balance ?? "least-connections")
+    this.names = options.names ?? new DnsCache()
+  }
+
+  connectionRouted(connection: Connection, decision: RouteDecision & { readonly action: "forward" }): void {
+    if (this.#events.listenerCount("route") > 0) this.#events.emit("route", connection, decision)
+  }
+
+  connectionRejected(connection: Connection, rejection: Rejection): void {
+    if (this.#events.listenerCount("reject") > 0) this.#events.emit("reject", connection, rejection)
+  }
+
+  connectionClosed(connection: Connection): void {
+    this.connections.delete(connection)
+    if (this.#events.listenerCount("close") > 0) this.#events.emit("close", connection.record())
+    if (this.connections.size === 0) this.#emptied?.()
+  }
+
+  connectionError(error: Error): void {
+    if (this.#events.listenerCount("error") > 0) this.#events.emit("error", error)
+    else process.emitWarning(error)
+  }
+
+  stopAll(): void {
+    for (const connection of this.connections) connection.stop()
+  }
+
+  whenEmpty(): Promise<void> {
+    if (this.connections.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#emptied = resolve
+    })
+  }
+}

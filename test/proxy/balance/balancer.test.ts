@@ -1,0 +1,136 @@
+import { expect, test, vi } from "vitest"
+import { Balancer, type EndpointsTarget } from "../../../src/proxy/balance/balancer.ts"
+import type { DialEndpoint } from "../../../src/proxy/router.ts"
+
+function target(count: number, id = "target"): EndpointsTarget {
+  return { id, endpoints: Array.from({ length: count }, (_, index) => ({ address: `10.0.0.${index}`, port: 443 })) }
+}
+
+/** Numbers that look random and are the same in every run. */
+function seeded(seed = 1): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+function first(balancer: Balancer, to: EndpointsTarget, client = "192.0.2.1"): DialEndpoint | undefined {
+  return balancer.plan(to, client, 3).next()
+}
+
+function spread(addresses: readonly (string | undefined)[]): number[] {
+  const counts = new Map<string | undefined, number>()
+  for (const address of addresses) counts.set(address, (counts.get(address) ?? 0) + 1)
+  return [...counts.values()].sort((a, b) => a - b)
+}
+
+test("round robin gives each endpoint its turn", () => {
+  const balancer = new Balancer("round-robin")
+  const to = target(3)
+  expect(Array.from({ length: 6 }, () => first(balancer, to)?.address)).toEqual([
+    "10.0.0.0",
+    "10.0.0.1",
+    "10.0.0.2",
+    "10.0.0.0",
+    "10.0.0.1",
+    "10.0.0.2",
+  ])
+})
+
+test("least connections keeps endpoints level while connections stay", () => {
+  const balancer = new Balancer("least-connections", seeded())
+  const to = target(10)
+  const chosen = Array.from({ length: 1_000 }, () => first(balancer, to)?.address)
+  const counts = spread(chosen)
+  expect(counts.length).toBe(10)
+  // Two choices bring the gap down to log log n, where one choice leaves about 4 × sqrt(100) = 40.
+  expect(counts.at(-1)! - counts[0]!).toBeLessThanOrEqual(8)
+})
+
+test("least connections avoids an endpoint that is slow to finish", () => {
+  const balancer = new Balancer("least-connections", seeded())
+  const to = target(4)
+  const busy = first(balancer, to)
+  for (let held = 0; held < 50; held++) {
+    const plan = balancer.plan(to, "", 3)
+    if (plan.next() !== busy) plan.release()
+  }
+  const chosen = Array.from({ length: 200 }, () => {
+    const plan = balancer.plan(to, "", 3)
+    const endpoint = plan.next()
+    plan.release()
+    return endpoint
+  })
+  expect(chosen.filter((endpoint) => endpoint === busy).length).toBeLessThan(5)
+})
+
+test("of two endpoints the one with fewer connections is always taken", () => {
+  const balancer = new Balancer("least-connections", seeded())
+  const to = target(2)
+  expect(spread(Array.from({ length: 100 }, () => first(balancer, to)?.address))).toEqual([50, 50])
+})
+
+test("client hash keeps a client to its endpoint and spreads clients", () => {
+  const balancer = new Balancer("client-hash")
+  const to = target(5)
+  const clients = Array.from({ length: 5_000 }, (_, index) => `192.0.${index >> 8}.${index & 255}`)
+  const chosen = clients.map((client) => first(balancer, to, client)?.address)
+  expect(clients.map((client) => first(balancer, to, client)?.address)).toEqual(chosen)
+  expect(spread(chosen)[0]).toBeGreaterThan(850)
+  expect(spread(chosen)[4]).toBeLessThan(1_150)
+})
+
+test.each(["least-connections", "round-robin", "client-hash"] as const)(
+  "%s tries each endpoint once, then has no more",
+  (policy) => {
+    const plan = new Balancer(policy).plan(target(4), "192.0.2.1", 10)
+    const tried = new Set<string>()
+    while (plan.more) {
+      const endpoint = plan.next()
+      tried.add(endpoint?.address ?? "none")
+      plan.failed(endpoint!)
+    }
+    expect([...tried].sort()).toEqual(["10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.0.3"])
+    expect(plan.next()).toBeUndefined()
+  },
+)
+
+test("what endpoints carry is remembered across configurations", () => {
+  const balancer = new Balancer("least-connections", seeded())
+  const chosen = Array.from({ length: 100 }, (_, index) => {
+    if (index % 10 === 0) balancer.prune()
+    return first(balancer, target(2))?.address
+  })
+  expect(spread(chosen)).toEqual([50, 50])
+})
+
+test("targets that are gone are forgotten once nothing is connected to them", () => {
+  vi.useFakeTimers({ toFake: ["performance"] })
+  try {
+    const balancer = new Balancer("least-connections")
+    const held = balancer.plan(target(2, "held"), "", 1)
+    held.next()
+    for (let index = 0; index < 100; index++) {
+      const plan = balancer.plan(target(2, `old-${index}`), "", 1)
+      plan.next()
+      plan.release()
+    }
+    expect(balancer.size).toBe(101)
+    vi.advanceTimersByTime(61_000)
+    balancer.prune()
+    expect(balancer.size).toBe(1)
+    held.release()
+    balancer.prune()
+    expect(balancer.size).toBe(0)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test("an endpoint listed twice counts once", () => {
+  const endpoint = { address: "10.0.0.1", port: 443 }
+  const plan = new Balancer("round-robin").plan({ id: "x", endpoints: [endpoint, { ...endpoint }] }, "", 5)
+  plan.failed(plan.next()!)
+  expect(plan.more).toBe(false)
+})

@@ -1,0 +1,180 @@
+import type { Socket } from "node:net"
+import { expect, test } from "vitest"
+import { TimerWheel } from "../../src/proxy/deadlines.ts"
+import { Dial } from "../../src/proxy/dial.ts"
+import { NamePlan } from "../../src/proxy/name-plan.ts"
+import { DnsCache } from "../../src/proxy/names.ts"
+import type { DialEndpoint, Router } from "../../src/proxy/router.ts"
+import { SlabPool } from "../../src/proxy/slabs.ts"
+import { blackHole } from "./black-hole.ts"
+import {
+  backend,
+  client,
+  clientHello,
+  closedPort,
+  ending,
+  nextRecord,
+  readAll,
+  routerTo,
+  startProxy,
+} from "./harness.ts"
+
+const answering = () => backend((socket) => socket.once("data", () => socket.end("answer")))
+
+test("an endpoint that refuses is passed over for the next, and the client does not notice", async () => {
+  const refusing = await Promise.all([closedPort(), closedPort()])
+  const { proxy, port, records } = await startProxy({
+    router: routerTo(...refusing, await answering()),
+    balance: "round-robin",
+  })
+  for (let round = 0; round < 3; round++) {
+    const closed = nextRecord(proxy)
+    const socket = await client(port)
+    socket.write(await clientHello("example.com"))
+    expect((await readAll(socket)).toString()).toBe("answer")
+    socket.end()
+    expect(await closed).toMatchObject({ outcome: "completed" })
+  }
+  expect(records[0]?.dialAttempts).toBe(3)
+})
+
+test("no more endpoints are tried than allowed", async () => {
+  const refusing = await Promise.all(Array.from({ length: 4 }, closedPort))
+  const { proxy, port } = await startProxy({ router: routerTo(...refusing), dialAttempts: 2 })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.end(await clientHello("example.com"))
+  expect(await ending(socket)).toBe("end")
+  expect(await closed).toMatchObject({ outcome: "dial-failed", detail: "ECONNREFUSED", dialAttempts: 2 })
+})
+
+test("an endpoint that does not answer leaves time for the next, within one deadline", async () => {
+  const { proxy, port } = await startProxy({
+    router: routerTo(await blackHole(), await answering()),
+    balance: "round-robin",
+    deadlines: { dial: 1_000 },
+  })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello("example.com"))
+  expect((await readAll(socket)).toString()).toBe("answer")
+  socket.end()
+  const record = await closed
+  expect(record).toMatchObject({ outcome: "completed", dialAttempts: 2 })
+  expect(record.durations.dial).toBeGreaterThanOrEqual(500)
+  expect(record.durations.dial).toBeLessThan(1_000)
+})
+
+test("a backend that never answers is given up at the deadline", async () => {
+  const { proxy, port } = await startProxy({ router: routerTo(await blackHole()), deadlines: { dial: 400 } })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello("example.com"))
+  expect(await ending(socket)).toBe("end")
+  socket.end()
+  const record = await closed
+  expect(record).toMatchObject({ outcome: "dial-timeout", detail: "ETIMEDOUT", dialAttempts: 1 })
+  expect(record.durations.total).toBeGreaterThanOrEqual(400)
+})
+
+test("a client that resets while its backend is being dialled ends the dial", async () => {
+  const { proxy, port } = await startProxy({ router: routerTo(await blackHole()) })
+  const routed = new Promise((resolve) => proxy.once("route", resolve))
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello("example.com"))
+  await routed
+  socket.resetAndDestroy()
+  expect(await closed).toMatchObject({ outcome: "client-gone", detail: "ECONNRESET", endedBy: "client" })
+})
+
+test("an endpoint that is not an address is passed over", async () => {
+  const { proxy, port } = await startProxy({
+    router: routerTo({ address: "127.0.0.1", port: 99_999 }, await answering()),
+    balance: "round-robin",
+  })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello("example.com"))
+  expect((await readAll(socket)).toString()).toBe("answer")
+  socket.end()
+  expect(await closed).toMatchObject({ outcome: "completed", dialAttempts: 2 })
+})
+
+const toName: Router = {
+  route: () => ({ action: "forward", target: { kind: "name", id: "n", host: "origin.example.com", port: 443 } }),
+}
+
+test("a target given by name is dialled where the name leads", async () => {
+  const { address, port: backendPort } = await answering()
+  const names = new DnsCache({ overrides: { "origin.example.com:443": `${address}:${backendPort}` } })
+  const { proxy, port } = await startProxy({ router: toName, names })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello("example.com"))
+  expect((await readAll(socket)).toString()).toBe("answer")
+  socket.end()
+  expect(await closed).toMatchObject({ outcome: "completed", endpoint: { address, port: backendPort } })
+})
+
+test.each([
+  [
+    "has no address",
+    new DnsCache({ lookup: () => Promise.reject(new Error("none")) }),
+    "unresolved",
+    "ERR_TLSROUTE_NAME",
+  ],
+  [
+    "leads to the proxy's own machine",
+    new DnsCache({ lookup: async () => [{ address: "127.0.0.1", ttl: 60 }] }),
+    "forbidden-address",
+    "ERR_TLSROUTE_FORBIDDEN_ADDRESS",
+  ],
+  ["is never answered", new DnsCache({ lookup: () => new Promise(() => {}) }), "dial-timeout", undefined],
+])("a connection to a name that %s is refused", async (_, names, outcome, detail) => {
+  const { proxy, port } = await startProxy({ router: toName, names, deadlines: { dial: 300 } })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.end(await clientHello("example.com"))
+  expect(await ending(socket)).toBe("end")
+  expect(await closed).toMatchObject({ outcome, detail })
+})
+
+function race(endpoints: readonly DialEndpoint[], limit = 5_000) {
+  const started = performance.now()
+  return new Promise<{ endpoint: DialEndpoint | undefined; after: number }>((resolve) => {
+    const after = () => performance.now() - started
+    const observer = {
+      dialConnected(socket: Socket, _: unknown, endpoint: DialEndpoint) {
+        socket.destroy()
+        resolve({ endpoint, after: after() })
+      },
+      dialFailed() {
+        resolve({ endpoint: undefined, after: after() })
+      },
+    }
+    new Dial(new NamePlan(endpoints), observer, new TimerWheel(), new SlabPool(), started + limit).start()
+  })
+}
+
+test("the next address of a name is tried a quarter of a second later, beside the first (RFC 8305 section 5)", async () => {
+  const good = await answering()
+  const { endpoint, after } = await race([await blackHole(), good])
+  expect(endpoint).toEqual(good)
+  expect(after).toBeGreaterThanOrEqual(250)
+  expect(after).toBeLessThan(1_000)
+})
+
+test("an address that fails at once does not make the next one wait", async () => {
+  const good = await answering()
+  const { endpoint, after } = await race([await closedPort(), await closedPort(), good])
+  expect(endpoint).toEqual(good)
+  expect(after).toBeLessThan(240)
+})
+
+test("when no address of a name answers, the race ends at the deadline", async () => {
+  const hole = await blackHole()
+  const { endpoint, after } = await race([hole, hole], 600)
+  expect(endpoint).toBeUndefined()
+  expect(after).toBeGreaterThanOrEqual(600)
+})

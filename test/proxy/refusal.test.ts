@@ -1,0 +1,181 @@
+import { once } from "node:events"
+import type { Socket } from "node:net"
+import { connect as connectTls } from "node:tls"
+import { expect, test } from "vitest"
+import type { Router } from "../../src/proxy/router.ts"
+import {
+  backend,
+  client,
+  clientHello,
+  closedPort,
+  ending,
+  nextRecord,
+  readAll,
+  routerTo,
+  startProxy,
+} from "./harness.ts"
+
+const refuseAll: Router = { route: () => ({ action: "refuse", reason: "NoMatchingRoute", route: "default/none" }) }
+
+test("a refused client gets a plain FIN after its ClientHello", async () => {
+  const { proxy, port } = await startProxy({ router: refuseAll })
+  const rejected = once(proxy, "reject")
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello("nowhere.example.com"))
+  expect((await readAll(socket)).length).toBe(0)
+  socket.end()
+  expect((await rejected)[1]).toEqual({ reason: "refused", detail: "NoMatchingRoute" })
+  expect(await closed).toMatchObject({
+    outcome: "refused",
+    detail: "NoMatchingRoute",
+    route: "default/none",
+    endedBy: "proxy",
+    serverName: "nowhere.example.com",
+    target: undefined,
+    durations: { dial: undefined },
+  })
+})
+
+test("the FIN arrives even when the client goes on sending", async () => {
+  const { port } = await startProxy({ router: refuseAll })
+  const socket = await client(port)
+  const end = ending(socket)
+  socket.write(await clientHello("nowhere.example.com"))
+  socket.write(Buffer.alloc(100_000))
+  expect(await end).toBe("end")
+})
+
+test("a refused client that never ends is let go after a moment, and one that floods at once", async () => {
+  const { port, records } = await startProxy({ router: refuseAll })
+  const quiet = await client(port)
+  quiet.write(await clientHello("nowhere.example.com"))
+  const flooding = await client(port)
+  flooding.on("drain", () => flooding.write(Buffer.alloc(1_000_000)))
+  flooding.write(await clientHello("nowhere.example.com"))
+  flooding.write(Buffer.alloc(1_000_000))
+  await expect.poll(() => records.length, { timeout: 5_000 }).toBe(2)
+  expect(records.map(({ clientPort }) => clientPort)).toEqual([flooding.localPort, quiet.localPort])
+  expect(records[0]?.durations.total).toBeLessThan(1_000)
+  expect(records[1]?.durations.total).toBeGreaterThanOrEqual(1_000)
+})
+
+test("with refusal by reset the client sees a reset", async () => {
+  const { port } = await startProxy({ router: refuseAll, refusal: "reset" })
+  const socket = await client(port)
+  socket.write(await clientHello("nowhere.example.com"))
+  expect(await ending(socket)).toBe("ECONNRESET")
+})
+
+test("with refusal by alert a TLS client is told that the name is unknown", async () => {
+  const { port } = await startProxy({ router: refuseAll, refusal: "alert" })
+  const socket = connectTls({ host: "127.0.0.1", port, servername: "nowhere.example.com" })
+  const [error] = await once(socket, "error")
+  expect(error).toMatchObject({ code: "ERR_SSL_TLSV1_UNRECOGNIZED_NAME" })
+})
+
+test("with refusal by alert a client whose backend is down is told of an internal error", async () => {
+  const { port } = await startProxy({ router: routerTo(await closedPort()), refusal: "alert" })
+  const socket = connectTls({ host: "127.0.0.1", port, servername: "down.example.com" })
+  const [error] = await once(socket, "error")
+  expect(error).toMatchObject({ code: "ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR" })
+})
+
+test.each([
+  ["plain HTTP", Buffer.from("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")],
+  ["an SSH client", Buffer.from("SSH-2.0-OpenSSH_9.9\r\n")],
+])("%s is closed at once", async (_, bytes) => {
+  const { proxy, port } = await startProxy({ router: refuseAll })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(bytes)
+  expect(await ending(socket)).toBe("end")
+  expect(await closed).toMatchObject({ outcome: "not-tls", endedBy: "proxy" })
+})
+
+test.each([
+  ["says nothing", async () => [] as Buffer[]],
+  [
+    "trickles a valid ClientHello",
+    async () => Array.from(await clientHello("example.com"), (byte) => Buffer.from([byte])),
+  ],
+])("a client that %s is closed at the deadline", async (_, bytes) => {
+  const { proxy, port } = await startProxy({ router: refuseAll, deadlines: { hello: 300 } })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  const pieces = await bytes()
+  const trickle = setInterval(() => {
+    const piece = pieces.shift()
+    if (piece !== undefined) socket.write(piece)
+  }, 20)
+  expect(["end", "ECONNRESET"]).toContain(await ending(socket))
+  clearInterval(trickle)
+  const record = await closed
+  expect(record).toMatchObject({ outcome: "hello-timeout", endedBy: "proxy" })
+  expect(record.durations.total).toBeGreaterThanOrEqual(300)
+  expect(record.durations.total).toBeLessThan(1_500)
+})
+
+test("a ClientHello larger than allowed is refused", async () => {
+  const { proxy, port } = await startProxy({ router: refuseAll, maxHelloBytes: 256 })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello(`${"a".repeat(60)}.example.com`))
+  expect(await ending(socket)).toBe("end")
+  socket.end()
+  expect(await closed).toMatchObject({ outcome: "hello-too-large" })
+})
+
+test("a client that leaves before its ClientHello is whole is not a refusal", async () => {
+  const { proxy, port } = await startProxy({ router: refuseAll })
+  proxy.on("reject", () => expect.unreachable())
+  const hello = await clientHello("example.com")
+  for (const leave of [(socket: Socket) => socket.end(), (socket: Socket) => socket.resetAndDestroy()]) {
+    const closed = nextRecord(proxy)
+    const socket = await client(port)
+    socket.write(hello.subarray(0, 50))
+    await expect.poll(() => [...proxy.connections].at(-1)?.bytesFromClient).toBe(50)
+    leave(socket)
+    expect(await closed).toMatchObject({ outcome: "client-gone", endedBy: "client" })
+  }
+})
+
+test("a client that is idle for too long is closed, and so is its backend", async () => {
+  const backendClosed: Promise<unknown>[] = []
+  const endpoint = await backend((socket) => {
+    backendClosed.push(ending(socket))
+  })
+  const { proxy, port } = await startProxy({ router: routerTo(endpoint), deadlines: { idle: 300 } })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello("example.com"))
+  for (let round = 0; round < 3; round++) {
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    socket.write("still here")
+  }
+  const record = await closed
+  expect(record).toMatchObject({ outcome: "idle-timeout", endedBy: "proxy" })
+  expect(record.durations.total).toBeGreaterThan(700)
+  expect(await Promise.all(backendClosed)).toEqual(["end"])
+})
+
+test("a half-closed connection without traffic is closed sooner", async () => {
+  const endpoint = await backend((socket) => socket.resume())
+  const { proxy, port } = await startProxy({ router: routerTo(endpoint), deadlines: { halfClosed: 200 } })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.end(await clientHello("example.com"))
+  expect(await closed).toMatchObject({ outcome: "half-closed-timeout", endedBy: "proxy" })
+})
+
+test("no connection lives longer than the longest duration allowed", async () => {
+  const endpoint = await backend((socket) => socket.pipe(socket))
+  const { proxy, port } = await startProxy({ router: routerTo(endpoint), deadlines: { max: 400 } })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello("example.com"))
+  socket.on("data", (chunk) => setTimeout(() => socket.writable && socket.write(chunk), 20))
+  const record = await closed
+  expect(record).toMatchObject({ outcome: "max-duration", endedBy: "proxy" })
+  expect(record.durations.total).toBeLessThan(1_500)
+})
