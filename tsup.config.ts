@@ -33,6 +33,7 @@ const library = {
   routing: "src/routing/index.ts",
   proxy: "src/proxy/index.ts",
   sources: "src/sources/index.ts",
+  kubernetes: "src/kubernetes/index.ts",
 }
 
 export default defineConfig({

@@ -114,9 +114,9 @@ func serve(dir string, port int, mode string, extra []string) error {
 }
 
 type secrets struct {
-	token                                         string
+	token                                        string
 	certFile, keyFile, tokenFile, accountKeyFile string
-	certificate                                   []byte
+	certificate                                  []byte
 }
 
 func loadOrCreateSecrets(dir string) (*secrets, error) {

@@ -1,0 +1,10 @@
+/**
+ * A gateway's configuration from a Kubernetes API server, and its statuses written back.
+ *
+ * @packageDocumentation
+ */
+export { type ClusterAccess, type ClusterAccessOptions, loadClusterAccess } from "./cluster-access.ts"
+export type { ClusterEvent } from "./cluster-watcher.ts"
+export { KubernetesError, type KubernetesErrorCode } from "./errors.ts"
+export type { ReflectorEvent } from "./reflector.ts"
+export { type KubernetesSourceOptions, kubernetesSource } from "./source.ts"
