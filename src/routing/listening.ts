@@ -36,10 +36,10 @@ export class ListeningIndex {
   constructor(options: ResolvedOptions) {
     const { defaultNamespace } = options
     this.#options = options
-    this.#classes = new ObjectIndex(admitGatewayClass, defaultNamespace)
-    this.#gateways = new ObjectIndex(admitGateway, defaultNamespace)
-    this.#listenerSets = new ObjectIndex(admitListenerSet, defaultNamespace)
-    this.#namespaces = new ObjectIndex(admitNamespace, defaultNamespace)
+    this.#classes = new ObjectIndex(admitGatewayClass, defaultNamespace, "GatewayClass")
+    this.#gateways = new ObjectIndex(admitGateway, defaultNamespace, "Gateway")
+    this.#listenerSets = new ObjectIndex(admitListenerSet, defaultNamespace, "ListenerSet")
+    this.#namespaces = new ObjectIndex(admitNamespace, defaultNamespace, "Namespace")
   }
 
   /** The same object as before when nothing that it depends on changed. */

@@ -1,5 +1,7 @@
 import type { Admission, Admitted } from "./admission.ts"
+import { objectProblems } from "./object-problems.ts"
 import type { ResourceProblem } from "./resources.ts"
+import type { ValidatedKind } from "./validation/kinds.ts"
 
 /** What became of one key between two snapshots. */
 export interface ObjectChange<A> {
@@ -14,14 +16,22 @@ export interface ObjectChange<A> {
  */
 export class ObjectIndex<T, A extends Admitted<unknown>> {
   readonly #admit: (object: T, defaultNamespace: string) => Admission<A>
+  readonly #kind: ValidatedKind | undefined
   readonly #defaultNamespace: string
+  readonly #problems = new WeakMap<object, readonly ResourceProblem[]>()
   readonly #admissions = new WeakMap<object, Admission<A>>()
   readonly #byKey = new Map<string, A>()
   #objects: readonly T[] = []
   #clashes = false
 
-  constructor(admit: (object: T, defaultNamespace: string) => Admission<A>, defaultNamespace: string) {
+  /** `kind` names the schema that objects are checked against when their problems are asked for. */
+  constructor(
+    admit: (object: T, defaultNamespace: string) => Admission<A>,
+    defaultNamespace: string,
+    kind: ValidatedKind | undefined,
+  ) {
     this.#admit = admit
+    this.#kind = kind
     this.#defaultNamespace = defaultNamespace
   }
 
@@ -54,17 +64,12 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
       const problems: ResourceProblem[] = []
       const seen = new Set<string>()
       for (const object of objects) {
-        const admission = this.#admission(object)
-        if ("problems" in admission) {
-          problems.push(...admission.problems)
-          continue
-        }
-        const { admitted } = admission
+        const found = this.#problemsOf(object)
+        if (found.length > 0) problems.push(...found)
+        const { admitted } = this.#admission(object)
+        if (admitted === undefined) continue
         if (seen.has(admitted.key)) problems.push(duplicate(admitted))
-        else {
-          seen.add(admitted.key)
-          if (admitted.problems.length > 0) problems.push(...admitted.problems)
-        }
+        else seen.add(admitted.key)
       }
       return problems
     }
@@ -110,8 +115,18 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
     return changes
   }
 
+  #problemsOf(object: T): readonly ResourceProblem[] {
+    const cached = isObject(object) ? this.#problems.get(object) : undefined
+    if (cached !== undefined) return cached
+    const admission = this.#admission(object)
+    const own = "problems" in admission ? admission.problems : admission.admitted.problems
+    const found = this.#kind === undefined ? own : objectProblems(object, this.#kind, admission.admitted?.ref, own)
+    if (isObject(object)) this.#problems.set(object, found)
+    return found
+  }
+
   #admission(object: T): Admission<A> {
-    if (typeof object !== "object" || object === null) return this.#admit(object, this.#defaultNamespace)
+    if (!isObject(object)) return this.#admit(object, this.#defaultNamespace)
     let admission = this.#admissions.get(object)
     if (admission === undefined) {
       admission = this.#admit(object, this.#defaultNamespace)
@@ -119,6 +134,10 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
     }
     return admission
   }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null
 }
 
 function duplicate(admitted: Admitted<unknown>): ResourceProblem {

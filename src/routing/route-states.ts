@@ -44,11 +44,11 @@ export class RouteStates {
 
   constructor(options: ResolvedOptions) {
     const { defaultNamespace } = options
-    this.#routes = new ObjectIndex(admitRoute, defaultNamespace)
-    this.#grants = new ObjectIndex(admitGrant, defaultNamespace)
-    this.#services = new ObjectIndex(admitService, defaultNamespace)
-    this.#slices = new ObjectIndex(admitEndpointSlice, defaultNamespace)
-    this.#others = new ObjectIndex(admitOther, defaultNamespace)
+    this.#routes = new ObjectIndex(admitRoute, defaultNamespace, "TLSRoute")
+    this.#grants = new ObjectIndex(admitGrant, defaultNamespace, "ReferenceGrant")
+    this.#services = new ObjectIndex(admitService, defaultNamespace, "Service")
+    this.#slices = new ObjectIndex(admitEndpointSlice, defaultNamespace, "EndpointSlice")
+    this.#others = new ObjectIndex(admitOther, defaultNamespace, undefined)
     const index = {
       service: (key: string) => this.#services.get(key),
       slices: (serviceKey: string) => this.#slicesOf.get(serviceKey),
