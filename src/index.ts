@@ -1,6 +1,37 @@
 /**
  * Make any Node.js program a Kubernetes Gateway API TLS-passthrough gateway.
  *
+ * ```ts
+ * import { createPassthroughGateway, fileSource } from "tlsroute"
+ *
+ * const gateway = createPassthroughGateway({ source: fileSource("gateway.yaml") })
+ * gateway.on("close", (record) => console.log(record.serverName, record.outcome))
+ * await gateway.start()
+ * ```
+ *
+ * Each part can be used alone: `tlsroute/client-hello`, `tlsroute/routing`, `tlsroute/proxy`, `tlsroute/sources`.
+ *
+ * It routes by the name a client asks for, without decrypting. It does not terminate TLS, does not speak HTTP,
+ * and the name is not proof of who asks.
+ *
  * @packageDocumentation
  */
+export type { BindingState, ListenTarget, LocalAddressOptions } from "./gateway/bindings.ts"
+export { GatewayError, type GatewayErrorCode } from "./gateway/errors.ts"
+export {
+  type ConfigApplied,
+  createPassthroughGateway,
+  type GatewayEvents,
+  PassthroughGateway,
+  type PassthroughGatewayOptions,
+} from "./gateway/gateway.ts"
+export type { SpliceProxyOptions } from "./proxy/options.ts"
+export type { SpliceProxyEvents } from "./proxy/proxy.ts"
+export type { ConnectionInfo, ConnectionRecord, Rejection } from "./proxy/record.ts"
+export type { RouteTableOptions } from "./routing/options.ts"
+export type { GatewayResources, ResourceProblem } from "./routing/resources.ts"
+export type { Explanation, RouteQuery, RouteTable, Statuses, StatusOptions } from "./routing/route-table.ts"
+export { type FileSourceOptions, fileSource, readResources } from "./sources/file-source.ts"
+export { objectSource } from "./sources/object-source.ts"
 export type { GatewaySource } from "./sources/source.ts"
+export { SourceError, type SourceErrorCode } from "./sources/source-error.ts"

@@ -1,0 +1,146 @@
+import type { AddressInfo } from "node:net"
+import type { ListenerBinding } from "../routing/route-table.ts"
+import { GatewayError } from "./errors.ts"
+
+/** Where a binding listens, or why it does not. */
+export type BindingState =
+  | { readonly bound: true; readonly binding: ListenerBinding; readonly address: string; readonly port: number }
+  | { readonly bound: false; readonly binding: ListenerBinding; readonly message: string; readonly error: Error }
+
+/** What opens and closes the sockets: the proxy, or the workers that run one each. */
+export interface ListenTarget {
+  /** Binds one socket; rejects when the system refuses. */
+  listen(options: {
+    readonly key: string
+    readonly host: string | undefined
+    readonly port: number
+  }): Promise<AddressInfo>
+  /** Stops accepting on it; the port is free when this settles. Established connections go on. */
+  unlisten(key: string): unknown
+}
+
+/** Where a Gateway's address and port are bound on this machine. */
+export interface LocalAddressOptions {
+  /** IP address for listeners whose Gateway asks for none. Default: every address. */
+  readonly address?: string | undefined
+  /** Local port for a Gateway's port: 0 lets the system choose. Default: the same port. */
+  readonly mapPort?: Readonly<Record<number, number>> | ((port: number) => number) | undefined
+}
+
+const FIRST_RETRY_MS = 1_000
+const LAST_RETRY_MS = 30_000
+
+interface Slot {
+  binding: ListenerBinding
+  state: BindingState
+  failures: number
+  retry: NodeJS.Timeout | undefined
+}
+
+/** Keeps the bound sockets equal to what the table wants: opens and closes only what changed, retries what failed. */
+export class Bindings {
+  readonly #target: ListenTarget
+  readonly #local: LocalAddressOptions
+  readonly #onChange: (state: BindingState) => void
+  readonly #slots = new Map<string, Slot>()
+  #queue: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  constructor(target: ListenTarget, local: LocalAddressOptions, onChange: (state: BindingState) => void) {
+    this.#target = target
+    this.#local = local
+    this.#onChange = onChange
+  }
+
+  /** State of every wanted binding, in the order wanted. */
+  states(): readonly BindingState[] {
+    return Array.from(this.#slots.values(), (slot) => slot.state)
+  }
+
+  /** Makes `wanted` true as far as the system lets it. Calls run one after another. */
+  reconcile(wanted: readonly ListenerBinding[]): Promise<readonly BindingState[]> {
+    return this.#enqueue(async () => {
+      const keys = new Set(wanted.map((binding) => binding.key))
+      for (const [key, slot] of this.#slots) {
+        if (!keys.has(key)) await this.#drop(key, slot)
+      }
+      for (const binding of wanted) await this.#want(binding)
+      return this.states()
+    })
+  }
+
+  /** Stops retrying; nothing is bound from here on. What is bound stays so until the target closes. */
+  stop(): Promise<void> {
+    this.#closed = true
+    for (const slot of this.#slots.values()) clearTimeout(slot.retry)
+    return this.#enqueue(async () => {
+      for (const slot of this.#slots.values()) clearTimeout(slot.retry)
+    })
+  }
+
+  #enqueue<T>(step: () => Promise<T>): Promise<T> {
+    const done = this.#queue.then(step)
+    this.#queue = done.catch(() => undefined)
+    return done
+  }
+
+  async #drop(key: string, slot: Slot): Promise<void> {
+    clearTimeout(slot.retry)
+    this.#slots.delete(key)
+    if (slot.state.bound) await this.#target.unlisten(key)
+  }
+
+  async #want(binding: ListenerBinding): Promise<void> {
+    const slot = this.#slots.get(binding.key)
+    if (slot?.state.bound === true) {
+      slot.binding = binding
+      slot.state = { ...slot.state, binding }
+      return
+    }
+    const state = await this.#bind(binding)
+    const failures = state.bound ? 0 : (slot?.failures ?? 0) + 1
+    clearTimeout(slot?.retry)
+    const next: Slot = { binding, state, failures, retry: undefined }
+    this.#slots.set(binding.key, next)
+    if (!state.bound && !this.#closed) this.#scheduleRetry(next)
+  }
+
+  #scheduleRetry(slot: Slot): void {
+    const delay = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (slot.failures - 1))
+    slot.retry = setTimeout(() => {
+      void this.#enqueue(() => this.#retry(slot.binding.key))
+    }, delay)
+    slot.retry.unref()
+  }
+
+  async #retry(key: string): Promise<void> {
+    const slot = this.#slots.get(key)
+    if (slot === undefined || slot.state.bound || this.#closed) return
+    await this.#want(slot.binding)
+    const now = this.#slots.get(key)
+    if (now !== undefined) this.#onChange(now.state)
+  }
+
+  async #bind(binding: ListenerBinding): Promise<BindingState> {
+    const host = binding.address ?? this.#local.address
+    const port = this.#localPort(binding.port)
+    try {
+      const bound = await this.#target.listen({ key: binding.key, host, port })
+      return { bound: true, binding, address: bound.address, port: bound.port }
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      const message = `${reason}; wanted by ${listenerNames(binding)}`
+      return { bound: false, binding, message, error: new GatewayError("ERR_TLSROUTE_BIND", message, { cause }) }
+    }
+  }
+
+  #localPort(port: number): number {
+    const { mapPort } = this.#local
+    if (mapPort === undefined) return port
+    return typeof mapPort === "function" ? mapPort(port) : (mapPort[port] ?? port)
+  }
+}
+
+function listenerNames(binding: ListenerBinding): string {
+  return binding.listeners.map((listener) => listener.id).join(", ")
+}

@@ -1,0 +1,26 @@
+/** Stable codes of {@link GatewayError}. */
+export type GatewayErrorCode =
+  /** A listener's port could not be bound. */
+  | "ERR_TLSROUTE_BIND"
+  /** The source threw; the last snapshot stays in force. */
+  | "ERR_TLSROUTE_SOURCE"
+  /** A method was called in a state that does not allow it. */
+  | "ERR_TLSROUTE_STATE"
+
+/** What a gateway throws from its methods or reports in its `error` event. */
+export class GatewayError extends Error {
+  override readonly name = "GatewayError"
+
+  /**
+   * @param code - stable code
+   * @param message - what is wrong and what to do
+   * @param options - the cause, when another error led here
+   */
+  constructor(
+    readonly code: GatewayErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options)
+  }
+}

@@ -1,0 +1,237 @@
+import { EventEmitter } from "node:events"
+import { DnsCache } from "../proxy/names.ts"
+import type { SpliceProxyOptions } from "../proxy/options.ts"
+import { SpliceProxy, type SpliceProxyEvents } from "../proxy/proxy.ts"
+import type { ConnectionInfo } from "../proxy/record.ts"
+import type { RouteTableOptions } from "../routing/options.ts"
+import type { GatewayResources, ResourceProblem } from "../routing/resources.ts"
+import type { Explanation, RouteQuery, RouteTable, Statuses, StatusOptions } from "../routing/route-table.ts"
+import { createRouteTableBuilder, type RouteTableBuilder } from "../routing/table-builder.ts"
+import type { GatewaySource } from "../sources/source.ts"
+import { type BindingState, Bindings, type LocalAddressOptions } from "./bindings.ts"
+import { GatewayError } from "./errors.ts"
+import { followSource } from "./source-loop.ts"
+import { TableRouter } from "./table-router.ts"
+
+/** Options of {@link createPassthroughGateway}. Everything but `source` may be left out. */
+export interface PassthroughGatewayOptions
+  extends RouteTableOptions,
+    LocalAddressOptions,
+    Omit<SpliceProxyOptions, "router"> {
+  /** Where configuration comes from: one snapshot, or a function that yields them. */
+  readonly source: GatewaySource
+  /**
+   * Fixed addresses for names of external backends, asked before DNS and allowed to be any: `host` or
+   * `host:port` to `address` or `address:port`. Has no effect when `names` is given.
+   */
+  readonly resolve?: Readonly<Record<string, string | readonly string[]>> | undefined
+}
+
+/** What a snapshot led to: the payload of the `config` event. */
+export interface ConfigApplied {
+  /** The table now in force. */
+  readonly table: RouteTable
+  /** Everything found wrong in the snapshot; its good part is in force. */
+  readonly problems: readonly ResourceProblem[]
+  /** Each socket the table wants, and whether it listens. */
+  readonly bindings: readonly BindingState[]
+}
+
+/** Events of a {@link PassthroughGateway}, with their arguments. */
+export interface GatewayEvents extends Omit<SpliceProxyEvents, "error"> {
+  /** A snapshot was applied, or a binding that failed was bound since. */
+  readonly config: [applied: ConfigApplied]
+  /** Something failed and the gateway goes on: the source threw, a port could not be bound. */
+  readonly error: [error: Error]
+}
+
+type Phase =
+  | { readonly name: "idle" }
+  | { readonly name: "running"; readonly abort: AbortController; readonly loop: Promise<void> }
+  | { readonly name: "closed"; readonly done: Promise<void> }
+
+/**
+ * Creates a TLS-passthrough gateway: configuration in, connections through.
+ *
+ * ```ts
+ * const gateway = createPassthroughGateway({ source: fileSource("gateway.yaml") })
+ * await gateway.start()
+ * ```
+ *
+ * @param options - `source` is all it needs
+ * @returns the gateway, not started yet
+ */
+export function createPassthroughGateway(options: PassthroughGatewayOptions): PassthroughGateway {
+  return new PassthroughGateway(options)
+}
+
+/** A running TLS-passthrough gateway. Made by {@link createPassthroughGateway}. */
+export class PassthroughGateway extends EventEmitter<GatewayEvents> {
+  readonly #source: GatewaySource
+  readonly #builder: RouteTableBuilder
+  readonly #router: TableRouter
+  readonly #proxy: SpliceProxy
+  readonly #bindings: Bindings
+  #table: RouteTable
+  #phase: Phase = { name: "idle" }
+
+  /** @internal */
+  constructor(options: PassthroughGatewayOptions) {
+    super()
+    this.#source = options.source
+    this.#builder = createRouteTableBuilder(options)
+    this.#table = this.#builder.build({})
+    this.#router = new TableRouter(this.#table)
+    const names = options.names ?? new DnsCache(options.resolve === undefined ? {} : { overrides: options.resolve })
+    this.#proxy = new SpliceProxy({ ...options, names, router: this.#router })
+    this.#bindings = new Bindings(this.#proxy, options, () => this.#announce())
+    for (const event of ["connection", "route", "reject", "close"] as const) this.#relay(event)
+    this.#proxy.on("error", (error) => this.#report(error))
+  }
+
+  /**
+   * Takes the first snapshot, binds every listener and begins to serve.
+   *
+   * @throws {@link GatewayError} `ERR_TLSROUTE_BIND` naming the port that cannot be bound,
+   * `ERR_TLSROUTE_SOURCE` when the source throws before its first snapshot, `ERR_TLSROUTE_STATE` when
+   * started twice. The gateway is closed after any of them.
+   */
+  async start(): Promise<void> {
+    if (this.#phase.name !== "idle") {
+      throw new GatewayError("ERR_TLSROUTE_STATE", `the gateway is ${this.#phase.name}; make a new one to start again`)
+    }
+    const abort = new AbortController()
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const loop = this.#follow(abort.signal, resolve, reject)
+        this.#phase = { name: "running", abort, loop }
+        loop.then(resolve, reject)
+      })
+    } catch (error) {
+      await this.close({ drainTimeout: 0 })
+      throw error
+    }
+  }
+
+  /**
+   * Stops accepting, lets live connections finish, then ends them.
+   *
+   * @param options - `drainTimeout`: milliseconds that live connections may take, default 30 000;
+   * 0 ends them at once.
+   */
+  close(options: { readonly drainTimeout?: number } = {}): Promise<void> {
+    if (this.#phase.name === "closed") return this.#phase.done
+    if (this.#phase.name === "running") this.#phase.abort.abort()
+    const loop = this.#phase.name === "running" ? this.#phase.loop : undefined
+    const done = (async () => {
+      await this.#bindings.stop()
+      await this.#proxy.close({ drainTimeout: options.drainTimeout ?? 30_000 })
+      await loop?.catch(() => undefined)
+    })()
+    this.#phase = { name: "closed", done }
+    return done
+  }
+
+  /** Closes with the default drain. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Where the gateway listens, or why it does not, socket by socket. */
+  addresses(): readonly BindingState[] {
+    return this.#bindings.states()
+  }
+
+  /** The table in force. */
+  get routeTable(): RouteTable {
+    return this.#table
+  }
+
+  /** Tells which route a name gets on a port, and why: see {@link RouteTable.explain}. */
+  explain(query: RouteQuery): Explanation {
+    return this.#table.explain(query)
+  }
+
+  /** Statuses of every object, with `Programmed` telling what is really bound. */
+  statuses(options: Omit<StatusOptions, "bound"> = {}): Statuses {
+    const bound = new Map(
+      this.addresses().map((state) => [
+        state.binding.key,
+        state.bound ? ({ bound: true } as const) : ({ bound: false, message: state.message } as const),
+      ]),
+    )
+    return this.#table.statuses({ ...options, bound })
+  }
+
+  /** Live connections. */
+  get connections(): ReadonlySet<ConnectionInfo> {
+    return this.#proxy.connections
+  }
+
+  #follow(signal: AbortSignal, started: () => void, failedToStart: (error: Error) => void): Promise<void> {
+    let first = true
+    return followSource(this.#source, signal, {
+      snapshot: async (resources) => {
+        const bindings = await this.#apply(resources)
+        if (!first) return
+        first = false
+        const failed = bindings.find((state) => !state.bound)
+        if (failed === undefined) started()
+        else failedToStart(failed.error)
+      },
+      failed: (cause) => {
+        const error = new GatewayError("ERR_TLSROUTE_SOURCE", `the config source failed: ${messageOf(cause)}`, {
+          cause,
+        })
+        if (first) failedToStart(error)
+        else this.#report(error)
+      },
+    })
+  }
+
+  async #apply(resources: GatewayResources): Promise<readonly BindingState[]> {
+    const table = this.#builder.build(resources)
+    this.#table = table
+    this.#router.setTable(table)
+    const bindings = await this.#bindings.reconcile(table.listeners)
+    for (const state of bindings) if (!state.bound) this.#report(state.error)
+    this.#announce()
+    return bindings
+  }
+
+  // The proxy prepares an event only when somebody listens, so the gateway listens only while somebody does.
+  #relay<E extends "connection" | "route" | "reject" | "close">(event: E): void {
+    const pass = (...args: SpliceProxyEvents[E]) => void (this as EventEmitter).emit(event, ...args)
+    const proxy = this.#proxy as EventEmitter
+    this.#whenListened(
+      event,
+      () => proxy.on(event, pass),
+      () => proxy.off(event, pass),
+    )
+  }
+
+  #whenListened(event: string, first: () => void, last: () => void): void {
+    const self = this as EventEmitter
+    self.on("newListener", (name) => {
+      if (name === event && self.listenerCount(event) === 0) first()
+    })
+    self.on("removeListener", (name) => {
+      if (name === event && self.listenerCount(event) === 0) last()
+    })
+  }
+
+  #announce(): void {
+    const table = this.#table
+    this.emit("config", { table, problems: table.problems, bindings: this.#bindings.states() })
+  }
+
+  // An `error` event without a listener would end the process, and no input may do that.
+  #report(error: Error): void {
+    if (this.listenerCount("error") > 0) this.emit("error", error)
+    else process.emitWarning(error)
+  }
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}

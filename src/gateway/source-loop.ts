@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import type { GatewayResources } from "../routing/resources.ts"
+import type { GatewaySource } from "../sources/source.ts"
+
+const FIRST_PAUSE_MS = 1_000
+const LAST_PAUSE_MS = 30_000
+
+/** What the loop tells its owner. */
+export interface SourceObserver {
+  /** A snapshot came; the next one is asked for when this settles. */
+  snapshot(resources: GatewayResources): Promise<void>
+  /** The source threw. The loop calls it again after a pause. */
+  failed(error: unknown): void
+}
+
+/**
+ * Follows a source until the signal aborts: whatever it throws is reported and it is called again after a
+ * pause that doubles, with jitter so that replicas do not knock on one server in step.
+ */
+export async function followSource(
+  source: GatewaySource,
+  signal: AbortSignal,
+  observer: SourceObserver,
+): Promise<void> {
+  if (typeof source !== "function") return observer.snapshot(source)
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      for await (const resources of source(signal)) {
+        if (signal.aborted) return
+        failures = 0
+        await observer.snapshot(resources)
+      }
+      return
+    } catch (error) {
+      if (signal.aborted) return
+      observer.failed(error)
+      failures += 1
+      await pause(failures, signal)
+    }
+  }
+}
+
+async function pause(failures: number, signal: AbortSignal): Promise<void> {
+  const longest = Math.min(LAST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (failures - 1))
+  const delay = longest * (0.5 + Math.random() / 2)
+  await sleep(delay, undefined, { signal, ref: false }).catch(() => undefined)
+}

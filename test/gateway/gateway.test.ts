@@ -1,0 +1,268 @@
+import { once } from "node:events"
+import net from "node:net"
+import tls from "node:tls"
+import { afterEach, beforeAll, describe, expect, it } from "vitest"
+import { GatewayError } from "../../src/gateway/errors.ts"
+import { createPassthroughGateway } from "../../src/index.ts"
+import type { GatewayResources } from "../../src/routing/resources.ts"
+import { objectSource } from "../../src/sources/object-source.ts"
+import { selfSigned } from "../support/certificate.ts"
+import { localPort, startGateway } from "../support/gateway.ts"
+import { gateway, listener, resources, route, service } from "../support/resources.ts"
+
+let pair: { readonly key: string; readonly cert: string }
+const cleanups: (() => Promise<void> | void)[] = []
+
+beforeAll(() => {
+  pair = selfSigned(["app.example.com", "*.example.org"])
+})
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+/** A TLS server that answers every connection with its own word. */
+async function backend(word: string): Promise<number> {
+  const server = tls.createServer(pair, (socket) => void socket.on("error", () => undefined).end(word))
+  server.on("tlsClientError", () => undefined)
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  cleanups.push(() => void server.close())
+  return (server.address() as net.AddressInfo).port
+}
+
+/** What a client gets: the backend's word, `closed` for an end without one, or the code it failed with. */
+async function ask(port: number, servername = "app.example.com"): Promise<string> {
+  const socket = tls.connect({ port, host: "127.0.0.1", servername, rejectUnauthorized: false })
+  try {
+    let word = ""
+    for await (const chunk of socket) word += chunk
+    return word === "" ? "closed" : word
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error)
+  }
+}
+
+async function serve(options: Parameters<typeof startGateway>[0]) {
+  const started = await startGateway(options)
+  cleanups.push(() => started.gateway.close({ drainTimeout: 0 }))
+  return started
+}
+
+const toApp = [{ name: "app", port: 443 }]
+
+async function appOn(ports: readonly number[], word = "app"): Promise<GatewayResources> {
+  const listeners = ports.map((port) => listener(`tls-${port}`, port))
+  return resources(
+    { gateways: [gateway(listeners)], tlsRoutes: [route("app", ["app.example.com"], toApp)] },
+    service("app", [await backend(word)]),
+  )
+}
+
+describe("start", () => {
+  it("resolves when every listener is bound, and addresses() tells where", async () => {
+    const { gateway: served } = await serve({ source: await appOn([8443, 9443]) })
+    expect(served.addresses().map(({ binding, bound }) => [binding.port, bound])).toEqual([
+      [8443, true],
+      [9443, true],
+    ])
+    expect(await ask(localPort(served, 8443))).toBe("app")
+    expect(await ask(localPort(served, 9443))).toBe("app")
+  })
+
+  it("throws naming the port that another program has, and binds nothing", async () => {
+    const taken = net.createServer().listen(0, "127.0.0.1")
+    await once(taken, "listening")
+    cleanups.push(() => void taken.close())
+    const { port } = taken.address() as net.AddressInfo
+    const unstarted = createPassthroughGateway({
+      source: await appOn([8443, 9443]),
+      address: "127.0.0.1",
+      mapPort: (wanted) => (wanted === 9443 ? port : 0),
+    })
+    const error = await unstarted.start().catch((reason: unknown) => reason)
+    expect(error).toBeInstanceOf(GatewayError)
+    expect(error).toMatchObject({ code: "ERR_TLSROUTE_BIND", message: expect.stringContaining(`:${port}`) })
+    const [first] = unstarted.addresses()
+    if (first?.bound !== true) throw new Error("the free port was not bound before the failure")
+    expect(await ask(first.port)).toBe("ECONNREFUSED")
+  })
+
+  it("throws what the source throws before its first snapshot", async () => {
+    const unstarted = createPassthroughGateway({
+      // biome-ignore lint/correctness/useYield: a source that fails at once
+      async *source() {
+        throw new Error("no such file")
+      },
+    })
+    await expect(unstarted.start()).rejects.toMatchObject({
+      code: "ERR_TLSROUTE_SOURCE",
+      message: "the config source failed: no such file",
+    })
+  })
+
+  it("throws when called twice", async () => {
+    const empty = createPassthroughGateway({ source: {} })
+    cleanups.push(() => empty.close())
+    await empty.start()
+    await expect(empty.start()).rejects.toMatchObject({ code: "ERR_TLSROUTE_STATE" })
+  })
+})
+
+describe("a new snapshot", () => {
+  it("routes new connections by the new table and leaves the old ports as they were", async () => {
+    const config = objectSource(await appOn([8443], "before"))
+    const { gateway: served, port } = await serve({ source: config })
+    expect(await ask(port)).toBe("before")
+    const applied = once(served, "config")
+    config.set(await appOn([8443], "after"))
+    await applied
+    expect(await ask(port)).toBe("after")
+    expect(localPort(served)).toBe(port)
+  })
+
+  it("opens the ports that are new and closes those that are gone", async () => {
+    const config = objectSource(await appOn([8443, 9443]))
+    const { gateway: served } = await serve({ source: config })
+    const gone = localPort(served, 9443)
+    const applied = once(served, "config")
+    config.set(await appOn([8443, 7443]))
+    await applied
+    expect(await ask(localPort(served, 7443))).toBe("app")
+    expect(await ask(gone)).toBe("ECONNREFUSED")
+  })
+
+  it("that is partly bad applies its good part and reports the rest", async () => {
+    const good = await appOn([8443])
+    const bad = { ...route("bad", [], toApp), spec: "nonsense" } as unknown as (typeof good.tlsRoutes & object)[number]
+    const { gateway: served, port } = await serve({ source: { ...good, tlsRoutes: [bad, ...(good.tlsRoutes ?? [])] } })
+    expect(await ask(port)).toBe("app")
+    expect(served.routeTable.problems).toContainEqual(
+      expect.objectContaining({ severity: "error", object: expect.objectContaining({ name: "bad" }) }),
+    )
+  })
+
+  it("that wants a taken port is reported, and the port is bound once it is free", async () => {
+    const taken = net.createServer().listen(0, "127.0.0.1")
+    await once(taken, "listening")
+    const { port } = taken.address() as net.AddressInfo
+    const config = objectSource(await appOn([8443]))
+    const { gateway: served } = await serve({
+      source: config,
+      address: "127.0.0.1",
+      mapPort: (wanted) => (wanted === 9443 ? port : 0),
+    })
+    const reported = once(served, "error")
+    config.set(await appOn([8443, 9443]))
+    expect((await reported)[0]).toMatchObject({
+      code: "ERR_TLSROUTE_BIND",
+      message: expect.stringContaining(`:${port}`),
+    })
+    expect(await ask(localPort(served, 8443))).toBe("app")
+    const bound = once(served, "config")
+    taken.close()
+    await bound
+    while (!served.addresses().every((state) => state.bound)) await once(served, "config")
+    expect(await ask(port)).toBe("app")
+  })
+})
+
+describe("a source that throws while running", () => {
+  it("is reported and asked again; the last snapshot stays in force", async () => {
+    const good = await appOn([8443])
+    let calls = 0
+    let fail: () => void = () => undefined
+    const failure = new Promise<void>((resolve) => {
+      fail = resolve
+    })
+    const { gateway: served, port } = await serve({
+      async *source() {
+        calls += 1
+        yield good
+        if (calls > 1) return
+        await failure
+        throw new Error("connection lost")
+      },
+    })
+    const reported = once(served, "error")
+    fail()
+    const [error] = await reported
+    expect(error).toMatchObject({ code: "ERR_TLSROUTE_SOURCE", message: expect.stringContaining("connection lost") })
+    expect(await ask(port)).toBe("app")
+    await once(served, "config")
+    expect(calls).toBe(2)
+  })
+})
+
+describe("weights", () => {
+  it("share connections exactly, zero means none, and the share of an invalid backendRef is refused", async () => {
+    const ports = { a: await backend("a"), b: await backend("b"), never: await backend("never") }
+    const source = resources(
+      {
+        gateways: [gateway([listener("tls", 8443)])],
+        tlsRoutes: [
+          route(
+            "app",
+            ["app.example.com"],
+            [
+              { name: "a", port: 443, weight: 5 },
+              { name: "b", port: 443, weight: 3 },
+              { name: "never", port: 443, weight: 0 },
+              { name: "missing", port: 443, weight: 2 },
+            ],
+          ),
+        ],
+      },
+      service("a", [ports.a]),
+      service("b", [ports.b]),
+      service("never", [ports.never]),
+    )
+    const { port } = await serve({ source })
+    const got: Record<string, number> = {}
+    for (let i = 0; i < 20; i += 1) {
+      const word = await ask(port)
+      got[word] = (got[word] ?? 0) + 1
+    }
+    expect(got).toEqual({ a: 10, b: 6, closed: 4 })
+  })
+})
+
+describe("close", () => {
+  it("lets live connections finish within the drain timeout and accepts no new ones", async () => {
+    const server = tls.createServer(pair, (socket) => void socket.on("error", () => undefined).pipe(socket))
+    server.listen(0, "127.0.0.1")
+    await once(server, "listening")
+    cleanups.push(() => void server.close())
+    const source = resources(
+      { gateways: [gateway([listener("tls", 8443)])], tlsRoutes: [route("app", ["app.example.com"], toApp)] },
+      service("app", [(server.address() as net.AddressInfo).port]),
+    )
+    const { gateway: served, port } = await serve({ source })
+    const client = tls.connect({ port, host: "127.0.0.1", servername: "app.example.com", rejectUnauthorized: false })
+    await once(client, "secureConnect")
+    const closed = served.close({ drainTimeout: 10_000 })
+    client.write("still here")
+    const [echo] = await once(client, "data")
+    expect(String(echo)).toBe("still here")
+    expect(await ask(port)).toBe("ECONNREFUSED")
+    client.end()
+    client.resume()
+    await closed
+    expect(served.connections.size).toBe(0)
+  })
+
+  it("is what leaving an `await using` block does", async () => {
+    let port: number
+    {
+      await using served = createPassthroughGateway({
+        source: await appOn([8443]),
+        address: "127.0.0.1",
+        mapPort: () => 0,
+      })
+      await served.start()
+      port = localPort(served)
+      expect(await ask(port)).toBe("app")
+    }
+    expect(await ask(port)).toBe("ECONNREFUSED")
+  })
+})

@@ -1,0 +1,96 @@
+import { execFileSync } from "node:child_process"
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { createRequire } from "node:module"
+import { join, resolve } from "node:path"
+import { pathToFileURL } from "node:url"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+
+const root = resolve(import.meta.dirname, "../..")
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+const subpaths = Object.keys(manifest.exports).filter((path) => path !== "./package.json")
+
+// A build of its own: other tests may be using, or rebuilding, the one in dist.
+let out: string
+let files: readonly string[]
+
+beforeAll(() => {
+  out = mkdtempSync(join(root, "node_modules", ".dist-test-"))
+  execFileSync(process.execPath, [join(root, "node_modules/tsup/dist/cli-default.js"), "--out-dir", out, "--no-dts"], {
+    cwd: root,
+    stdio: "pipe",
+  })
+  files = readdirSync(out, { recursive: true, encoding: "utf8" }).filter((file) => /\.c?js$/.test(file))
+}, 120_000)
+
+afterAll(() => rmSync(out, { recursive: true, force: true }))
+
+function source(file: string): string {
+  return readFileSync(join(out, file), "utf8")
+}
+
+function built(subpath: string, condition: "import" | "require"): string {
+  return join(out, manifest.exports[subpath][condition].default.replace("./dist/", ""))
+}
+
+describe("the built package", () => {
+  it("takes its helpers for lowered syntax from tslib, in ESM and in CommonJS", () => {
+    const esm = files.filter((file) => file.endsWith(".js") && /from ?["']tslib["']/.test(source(file)))
+    const cjs = files.filter((file) => file.endsWith(".cjs") && /require\(["']tslib["']\)/.test(source(file)))
+    expect(esm).not.toEqual([])
+    expect(cjs).not.toEqual([])
+  })
+
+  it("repeats none of tslib's helpers, nor esbuild's own in their place", () => {
+    const helper =
+      /(?:var|function|const|let) (__addDisposableResource|__disposeResources|__using|__callDispose|__awaiter|__decorate|__rest|__spreadArray|__async\w*)\b/
+    for (const file of files) expect(helper.exec(source(file))?.[1], file).toBeUndefined()
+  })
+
+  it("leaves no `using` declaration for Node 20 to stumble over", () => {
+    for (const file of files) expect(source(file), file).not.toMatch(/^\s*(await )?using \w+ =/m)
+  })
+
+  it.each(subpaths)("exports the same names from %s to import and to require", async (subpath) => {
+    const esm = await import(pathToFileURL(built(subpath, "import")).href)
+    const cjs = createRequire(import.meta.url)(built(subpath, "require"))
+    const names = Object.keys(esm).filter((name) => name !== "default" && name !== "module.exports")
+    expect(names.toSorted()).toEqual(Object.keys(cjs).toSorted())
+    expect(names.length).toBeGreaterThan(0)
+  })
+
+  it("shares one copy of each class between its entries", async () => {
+    for (const condition of ["import", "require"] as const) {
+      const load = (subpath: string) =>
+        condition === "import"
+          ? import(pathToFileURL(built(subpath, "import")).href)
+          : createRequire(import.meta.url)(built(subpath, "require"))
+      const face = await load(".")
+      const sources = await load("./sources")
+      expect(face.SourceError).toBe(sources.SourceError)
+    }
+  })
+
+  it.each(["./client-hello", "./routing"])("keeps %s free of Node's modules", (subpath) => {
+    const seen = new Set<string>()
+    const visit = (file: string): void => {
+      if (seen.has(file)) return
+      seen.add(file)
+      for (const [, specifier] of source(file).matchAll(/(?:from|import) ?["']([^"']+)["']/g)) {
+        expect(specifier, `${file} imports ${specifier}`).toMatch(/^(\.|tslib$)/)
+        if (specifier?.startsWith(".")) visit(specifier.replace("./", ""))
+      }
+    }
+    visit(built(subpath, "import").slice(out.length + 1))
+    expect(seen.size).toBeGreaterThan(0)
+  })
+
+  it("packs only what a user needs", () => {
+    const [packed] = JSON.parse(
+      execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: root, encoding: "utf8" }),
+    )
+    const stray = packed.files
+      .map((file: { path: string }) => file.path)
+      .filter((path: string) => !/^(dist\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path))
+    expect(stray).toEqual([])
+  })
+})
