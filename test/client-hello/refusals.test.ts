@@ -1,0 +1,247 @@
+import { describe, expect, it } from "vitest"
+import type { ClientHelloErrorCode } from "../../src/client-hello/errors.ts"
+import { ClientHelloParser, parseClientHello } from "../../src/client-hello/parser.ts"
+import { alpn, body, bytes, handshake, hello, record, serverName, u16, vector8, vector16, versions } from "./build.ts"
+
+const message = handshake(body())
+const sni = (data: Uint8Array) => hello({ extensions: [{ type: 0, data }] })
+const named = (name: string) => hello({ extensions: [serverName(name)] })
+const withExtensions = (block: Uint8Array) => record(handshake(bytes(body({ extensions: null }), block)))
+const until = (length: number) => record(handshake(body().subarray(0, length)))
+const label63 = "a".repeat(63)
+
+type Row = readonly [what: string, source: string, code: ClientHelloErrorCode, bytes: Uint8Array]
+
+const rows: readonly Row[] = [
+  ["plain HTTP", "RFC 9110", "PLAIN_HTTP", bytes("GET / HTTP/1.1\r\n")],
+  ["HTTP/2 without TLS", "RFC 9113 section 3.4", "PLAIN_HTTP", bytes("PRI * HTTP/2.0\r\n")],
+  ["an SSH banner", "RFC 4253", "NOT_TLS", bytes("SSH-2.0-OpenSSH_9.6\r\n")],
+  ["a word that begins like a method", "RFC 9110", "NOT_TLS", bytes("GETTING THERE")],
+  ["zeros", "RFC 8446 section 5.1", "NOT_TLS", new Uint8Array(16)],
+  ["bytes above 127 that are no SSLv2 hello", "RFC 5246 appendix E.2", "NOT_TLS", bytes(0x80, 0x2e, 2, 3, 1)],
+  ["an SSLv2 hello", "RFC 5246 appendix E.2", "SSLV2", bytes(0x80, 0x2e, 1, 3, 1, 0, 0x15)],
+  ["an alert first", "RFC 8446 section 5.1", "RECORD_TYPE", record(bytes(2, 40), 21)],
+  ["ChangeCipherSpec first", "RFC 8446 section 5", "RECORD_TYPE", record(bytes(1), 20)],
+  ["application data first", "RFC 8446 section 5", "RECORD_TYPE", record(bytes(1), 23)],
+  [
+    "ChangeCipherSpec between fragments",
+    "RFC 8446 section 5.1",
+    "RECORD_TYPE",
+    bytes(record(message.subarray(0, 9)), record(bytes(1), 20), record(message.subarray(9))),
+  ],
+  [
+    "an alert between fragments",
+    "RFC 8446 section 5.1",
+    "RECORD_TYPE",
+    bytes(record(message.subarray(0, 9)), record(bytes(1, 0), 21)),
+  ],
+  ["record version 2.x", "RFC 8446 section 5.1", "RECORD_VERSION", record(message, 22, 0x0200)],
+  ["record version 3.4", "RFC 8446 section 5.1", "RECORD_VERSION", record(message, 22, 0x0304)],
+  ["an empty handshake record", "RFC 8446 section 5.1", "RECORD_EMPTY", bytes(record(bytes()), record(message))],
+  [
+    "an empty record between fragments",
+    "RFC 8446 section 5.1",
+    "RECORD_EMPTY",
+    bytes(record(message.subarray(0, 9)), record(bytes())),
+  ],
+  [
+    "a record of 2^14 + 1 bytes, at its header",
+    "RFC 8446 section 5.1",
+    "RECORD_TOO_LARGE",
+    record(bytes(), 22, 0x0301, 0x4001),
+  ],
+  [
+    "a message over the cap, at its header",
+    "RFC 8446 section 4",
+    "TOO_LARGE",
+    record(handshake(bytes(), 1, 70_000).subarray(0, 4), 22, 0x301, 200),
+  ],
+  ["ServerHello", "RFC 8446 section 4", "NOT_CLIENT_HELLO", record(handshake(body(), 2))],
+  ["a byte after the hello in its record", "RFC 8446 section 5.1", "TRAILING_BYTES", record(bytes(message, 0))],
+  ["a second message in the same record", "RFC 8446 section 5.1", "TRAILING_BYTES", record(bytes(message, message))],
+  ["an empty message", "RFC 8446 section 4.1.2", "LEGACY_VERSION", record(handshake(bytes()))],
+  ["legacy_version 2.x", "RFC 8446 section 4.1.2", "LEGACY_VERSION", hello({ legacyVersion: 0x0203 })],
+  ["a session id of 33 bytes", "RFC 8446 section 4.1.2", "SESSION_ID", hello({ sessionId: new Uint8Array(33) })],
+  ["a message that ends in random", "RFC 8446 section 4.1.2", "SESSION_ID", until(20)],
+  ["a message that ends in the session id", "RFC 8446 section 4.1.2", "SESSION_ID", until(40)],
+  ["no cipher suite", "RFC 8446 section 4.1.2", "CIPHER_SUITES", hello({ cipherSuites: [] })],
+  [
+    "half a cipher suite",
+    "RFC 8446 section 4.1.2",
+    "CIPHER_SUITES",
+    record(handshake(bytes(body().subarray(0, 67), vector16(bytes(19, 1, 19)), vector8(bytes(0))))),
+  ],
+  ["a message that ends in the cipher suites", "RFC 8446 section 4.1.2", "CIPHER_SUITES", until(70)],
+  ["no compression method", "RFC 8446 section 4.1.2", "COMPRESSION_METHODS", hello({ compressionMethods: [] })],
+  [
+    "compression methods without null",
+    "RFC 5246 section 7.4.1.2",
+    "COMPRESSION_METHODS",
+    hello({ compressionMethods: [1] }),
+  ],
+  ["a message that ends before the compression methods", "RFC 8446 section 4.1.2", "COMPRESSION_METHODS", until(75)],
+  ["extensions that end early", "RFC 8446 section 4.2", "EXTENSIONS", withExtensions(bytes(u16(9), new Uint8Array(8)))],
+  [
+    "bytes after the extensions",
+    "RFC 8446 section 4.2",
+    "EXTENSIONS",
+    withExtensions(bytes(u16(4), u16(5), u16(0), 0)),
+  ],
+  ["one byte where extensions should be", "RFC 8446 section 4.2", "EXTENSIONS", withExtensions(bytes(0))],
+  [
+    "an extension that overruns",
+    "RFC 8446 section 4.2",
+    "EXTENSIONS",
+    withExtensions(vector16(bytes(u16(5), u16(9), 1))),
+  ],
+  ["an extension header cut short", "RFC 8446 section 4.2", "EXTENSIONS", withExtensions(vector16(bytes(u16(5), 0)))],
+  [
+    "the same extension twice",
+    "RFC 8446 section 4.2",
+    "DUPLICATE_EXTENSION",
+    hello({ extensions: [serverName("a.example"), { type: 5, data: bytes() }, { type: 5, data: bytes() }] }),
+  ],
+  [
+    "server_name twice",
+    "RFC 8446 section 4.2",
+    "DUPLICATE_EXTENSION",
+    hello({ extensions: [serverName("a.example"), serverName("b.example")] }),
+  ],
+  ["an empty server_name, as a server sends it", "RFC 6066 section 3", "SERVER_NAME_LIST", sni(bytes())],
+  ["an empty list of names", "RFC 6066 section 3", "SERVER_NAME_LIST", sni(u16(0))],
+  ["a list longer than its extension", "RFC 6066 section 3", "SERVER_NAME_LIST", sni(bytes(u16(9), 0, u16(1), "a"))],
+  ["a list shorter than its extension", "RFC 6066 section 3", "SERVER_NAME_LIST", sni(bytes(u16(3), 0, u16(1), "a"))],
+  ["a name longer than its list", "RFC 6066 section 3", "SERVER_NAME_LIST", sni(vector16(bytes(0, u16(2), "a")))],
+  [
+    "two names",
+    "RFC 6066 section 3",
+    "SERVER_NAME_MULTIPLE",
+    hello({ extensions: [serverName("a.example", "b.example")] }),
+  ],
+  [
+    "a stray byte after the name",
+    "RFC 6066 section 3",
+    "SERVER_NAME_MULTIPLE",
+    sni(vector16(bytes(0, u16(1), "a", 0))),
+  ],
+  ["a name of another type", "RFC 6066 section 3", "SERVER_NAME_TYPE", sni(vector16(bytes(1, vector16(bytes("a")))))],
+  ["an empty name", "RFC 6066 section 3", "SERVER_NAME_EMPTY", named("")],
+  ["NUL in a name", "RFC 6066 section 3", "SERVER_NAME_CHARACTER", named("good.example\0.evil")],
+  ["a newline in a name", "RFC 6066 section 3", "SERVER_NAME_CHARACTER", named("a.example\n")],
+  ["a space in a name", "RFC 6066 section 3", "SERVER_NAME_CHARACTER", named("a example")],
+  ["a star in a name", "RFC 6066 section 3", "SERVER_NAME_CHARACTER", named("*.example.com")],
+  ["a byte above 127 in a name", "RFC 6066 section 3", "SERVER_NAME_CHARACTER", named("b\u00fccher.example")],
+  ["a port behind a name", "RFC 6066 section 3", "SERVER_NAME_CHARACTER", named("a.example:443")],
+  ["a trailing dot", "RFC 6066 section 3", "SERVER_NAME_TRAILING_DOT", named("example.com.")],
+  ["a dot alone", "RFC 1035 section 2.3.1", "SERVER_NAME_LABEL", named(".")],
+  ["a leading dot", "RFC 1035 section 2.3.1", "SERVER_NAME_LABEL", named(".example.com")],
+  ["two dots in a row", "RFC 1035 section 2.3.1", "SERVER_NAME_LABEL", named("a..example")],
+  ["a label of 64 characters", "RFC 1035 section 2.3.4", "SERVER_NAME_LABEL", named(`${label63}a.example`)],
+  [
+    "a name of 254 characters",
+    "RFC 1035 section 2.3.4",
+    "SERVER_NAME_TOO_LONG",
+    named(`${`${label63}.`.repeat(3)}${"a".repeat(62)}`),
+  ],
+  ["an IPv4 literal", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("192.0.2.1")],
+  ["an IPv4 literal in fewer parts", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("127.1")],
+  ["an IPv6 literal", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("2001:db8::1")],
+  ["an IPv6 literal in brackets", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("[::1]")],
+  ["an empty ALPN list", "RFC 7301 section 3.1", "ALPN_LIST", hello({ extensions: [alpn()] })],
+  [
+    "an ALPN protocol longer than its list",
+    "RFC 7301 section 3.1",
+    "ALPN_LIST",
+    hello({ extensions: [{ type: 16, data: vector16(bytes(3, "h2")) }] }),
+  ],
+  ["an empty ALPN protocol", "RFC 7301 section 3.1", "ALPN_EMPTY_PROTOCOL", hello({ extensions: [alpn("h2", "")] })],
+  [
+    "no version in supported_versions",
+    "RFC 8446 section 4.2.1",
+    "SUPPORTED_VERSIONS",
+    hello({ extensions: [versions()] }),
+  ],
+  [
+    "half a version",
+    "RFC 8446 section 4.2.1",
+    "SUPPORTED_VERSIONS",
+    hello({ extensions: [{ type: 43, data: bytes(3, 3, 4, 3) }] }),
+  ],
+]
+
+const codeOf = (input: Uint8Array) => {
+  const result = parseClientHello(input)
+  return result.status === "invalid" ? result.error.code : result.status
+}
+
+describe("refused", () => {
+  it.each(rows)("%s (%s) with %s", (_what, _source, code, input) => {
+    expect(codeOf(input)).toBe(code)
+  })
+
+  it.each(rows)("%s (%s) with %s, when it comes byte by byte too", (_what, _source, code, input) => {
+    const parser = new ClientHelloParser()
+    let result = parser.push(bytes())
+    for (const byte of input) result = parser.push(Uint8Array.of(byte))
+    expect(result).toMatchObject({ status: "invalid", error: { code } })
+    expect(parser.bytes).toEqual(input)
+  })
+})
+
+describe("accepted", () => {
+  it.each([
+    ["an underscore", "_sip._tcp.example.com"],
+    ["a label of 63 characters", `${label63}.example`],
+    ["253 characters", `${`${label63}.`.repeat(3)}${"a".repeat(61)}`],
+    ["a single label", "localhost"],
+    ["a label of digits beside others", "1.2.3.example"],
+    ["punycode", "xn--bcher-kva.example"],
+  ])("a name with %s", (_what, name) => {
+    expect(parseClientHello(named(name))).toMatchObject({ status: "complete", hello: { serverName: name } })
+  })
+
+  it("a name in any case, in lower case", () => {
+    expect(parseClientHello(named("WwW.Example.COM"))).toMatchObject({ hello: { serverName: "www.example.com" } })
+  })
+
+  it.each([0x0300, 0x0301, 0x0302, 0x0303])(
+    "record version 0x%s, which says nothing (RFC 8446 section 5.1)",
+    (version) => {
+      expect(codeOf(record(message, 22, version))).toBe("complete")
+    },
+  )
+
+  it("a hello without extensions, as one that asks for no name (RFC 5246 section 7.4.1.2)", () => {
+    expect(parseClientHello(hello({ extensions: null }))).toMatchObject({
+      status: "complete",
+      hello: { serverName: undefined },
+    })
+  })
+
+  it("early data behind the hello's record, kept for replay (RFC 8446 section 4.2.10)", () => {
+    const parser = new ClientHelloParser()
+    const input = bytes(hello(), record(bytes(1), 20), record(bytes("early data"), 23))
+    expect(parser.push(input).status).toBe("complete")
+    expect(parser.bytes).toEqual(input)
+  })
+})
+
+describe("bounds", () => {
+  it("take a hello of exactly maxBytes and refuse one byte more", () => {
+    const input = hello()
+    expect(parseClientHello(input, { maxBytes: input.length }).status).toBe("complete")
+    expect(parseClientHello(input, { maxBytes: input.length - 1 })).toMatchObject({ error: { code: "TOO_LARGE" } })
+  })
+
+  it("refuse a length over the cap at the header, before a byte of the body has come", () => {
+    const header = hello().subarray(0, 9)
+    expect(parseClientHello(header, { maxBytes: 60 })).toMatchObject({ error: { code: "TOO_LARGE" } })
+    expect(parseClientHello(header.subarray(0, 5), { maxBytes: 60 })).toMatchObject({ error: { code: "TOO_LARGE" } })
+  })
+
+  it("keep a final answer whatever comes after it", () => {
+    const parser = new ClientHelloParser()
+    const refused = parser.push(bytes("SSH-2.0-x"))
+    expect(parser.push(hello())).toBe(refused)
+  })
+})
