@@ -40,3 +40,8 @@ export function printJson(value: unknown, stream: NodeJS.WriteStream = process.s
 export function count(amount: number, noun: string): string {
   return `${amount} ${noun}${amount === 1 ? "" : "s"}`
 }
+
+/** Address and port as in URLs. */
+export function formatAddress(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`
+}

@@ -143,6 +143,14 @@ describe("tlsroute check", () => {
     )
   })
 
+  test("shows warnings, and exits with 0 when there is nothing worse", async () => {
+    const unused = route("web", "web.example.com").replace("port: 443", "port: 443\n          weight: 0")
+    const file = await manifest("unused.yaml", gateway + unused)
+    const { code, stdout } = await cli.run(["check", file])
+    expect(stdout).toMatch(/unused\.yaml:\d+:\d+: warning: TLSRoute shop\/web .+\[\w+\]\n0 errors, 1 warning;/)
+    expect(code).toBe(0)
+  })
+
   test("prints one JSON object for machines", async () => {
     const file = await manifest("json.yaml", gateway.replace("Passthrough", "Passtrough"))
     const { code, stdout } = await cli.run(["check", file, "--json"])
@@ -172,11 +180,11 @@ describe("tlsroute explain", () => {
       gateway + route("wide", "*.example.com") + route("web", "web.example.com"),
     )
     const { code, stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "WEB.example.com"])
-    expect(stdout).toMatch(/^route TLSRoute shop\/web serves web\.example\.com on port 8000, by web\.example\.com\n/)
-    expect(stdout).toMatch(/^ {2}chosen +Gateway\/shop\/edge\/tls/m)
-    expect(stdout).toMatch(/^ {2}won +TLSRoute shop\/web/m)
-    expect(stdout).toMatch(/^ {2}lost +TLSRoute shop\/wide/m)
-    expect(stdout).toMatch(/^ {4}100 % {2}httpbin\.org:443 through DNS$/m)
+    expect(stdout).toMatch(/^web\.example\.com on port 8000\n/)
+    expect(stdout).toMatch(/✓ Gateway\/shop\/edge\/tls \(\*\.example\.com\)/)
+    expect(stdout).toMatch(/✓ TLSRoute shop\/web \(web\.example\.com\)/)
+    expect(stdout).toMatch(/✗ TLSRoute shop\/wide \(\*\.example\.com\)/)
+    expect(stdout).toMatch(/✓ 100 % .* httpbin\.org:443 \(DNS\)/)
     expect(code).toBe(0)
   })
 
@@ -188,14 +196,14 @@ describe("tlsroute explain", () => {
   ])("tells why there is no route for %s, and exits with 1", async (_what, args, reason) => {
     const file = await manifest("none.yaml", gateway + route("web", "web.example.com"))
     const { code, stdout } = await cli.run(["explain", file, ...args])
-    expect(stdout).toMatch(new RegExp(`^no route serves .+ on port \\d+: ${reason}\n`))
+    expect(stdout).toContain(`✗ refused: ${reason}\n`)
     expect(code).toBe(1)
   })
 
   test("tells of a backend that is refused, with its share", async () => {
     const file = await manifest("refused.yaml", gateway + route("web", "web.example.com", "missing"))
     const { stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com"])
-    expect(stdout).toMatch(/100 % {2}Service shop\/missing:443 refused, BackendNotFound: /)
+    expect(stdout).toMatch(/✗ 100 % Service shop\/missing → refused, BackendNotFound: /)
   })
 
   test("prints one JSON object for machines", async () => {
