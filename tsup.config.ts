@@ -34,6 +34,7 @@ const library = {
   proxy: "src/proxy/index.ts",
   sources: "src/sources/index.ts",
   kubernetes: "src/kubernetes/index.ts",
+  metrics: "src/metrics/index.ts",
 }
 
 export default defineConfig({

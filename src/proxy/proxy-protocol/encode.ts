@@ -60,7 +60,7 @@ export function encodeProxyV2(addresses: ProxyHeaderAddresses | undefined, field
   const tlvs = tlvList(fields)
   const addressBytes = endpoints === undefined ? 0 : 2 * size + 4
   const length = tlvs.reduce((sum, { value }) => sum + 3 + value.length, addressBytes)
-  if (length > 0xffff) throw new ProxyProtocolError("ERR_PROXY_TOO_LONG", `${length} bytes do not fit in 65535`)
+  if (length > 0xffff) throw new ProxyProtocolError("PROXY_TOO_LONG", `${length} bytes do not fit in 65535`)
 
   const bytes = new Uint8Array(V2_FIXED_BYTES + length)
   const view = new DataView(bytes.buffer)
@@ -96,7 +96,7 @@ function tlvList(fields: ProxyHeaderFields): ProxyTlv[] {
   add(ProxyTlvType.uniqueId, fields.uniqueId)
   tlvs.push(...(fields.tlvs ?? []))
   if (tlvs.some(({ type, value }) => type === ProxyTlvType.uniqueId && value.length > UNIQUE_ID_MAX_BYTES)) {
-    throw new ProxyProtocolError("ERR_PROXY_TLV_VALUE", "a unique id has at most 128 bytes")
+    throw new ProxyProtocolError("PROXY_TLV_VALUE", "a unique id has at most 128 bytes")
   }
   if (fields.crc32c === true) add(ProxyTlvType.crc32c, new Uint8Array(4))
   return tlvs
@@ -111,14 +111,13 @@ function endpointBytes({ source, destination }: ProxyHeaderAddresses) {
 
 function checkedAddress({ address }: ProxyAddress): Uint8Array {
   const bytes = parseIpAddress(address)
-  if (bytes === undefined)
-    throw new ProxyProtocolError("ERR_PROXY_ADDRESS", `${JSON.stringify(address)} is no IP literal`)
+  if (bytes === undefined) throw new ProxyProtocolError("PROXY_ADDRESS", `${JSON.stringify(address)} is no IP literal`)
   return bytes
 }
 
 function checkedPort({ port }: ProxyAddress): number {
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
-    throw new ProxyProtocolError("ERR_PROXY_PORT", `${port} is no TCP port`)
+    throw new ProxyProtocolError("PROXY_PORT", `${port} is no TCP port`)
   }
   return port
 }

@@ -1,31 +1,31 @@
 /** Stable names of what is wrong with a header. */
 export type ProxyProtocolErrorCode =
   /** A version 1 line does not end within 107 bytes. */
-  | "ERR_PROXY_LINE_TOO_LONG"
+  | "PROXY_LINE_TOO_LONG"
   /** A version 1 line has wrong words, spaces or control characters. */
-  | "ERR_PROXY_LINE_SYNTAX"
+  | "PROXY_LINE_SYNTAX"
   /** An address of a version 1 line is no literal of the family the line names, or text to encode is none at all. */
-  | "ERR_PROXY_ADDRESS"
+  | "PROXY_ADDRESS"
   /** A port is no canonical decimal number from 0 to 65 535. */
-  | "ERR_PROXY_PORT"
+  | "PROXY_PORT"
   /** The version nibble of a binary header is not 2. */
-  | "ERR_PROXY_VERSION"
+  | "PROXY_VERSION"
   /** The command is neither LOCAL nor PROXY. */
-  | "ERR_PROXY_COMMAND"
+  | "PROXY_COMMAND"
   /** Address family or transport has no meaning in version 2. */
-  | "ERR_PROXY_FAMILY"
+  | "PROXY_FAMILY"
   /** The declared length is over the cap. */
-  | "ERR_PROXY_TOO_LONG"
+  | "PROXY_TOO_LONG"
   /** The declared length cannot hold the addresses of the family. */
-  | "ERR_PROXY_TRUNCATED_ADDRESSES"
+  | "PROXY_TRUNCATED_ADDRESSES"
   /** A field runs past the header, or bytes are left over after the last one. */
-  | "ERR_PROXY_TRUNCATED_TLV"
+  | "PROXY_TRUNCATED_TLV"
   /** A field that can mean one thing only comes twice. */
-  | "ERR_PROXY_DUPLICATE_TLV"
+  | "PROXY_DUPLICATE_TLV"
   /** A field has a size or content that its type forbids. */
-  | "ERR_PROXY_TLV_VALUE"
+  | "PROXY_TLV_VALUE"
   /** The CRC-32C sent is not that of the header. */
-  | "ERR_PROXY_CHECKSUM"
+  | "PROXY_CHECKSUM"
 
 /** A header that must be refused: the specification has the receiver drop the connection. */
 export class ProxyProtocolError extends Error {

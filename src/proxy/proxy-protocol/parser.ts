@@ -105,7 +105,7 @@ function readV1(bytes: Uint8Array): ProxyHeaderResult {
   const lineFeed = searched.indexOf(0x0a)
   if (lineFeed === -1) {
     if (bytes.length < V1_MAX_BYTES) return INCOMPLETE
-    throw new ProxyProtocolError("ERR_PROXY_LINE_TOO_LONG", `no line end in the first ${V1_MAX_BYTES} bytes`)
+    throw new ProxyProtocolError("PROXY_LINE_TOO_LONG", `no line end in the first ${V1_MAX_BYTES} bytes`)
   }
   const bytesConsumed = lineFeed + 1
   const header = parseV1(bytes.subarray(0, bytesConsumed))
@@ -116,7 +116,7 @@ function readV2(bytes: Uint8Array, maxBytes: number): ProxyHeaderResult {
   if (bytes.length < V2_FIXED_BYTES) return INCOMPLETE
   const bytesConsumed = declaredV2Bytes(bytes)
   if (bytesConsumed > maxBytes) {
-    throw new ProxyProtocolError("ERR_PROXY_TOO_LONG", `header declares ${bytesConsumed} bytes; at most ${maxBytes}`)
+    throw new ProxyProtocolError("PROXY_TOO_LONG", `header declares ${bytesConsumed} bytes; at most ${maxBytes}`)
   }
   if (bytes.length < bytesConsumed) return INCOMPLETE
   const header = parseV2(bytes.subarray(0, bytesConsumed))

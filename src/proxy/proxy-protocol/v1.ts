@@ -35,17 +35,17 @@ function header(addresses: ProxyHeader["addresses"]): ProxyHeader {
 
 function address(family: "TCP4" | "TCP6", text: string): string {
   const valid = family === "TCP4" ? isIPv4(text) : isIPv6(text) && !text.includes("%")
-  if (!valid) throw new ProxyProtocolError("ERR_PROXY_ADDRESS", `an address is no ${family} literal`)
+  if (!valid) throw new ProxyProtocolError("PROXY_ADDRESS", `an address is no ${family} literal`)
   return canonicalIpAddress(text)
 }
 
 /** Section 2.1: no leading zeroes, lest a number be read as octal. */
 function port(text: string): number {
   const value = /^(0|[1-9]\d{0,4})$/.test(text) ? Number(text) : Number.NaN
-  if (!(value <= 65535)) throw new ProxyProtocolError("ERR_PROXY_PORT", "a port is no number from 0 to 65535")
+  if (!(value <= 65535)) throw new ProxyProtocolError("PROXY_PORT", "a port is no number from 0 to 65535")
   return value
 }
 
 function syntax(message: string): ProxyProtocolError {
-  return new ProxyProtocolError("ERR_PROXY_LINE_SYNTAX", message)
+  return new ProxyProtocolError("PROXY_LINE_SYNTAX", message)
 }

@@ -19,19 +19,19 @@ const ADDRESS_BYTES = [0, 12, 36, 216] as const
 /** Length of the whole header from its first 16 bytes. @throws {@link ProxyProtocolError} if they cannot begin one. */
 export function declaredV2Bytes(bytes: Uint8Array): number {
   const version = byteAt(bytes, 12) >> 4
-  if (version !== 2) throw new ProxyProtocolError("ERR_PROXY_VERSION", `version ${version} is not 2`)
+  if (version !== 2) throw new ProxyProtocolError("PROXY_VERSION", `version ${version} is not 2`)
   const command = byteAt(bytes, 12) & 0x0f
-  if (command > 1) throw new ProxyProtocolError("ERR_PROXY_COMMAND", `command ${command} is neither LOCAL nor PROXY`)
+  if (command > 1) throw new ProxyProtocolError("PROXY_COMMAND", `command ${command} is neither LOCAL nor PROXY`)
   const length = uint16At(bytes, 14)
   // Section 2.2: a LOCAL header's family and addresses are discarded unread.
   if (command === 0) return V2_FIXED_BYTES + length
 
   const needed = ADDRESS_BYTES[byteAt(bytes, 13) >> 4]
   if (needed === undefined || (byteAt(bytes, 13) & 0x0f) > 2) {
-    throw new ProxyProtocolError("ERR_PROXY_FAMILY", `family and transport 0x${byteAt(bytes, 13).toString(16)} unknown`)
+    throw new ProxyProtocolError("PROXY_FAMILY", `family and transport 0x${byteAt(bytes, 13).toString(16)} unknown`)
   }
   if (length < needed) {
-    throw new ProxyProtocolError("ERR_PROXY_TRUNCATED_ADDRESSES", `${length} bytes cannot hold ${needed} of addresses`)
+    throw new ProxyProtocolError("PROXY_TRUNCATED_ADDRESSES", `${length} bytes cannot hold ${needed} of addresses`)
   }
   return V2_FIXED_BYTES + length
 }
@@ -50,7 +50,7 @@ export function parseV2(bytes: Uint8Array): ProxyHeader {
 function header(command: ProxyHeader["command"], addresses: ProxyHeader["addresses"], tlvs: ProxyTlv[]): ProxyHeader {
   const uniqueId = single(tlvs, ProxyTlvType.uniqueId)
   if (uniqueId !== undefined && uniqueId.length > UNIQUE_ID_MAX_BYTES) {
-    throw new ProxyProtocolError("ERR_PROXY_TLV_VALUE", `the unique id has ${uniqueId.length} bytes; at most 128`)
+    throw new ProxyProtocolError("PROXY_TLV_VALUE", `the unique id has ${uniqueId.length} bytes; at most 128`)
   }
   return {
     version: 2,
@@ -81,7 +81,7 @@ function readTlvs(bytes: Uint8Array): ProxyTlv[] {
   for (let offset = 0; offset < bytes.length; ) {
     const start = offset + 3
     const end = start > bytes.length ? start : start + uint16At(bytes, offset + 1)
-    if (end > bytes.length) throw new ProxyProtocolError("ERR_PROXY_TRUNCATED_TLV", "a field runs past the header")
+    if (end > bytes.length) throw new ProxyProtocolError("PROXY_TRUNCATED_TLV", "a field runs past the header")
     tlvs.push({ type: byteAt(bytes, offset), value: bytes.slice(start, end) })
     offset = end
   }
@@ -93,7 +93,7 @@ function single(tlvs: readonly ProxyTlv[], type: number): Uint8Array | undefined
   for (const tlv of tlvs) {
     if (tlv.type !== type) continue
     if (found !== undefined) {
-      throw new ProxyProtocolError("ERR_PROXY_DUPLICATE_TLV", `field type 0x${type.toString(16)} comes twice`)
+      throw new ProxyProtocolError("PROXY_DUPLICATE_TLV", `field type 0x${type.toString(16)} comes twice`)
     }
     found = tlv.value
   }
@@ -104,12 +104,12 @@ function single(tlvs: readonly ProxyTlv[], type: number): Uint8Array | undefined
 function verifyChecksum(bytes: Uint8Array, tlvs: readonly ProxyTlv[]): void {
   const sent = single(tlvs, ProxyTlvType.crc32c)
   if (sent === undefined) return
-  if (sent.length !== 4) throw new ProxyProtocolError("ERR_PROXY_TLV_VALUE", "the CRC-32C field must have 4 bytes")
+  if (sent.length !== 4) throw new ProxyProtocolError("PROXY_TLV_VALUE", "the CRC-32C field must have 4 bytes")
   const copy = bytes.slice()
   const offset = checksumOffset(bytes, tlvs)
   copy.fill(0, offset, offset + 4)
   if (crc32c(copy) !== ((uint16At(sent, 0) << 16) | uint16At(sent, 2)) >>> 0) {
-    throw new ProxyProtocolError("ERR_PROXY_CHECKSUM", "the CRC-32C does not match the header")
+    throw new ProxyProtocolError("PROXY_CHECKSUM", "the CRC-32C does not match the header")
   }
 }
 
@@ -126,12 +126,12 @@ function checksumOffset(bytes: Uint8Array, tlvs: readonly ProxyTlv[]): number {
 function authority(value: Uint8Array | undefined): string | undefined {
   if (value === undefined) return undefined
   if (value.length > AUTHORITY_MAX_BYTES) {
-    throw new ProxyProtocolError("ERR_PROXY_TLV_VALUE", `the authority has ${value.length} bytes; at most 255`)
+    throw new ProxyProtocolError("PROXY_TLV_VALUE", `the authority has ${value.length} bytes; at most 255`)
   }
   try {
     return utf8.decode(value)
   } catch {
-    throw new ProxyProtocolError("ERR_PROXY_TLV_VALUE", "the authority is not UTF-8")
+    throw new ProxyProtocolError("PROXY_TLV_VALUE", "the authority is not UTF-8")
   }
 }
 

@@ -23,8 +23,8 @@ describe("encodeProxyV1", () => {
   })
 
   it.each([
-    ["an address that is none", { address: "localhost", port: 1 }, "ERR_PROXY_ADDRESS"],
-    ["a port out of range", { address: "192.0.2.1", port: 65536 }, "ERR_PROXY_PORT"],
+    ["an address that is none", { address: "localhost", port: 1 }, "PROXY_ADDRESS"],
+    ["a port out of range", { address: "192.0.2.1", port: 65536 }, "PROXY_PORT"],
   ])("throws for %s", (_, source, code) => {
     const ends = { source, destination: { address: "192.0.2.2", port: 443 } }
     expect(() => encodeProxyV1(ends)).toThrow(expect.objectContaining({ code }))

@@ -1,0 +1,193 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import { isIP } from "node:net"
+import type { ConnectionInfo } from "../proxy/record.ts"
+import type { ResourceProblem } from "../routing/resources.ts"
+import type { Explanation, RouteQuery, RouteTable } from "../routing/route-table.ts"
+import { jsonLine } from "./json-line.ts"
+
+/** What the admin server tells of: a gateway. */
+export interface AdminSource {
+  /** The table in force. */
+  readonly routeTable: RouteTable
+  /** Live connections. */
+  readonly connections: Iterable<ConnectionInfo> & { readonly size: number }
+  /** Which sockets are bound. */
+  addresses(): readonly { readonly bound: boolean; readonly binding: { readonly key: string } }[]
+  /** Which route a name gets, and why. */
+  explain(query: RouteQuery): Explanation
+}
+
+/** What {@link startAdmin} needs. */
+export interface AdminOptions {
+  /** Address to bind; loopback unless the operator says otherwise. */
+  readonly host: string
+  /** TCP port; 0 lets the system choose. */
+  readonly port: number
+  /** The gateway. */
+  readonly gateway: AdminSource
+  /** Whether new connections should be sent here: false before the start and from the first moment of a drain. */
+  readonly isServing: () => boolean
+  /** Writes the metrics, when there are any. */
+  readonly metrics?: { readonly contentType: string; metrics(): Promise<string> } | undefined
+}
+
+/** An admin server that listens. */
+export interface Admin {
+  /** Port it is bound to. */
+  readonly port: number
+  /** Stops it at once. */
+  close(): Promise<void>
+}
+
+interface Answer {
+  readonly status: number
+  readonly type: string
+  readonly body: string
+}
+
+/** Connections listed when no `limit` is asked for. */
+const LISTED = 1000
+
+/**
+ * Serves, over plain HTTP and for reading only: `/livez`, `/readyz`, `/metrics`, `/routes`,
+ * `/explain?port=&sni=`, `/connections`. It has no authentication, so that it belongs on loopback or behind a
+ * network policy.
+ *
+ * @throws the system's error when the address cannot be bound
+ */
+export async function startAdmin(options: AdminOptions): Promise<Admin> {
+  const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000, keepAliveTimeout: 5_000 })
+  server.maxConnections = 64
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+    answer(request, options).then(
+      (result) => send(request, response, result),
+      (error: unknown) => send(request, response, failure(500, error instanceof Error ? error.message : String(error))),
+    )
+  })
+  await listen(server, options)
+  const address = server.address()
+  return {
+    port: typeof address === "object" && address !== null ? address.port : options.port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+/** Reads `127.0.0.1:9900`, `[::1]:9900` or `:9900`, which stands for loopback. @throws RangeError */
+export function parseAdminAddress(text: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? []
+  const host = bracketed ?? (plain === "" ? "127.0.0.1" : (plain ?? ""))
+  const port = Number(digits)
+  if (isIP(host) === 0 || !(port <= 65535)) {
+    throw new RangeError(`${JSON.stringify(text)} is no ADDRESS:PORT, for example 127.0.0.1:9900`)
+  }
+  return { host, port }
+}
+
+function listen(server: Server, { host, port }: AdminOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject)
+    server.listen({ host, port }, () => {
+      server.off("error", reject)
+      resolve()
+    })
+  })
+}
+
+async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
+  if (request.method !== "GET" && request.method !== "HEAD") return failure(405, "only GET is served")
+  const url = parseTarget(request.url)
+  if (url === undefined) return failure(400, "the request target is no path")
+  const { gateway, metrics } = options
+  switch (url.pathname) {
+    case "/livez":
+      return json(200, { status: "ok" })
+    case "/readyz":
+      return readiness(options)
+    case "/metrics":
+      if (metrics === undefined) return failure(404, "metrics are off: install prom-client")
+      return { status: 200, type: metrics.contentType, body: await metrics.metrics() }
+    case "/routes":
+      return json(200, routes(gateway.routeTable))
+    case "/explain":
+      return explain(gateway, url.searchParams)
+    case "/connections":
+      return connections(gateway, url.searchParams)
+    default:
+      return failure(404, "there are /livez, /readyz, /metrics, /routes, /explain and /connections")
+  }
+}
+
+function parseTarget(target = "/"): URL | undefined {
+  return URL.canParse(target, "http://admin") ? new URL(target, "http://admin") : undefined
+}
+
+function readiness({ gateway, isServing }: AdminOptions): Answer {
+  const unbound = gateway.addresses().flatMap(({ bound, binding }) => (bound ? [] : [binding.key]))
+  const serving = isServing()
+  const ready = serving && unbound.length === 0
+  return json(ready ? 200 : 503, { status: ready ? "ok" : "unavailable", serving, unbound })
+}
+
+function routes(table: RouteTable) {
+  return {
+    listeners: table.listeners.map(({ key, address, port, listeners }) => ({
+      key,
+      address: address ?? null,
+      port,
+      listeners: listeners.map(({ id, hostname }) => ({ id, hostname: hostname ?? "*" })),
+    })),
+    routes: table.routes.map(({ ref, backends, totalWeight }) => ({
+      route: `${ref.namespace}/${ref.name}`,
+      totalWeight,
+      backends: backends.map(({ ref: backend, port, weight, target }) => ({
+        backend: `${backend.namespace}/${backend.name}`,
+        port,
+        weight,
+        target,
+      })),
+    })),
+    problems: table.problems satisfies readonly ResourceProblem[],
+  }
+}
+
+function explain(gateway: AdminSource, query: URLSearchParams): Answer {
+  const port = Number(query.get("port") ?? "")
+  if (!Number.isInteger(port) || port < 1 || port > 65535) return failure(400, "port= must be 1 to 65535")
+  const serverName = query.get("sni")?.toLowerCase()
+  const address = query.get("address") ?? undefined
+  return json(200, gateway.explain({ port, serverName: serverName === "" ? undefined : serverName, address }))
+}
+
+function connections(gateway: AdminSource, query: URLSearchParams): Answer {
+  const limit = Number(query.get("limit") ?? LISTED)
+  if (!Number.isInteger(limit) || limit < 0) return failure(400, "limit= must be a whole number, 0 or more")
+  const listed = []
+  for (const connection of gateway.connections) {
+    if (listed.length >= limit) break
+    listed.push(connection.toJSON())
+  }
+  return json(200, { total: gateway.connections.size, connections: listed })
+}
+
+function json(status: number, value: unknown): Answer {
+  return { status, type: "application/json", body: `${jsonLine(value)}\n` }
+}
+
+function failure(status: number, message: string): Answer {
+  return json(status, { error: message })
+}
+
+function send(request: IncomingMessage, response: ServerResponse, { status, type, body }: Answer): void {
+  response.writeHead(status, {
+    "content-type": type,
+    "content-length": Buffer.byteLength(body),
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    ...(status === 405 ? { allow: "GET, HEAD" } : {}),
+  })
+  response.end(request.method === "HEAD" ? undefined : body)
+}

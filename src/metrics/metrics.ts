@@ -1,0 +1,250 @@
+import { errorMonitor } from "node:events"
+import { Counter, Gauge, Histogram, Registry } from "prom-client"
+import type { ConnectionInfo, ConnectionRecord } from "../proxy/record.ts"
+import type { ResourceProblem } from "../routing/resources.ts"
+import { BoundedLabels } from "./route-labels.ts"
+
+/** What metrics are taken from: a gateway, or a proxy used alone, which has no `config` event. */
+export interface MetricsSource {
+  /** Connections that are not closed yet. */
+  readonly connections: Iterable<ConnectionInfo>
+  /** As `EventEmitter`. */
+  // biome-ignore lint/suspicious/noExplicitAny: emitters with different event maps must all fit
+  on(event: any, listener: (...args: any[]) => void): unknown
+  /** As `EventEmitter`. */
+  // biome-ignore lint/suspicious/noExplicitAny: emitters with different event maps must all fit
+  off(event: any, listener: (...args: any[]) => void): unknown
+}
+
+/** Options of {@link createMetrics}: one of `gateway` and `proxy`. */
+export type MetricsOptions = ({ readonly gateway: MetricsSource } | { readonly proxy: MetricsSource }) & {
+  /** Registry to add the metrics to. @defaultValue a new one that speaks OpenMetrics */
+  readonly registry?: Registry
+  /** Routes told apart; further ones are counted as `other`. @defaultValue 10000 */
+  readonly maxRoutes?: number
+}
+
+/** Metrics being taken. */
+export interface Metrics {
+  /** Where they are; `registry.metrics()` writes them, `registry.contentType` is the type of that text. */
+  readonly registry: Registry
+  /** Stops taking them, and removes them from the registry. */
+  close(): void
+}
+
+/** What of a `config` event is counted. */
+interface AppliedConfig {
+  readonly table: {
+    readonly routes: readonly { readonly ref: { readonly namespace: string; readonly name: string } }[]
+  }
+  readonly problems: readonly ResourceProblem[]
+  readonly bindings: readonly { readonly bound: boolean }[]
+}
+
+const PHASE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+const CONNECTION_BUCKETS = [0.01, 0.1, 1, 10, 60, 600, 3600, 86_400]
+
+/**
+ * Counts what a gateway or proxy does. Every name begins with `tlsroute_`; times are in seconds, sizes in
+ * bytes. docs/metrics.md lists them.
+ */
+export function createMetrics(options: MetricsOptions): Metrics {
+  const source = "gateway" in options ? options.gateway : options.proxy
+  const registry = options.registry ?? openMetricsRegistry()
+  const instruments = new Instruments(registry, source, options.maxRoutes ?? 10_000)
+  return { registry, close: () => instruments.close() }
+}
+
+function openMetricsRegistry(): Registry {
+  const registry = new Registry()
+  // prom-client types a registry by one content type for life; this one holds nothing yet.
+  ;(registry as unknown as Registry<typeof Registry.OPENMETRICS_CONTENT_TYPE>).setContentType(
+    Registry.OPENMETRICS_CONTENT_TYPE,
+  )
+  return registry
+}
+
+class Instruments {
+  readonly #source: MetricsSource
+  readonly #registry: Registry
+  readonly #routes: BoundedLabels
+  readonly #accepted: Counter<"listener">
+  readonly #closed: Counter<"listener" | "route" | "outcome" | "ended_by">
+  readonly #bytes: Counter<"listener" | "route" | "direction">
+  readonly #dials: Counter<"route">
+  readonly #errors: Counter<"code">
+  readonly #hello: Histogram<"listener">
+  readonly #dial: Histogram<"route">
+  readonly #duration: Histogram<"listener">
+  readonly #applied: Counter
+  readonly #appliedAt: Gauge
+  readonly #routeCount: Gauge
+  readonly #problems: Gauge<"severity">
+  readonly #bindings: Gauge<"state">
+  readonly #names: string[] = []
+
+  constructor(registry: Registry, source: MetricsSource, maxRoutes: number) {
+    this.#source = source
+    this.#registry = registry
+    this.#routes = new BoundedLabels(maxRoutes)
+    const registers = [registry]
+    this.#accepted = new Counter({
+      name: this.#name("connections_accepted_total"),
+      help: "Connections accepted.",
+      labelNames: ["listener"],
+      registers,
+    })
+    this.#closed = new Counter({
+      name: this.#name("connections_closed_total"),
+      help: "Connections that ended, by how they ended and who ended them.",
+      labelNames: ["listener", "route", "outcome", "ended_by"],
+      registers,
+    })
+    const active: Gauge<"listener" | "state"> = new Gauge({
+      name: this.#name("connections_active"),
+      help: "Connections that have not ended, by state.",
+      labelNames: ["listener", "state"],
+      registers,
+      collect: () => countActive(active, source.connections),
+    })
+    this.#bytes = new Counter({
+      name: this.#name("transferred_bytes_total"),
+      help: "Bytes of connections that ended, read from the client or from the backend.",
+      labelNames: ["listener", "route", "direction"],
+      registers,
+    })
+    this.#dials = new Counter({
+      name: this.#name("dial_attempts_total"),
+      help: "Endpoints tried.",
+      labelNames: ["route"],
+      registers,
+    })
+    this.#errors = new Counter({
+      name: this.#name("errors_total"),
+      help: "Failures that no single client caused, by code.",
+      labelNames: ["code"],
+      registers,
+    })
+    this.#hello = new Histogram({
+      name: this.#name("hello_duration_seconds"),
+      help: "Time from accept to a whole ClientHello.",
+      labelNames: ["listener"],
+      buckets: PHASE_BUCKETS,
+      registers,
+    })
+    this.#dial = new Histogram({
+      name: this.#name("dial_duration_seconds"),
+      help: "Time from the choice of a route to an established backend connection.",
+      labelNames: ["route"],
+      buckets: PHASE_BUCKETS,
+      registers,
+    })
+    this.#duration = new Histogram({
+      name: this.#name("connection_duration_seconds"),
+      help: "Time from accept to the end.",
+      labelNames: ["listener"],
+      buckets: CONNECTION_BUCKETS,
+      registers,
+    })
+    this.#applied = new Counter({ name: this.#name("config_applied_total"), help: "Snapshots applied.", registers })
+    this.#appliedAt = new Gauge({
+      name: this.#name("config_applied_timestamp_seconds"),
+      help: "When the last snapshot was applied, in seconds since 1970.",
+      registers,
+    })
+    this.#routeCount = new Gauge({ name: this.#name("routes"), help: "Routes in force.", registers })
+    this.#problems = new Gauge({
+      name: this.#name("config_problems"),
+      help: "Problems of the snapshot in force.",
+      labelNames: ["severity"],
+      registers,
+    })
+    this.#bindings = new Gauge({
+      name: this.#name("bindings"),
+      help: "Sockets that the configuration asks for, bound or not.",
+      labelNames: ["state"],
+      registers,
+    })
+    source.on("connection", this.#onConnection)
+    source.on("close", this.#onClose)
+    // A listener for "error" would make it look as if someone dealt with errors.
+    source.on(errorMonitor, this.#onError)
+    source.on("config", this.#onConfig)
+  }
+
+  close(): void {
+    this.#source.off("connection", this.#onConnection)
+    this.#source.off("close", this.#onClose)
+    this.#source.off(errorMonitor, this.#onError)
+    this.#source.off("config", this.#onConfig)
+    for (const name of this.#names) this.#registry.removeSingleMetric(name)
+  }
+
+  #name(suffix: string): string {
+    const name = `tlsroute_${suffix}`
+    this.#names.push(name)
+    return name
+  }
+
+  readonly #onConnection = (connection: ConnectionInfo): void => {
+    this.#accepted.inc({ listener: connection.listener })
+  }
+
+  readonly #onClose = (record: ConnectionRecord): void => {
+    const { listener, outcome, endedBy, durations } = record
+    const route = record.route === undefined ? "" : this.#routes.admit(record.route)
+    this.#closed.inc({ listener, route, outcome, ended_by: endedBy })
+    this.#bytes.inc({ listener, route, direction: "from_client" }, record.bytesFromClient)
+    this.#bytes.inc({ listener, route, direction: "from_backend" }, record.bytesFromBackend)
+    this.#duration.observe({ listener }, durations.total / 1000)
+    if (durations.hello !== undefined) this.#hello.observe({ listener }, durations.hello / 1000)
+    if (durations.dial !== undefined) this.#dial.observe({ route }, durations.dial / 1000)
+    if (record.dialAttempts > 0) this.#dials.inc({ route }, record.dialAttempts)
+  }
+
+  readonly #onError = (error: Error & { readonly code?: unknown }): void => {
+    this.#errors.inc({ code: typeof error.code === "string" ? error.code : error.name })
+  }
+
+  readonly #onConfig = ({ table, problems, bindings }: AppliedConfig): void => {
+    this.#applied.inc()
+    this.#appliedAt.setToCurrentTime()
+    this.#routeCount.set(table.routes.length)
+    for (const severity of ["error", "warning"] as const) {
+      this.#problems.set({ severity }, problems.filter((problem) => problem.severity === severity).length)
+    }
+    const bound = bindings.filter((binding) => binding.bound).length
+    this.#bindings.set({ state: "bound" }, bound)
+    this.#bindings.set({ state: "unbound" }, bindings.length - bound)
+    this.#forgetRoutes(new Set(table.routes.map(({ ref }) => `${ref.namespace}/${ref.name}`)))
+  }
+
+  /** Series of routes that are gone would be kept, and scraped, for ever. */
+  #forgetRoutes(present: ReadonlySet<string>): void {
+    const live = new Set(present)
+    for (const { route } of this.#source.connections) if (route !== undefined) live.add(route)
+    const gone = new Set(this.#routes.retain(live))
+    if (gone.size === 0) return
+    for (const metric of [this.#closed, this.#bytes, this.#dials, this.#dial]) removeRoutes(metric, gone)
+  }
+}
+
+interface Series {
+  get(): Promise<{ readonly values: readonly { readonly labels: Partial<Record<string, string | number>> }[] }>
+  remove(labels: Partial<Record<string, string | number>>): void
+}
+
+function removeRoutes(metric: unknown, gone: ReadonlySet<string>): void {
+  const series = metric as Series
+  void series.get().then(({ values }) => {
+    for (const { labels } of values) {
+      const { le: _, ...own } = labels
+      if (typeof own["route"] === "string" && gone.has(own["route"])) series.remove(own)
+    }
+  })
+}
+
+function countActive(gauge: Gauge<"listener" | "state">, connections: Iterable<ConnectionInfo>): void {
+  gauge.reset()
+  for (const { listener, state } of connections) gauge.inc({ listener, state })
+}

@@ -1,0 +1,147 @@
+import { request } from "node:http"
+import { describe, expect, it, onTestFinished } from "vitest"
+import { type AdminOptions, parseAdminAddress, startAdmin } from "../../src/cli/admin.ts"
+import type { ConnectionInfo } from "../../src/proxy/record.ts"
+import { buildRouteTable } from "../../src/routing/table-builder.ts"
+
+const table = buildRouteTable({
+  gateways: [
+    {
+      metadata: { name: "public", namespace: "infra" },
+      spec: {
+        gatewayClassName: "tlsroute",
+        listeners: [{ name: "https", port: 8443, protocol: "TLS", tls: { mode: "Passthrough" } }],
+      },
+    },
+  ],
+  tlsRoutes: [
+    {
+      apiVersion: "gateway.networking.k8s.io/v1",
+      metadata: { name: "checkout", namespace: "infra" },
+      spec: {
+        parentRefs: [{ name: "public" }],
+        hostnames: ["checkout.example"],
+        rules: [{ backendRefs: [{ name: "checkout", port: 443 }] }],
+      },
+    },
+  ],
+})
+
+function connection(id: number): ConnectionInfo {
+  return { id, toJSON: () => ({ id, serverName: "\u001b[31m\u2028" }) } as unknown as ConnectionInfo
+}
+
+async function admin(overrides: Partial<AdminOptions> = {}) {
+  const gateway = {
+    routeTable: table,
+    connections: new Set([1, 2, 3].map(connection)),
+    addresses: () => [{ bound: true, binding: { key: "*:8443" } }],
+    explain: (query: Parameters<typeof table.explain>[0]) => table.explain(query),
+  }
+  const started = await startAdmin({ host: "127.0.0.1", port: 0, gateway, isServing: () => true, ...overrides })
+  onTestFinished(() => started.close())
+  const get = (path: string, method = "GET") =>
+    new Promise<{ status: number | undefined; text: string; type: string | undefined }>((resolve, reject) => {
+      request({ port: started.port, path, method, agent: false }, async (response) => {
+        let text = ""
+        for await (const chunk of response) text += chunk
+        resolve({ status: response.statusCode, text, type: response.headers["content-type"] })
+      })
+        .on("error", reject)
+        .end()
+    })
+  return { get, gateway }
+}
+
+describe("the admin server", () => {
+  it("says that the process lives, whether or not it serves", async () => {
+    const { get } = await admin({ isServing: () => false })
+    expect(await get("/livez")).toMatchObject({ status: 200, text: '{"status":"ok"}\n', type: "application/json" })
+  })
+
+  it("is ready while the gateway serves and every socket is bound", async () => {
+    let serving = true
+    const { get, gateway } = await admin({ isServing: () => serving })
+    expect((await get("/readyz")).status).toBe(200)
+    serving = false
+    expect(await get("/readyz")).toMatchObject({ status: 503, text: expect.stringContaining('"serving":false') })
+    serving = true
+    gateway.addresses = () => [{ bound: false, binding: { key: "*:8443" } }]
+    expect(await get("/readyz")).toMatchObject({ status: 503, text: expect.stringContaining('"unbound":["*:8443"]') })
+  })
+
+  it("lists listeners, routes, backends and problems", async () => {
+    const { get } = await admin()
+    expect(JSON.parse((await get("/routes")).text)).toMatchObject({
+      listeners: [{ port: 8443, listeners: [{ hostname: "*" }] }],
+      routes: [{ route: "infra/checkout", backends: [{ backend: "infra/checkout", weight: 1 }] }],
+      problems: expect.any(Array),
+    })
+  })
+
+  it("explains a name", async () => {
+    const { get } = await admin()
+    const { status, text } = await get("/explain?port=8443&sni=Checkout.Example")
+    expect(status).toBe(200)
+    expect(JSON.parse(text)).toMatchObject({ result: { matched: true, hostname: "checkout.example" } })
+    expect(JSON.parse((await get("/explain?port=8443")).text)).toMatchObject({ result: { matched: false } })
+  })
+
+  it("lists connections up to a limit, with what clients sent escaped", async () => {
+    const { get } = await admin()
+    const { text } = await get("/connections?limit=2")
+    expect(JSON.parse(text)).toMatchObject({ total: 3, connections: [{ id: 1 }, { id: 2 }] })
+    expect(text).toMatch(/^[\x20-\x7e]*\n$/)
+    expect(text).toContain("\\u001b[31m\\u2028")
+  })
+
+  it("writes the metrics it is given", async () => {
+    const metrics = { contentType: "text/plain", metrics: async () => "up 1\n" }
+    const { get } = await admin({ metrics })
+    expect(await get("/metrics")).toEqual({ status: 200, text: "up 1\n", type: "text/plain" })
+  })
+
+  it.each([
+    ["/metrics", "GET", 404],
+    ["/", "GET", 404],
+    ["/routes", "POST", 405],
+    ["/explain", "GET", 400],
+    ["/explain?port=0", "GET", 400],
+    ["/explain?port=8443x", "GET", 400],
+    ["/connections?limit=-1", "GET", 400],
+    ["//", "GET", 400],
+  ])("refuses %s by %s with %i and says why", async (path, method, status) => {
+    const { get } = await admin()
+    const answer = await get(path, method)
+    expect(answer.status).toBe(status)
+    expect(JSON.parse(answer.text)).toEqual({ error: expect.any(String) })
+  })
+
+  it("answers 500 when something throws, and goes on", async () => {
+    const { get } = await admin({ metrics: { contentType: "x", metrics: () => Promise.reject(new Error("broken")) } })
+    expect(await get("/metrics")).toMatchObject({ status: 500, text: '{"error":"broken"}\n' })
+    expect((await get("/livez")).status).toBe(200)
+  })
+
+  it("reports an address it cannot bind", async () => {
+    await expect(admin({ host: "192.0.2.1" })).rejects.toMatchObject({ code: "EADDRNOTAVAIL" })
+  })
+})
+
+describe("an admin address", () => {
+  it.each([
+    ["127.0.0.1:9900", { host: "127.0.0.1", port: 9900 }],
+    [":9900", { host: "127.0.0.1", port: 9900 }],
+    ["[::1]:0", { host: "::1", port: 0 }],
+    ["0.0.0.0:80", { host: "0.0.0.0", port: 80 }],
+  ])("%s is read", (text, address) => {
+    expect(parseAdminAddress(text)).toEqual(address)
+  })
+
+  it.each(["9900", "localhost:9900", "127.0.0.1", "127.0.0.1:65536", "::1:9900", "[]:80", ""])(
+    "%j is refused",
+    (text) => {
+      expect(() => parseAdminAddress(text)).toThrow(RangeError)
+    },
+  )
+})

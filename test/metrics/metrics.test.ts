@@ -1,0 +1,148 @@
+import { EventEmitter } from "node:events"
+import { Registry } from "prom-client"
+import { describe, expect, it } from "vitest"
+import { createMetrics } from "../../src/metrics/metrics.ts"
+import { BoundedLabels } from "../../src/metrics/route-labels.ts"
+import type { ConnectionInfo, ConnectionRecord } from "../../src/proxy/record.ts"
+
+class Source extends EventEmitter {
+  readonly connections = new Set<ConnectionInfo>()
+
+  closes(record: Partial<ConnectionRecord>): void {
+    const durations = { hello: 2, dial: 3, total: 1500 }
+    const whole = {
+      listener: "*:443",
+      route: "a/b",
+      outcome: "completed",
+      endedBy: "client",
+      dialAttempts: 1,
+      durations,
+    }
+    this.emit("close", { ...whole, bytesFromClient: 10, bytesFromBackend: 20, ...record })
+  }
+
+  applies(...names: string[]): void {
+    const routes = names.map((name) => ({ ref: { namespace: "a", name } }))
+    const problems = [{ severity: "error" }, { severity: "warning" }, { severity: "warning" }]
+    this.emit("config", { table: { routes }, problems, bindings: [{ bound: true }, { bound: false }] })
+  }
+}
+
+function setup(options: { maxRoutes?: number; registry?: Registry } = {}) {
+  const source = new Source()
+  const metrics = createMetrics({ gateway: source, ...options })
+  const lines = async () => (await metrics.registry.metrics()).split("\n").filter((line) => !line.startsWith("#"))
+  return { source, metrics, lines }
+}
+
+describe("metrics", () => {
+  it("are OpenMetrics, with units in the names and every counter a total", async () => {
+    const { source, metrics } = setup()
+    source.closes({})
+    expect(metrics.registry.contentType).toContain("openmetrics")
+    const text = await metrics.registry.metrics()
+    expect(text).toMatch(/# EOF\n$/)
+    expect(text).toContain("# TYPE tlsroute_connections_closed counter")
+    expect(text).toContain("tlsroute_connections_closed_total{")
+  })
+
+  it("count a connection by how it ended, its bytes and its phases in seconds", async () => {
+    const { source, lines } = setup()
+    source.emit("connection", { listener: "*:443" })
+    source.closes({})
+    const text = await lines()
+    expect(text).toEqual(
+      expect.arrayContaining([
+        'tlsroute_connections_accepted_total{listener="*:443"} 1',
+        'tlsroute_connections_closed_total{listener="*:443",route="a/b",outcome="completed",ended_by="client"} 1',
+        'tlsroute_transferred_bytes_total{listener="*:443",route="a/b",direction="from_client"} 10',
+        'tlsroute_transferred_bytes_total{listener="*:443",route="a/b",direction="from_backend"} 20',
+        'tlsroute_dial_attempts_total{route="a/b"} 1',
+        'tlsroute_hello_duration_seconds_sum{listener="*:443"} 0.002',
+        'tlsroute_dial_duration_seconds_sum{route="a/b"} 0.003',
+        'tlsroute_connection_duration_seconds_sum{listener="*:443"} 1.5',
+      ]),
+    )
+  })
+
+  it("count live connections by state when they are read", async () => {
+    const { source, lines } = setup()
+    const connection = (state: string) => ({ listener: "*:443", state }) as ConnectionInfo
+    source.connections.add(connection("splicing")).add(connection("splicing")).add(connection("hello"))
+    expect(await lines()).toContain('tlsroute_connections_active{listener="*:443",state="splicing"} 2')
+    source.connections.clear()
+    expect((await lines()).filter((line) => line.startsWith("tlsroute_connections_active"))).toEqual([])
+  })
+
+  it("tell of the configuration and of errors", async () => {
+    const { source, lines } = setup()
+    source.applies("b", "c")
+    source.once("error", () => {})
+    source.emit("error", Object.assign(new Error("x"), { code: "ERR_TLSROUTE_SOURCE" }))
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        "tlsroute_config_applied_total 1",
+        "tlsroute_routes 2",
+        'tlsroute_config_problems{severity="warning"} 2',
+        'tlsroute_bindings{state="unbound"} 1',
+        'tlsroute_errors_total{code="ERR_TLSROUTE_SOURCE"} 1',
+      ]),
+    )
+  })
+
+  it("never have a name that a client sent as a label", async () => {
+    const { source, metrics } = setup()
+    for (let turn = 0; turn < 100; turn++) {
+      source.closes({ route: undefined, serverName: `evil-${turn}.example`, outcome: "refused" })
+    }
+    const text = await metrics.registry.metrics()
+    expect(text).not.toContain("evil")
+    expect(text).toContain('route="",outcome="refused",ended_by="client"} 100')
+  })
+
+  it("count routes beyond the bound together", async () => {
+    const { source, lines } = setup({ maxRoutes: 2 })
+    for (const route of ["a/1", "a/2", "a/3", "a/4", "a/1"]) source.closes({ route })
+    const dials = (await lines()).filter((line) => line.startsWith("tlsroute_dial_attempts"))
+    expect(dials).toEqual([
+      'tlsroute_dial_attempts_total{route="a/1"} 2',
+      'tlsroute_dial_attempts_total{route="a/2"} 1',
+      'tlsroute_dial_attempts_total{route="other"} 2',
+    ])
+  })
+
+  it("forget routes that are gone, once no connection of theirs is left", async () => {
+    const { source, lines } = setup()
+    const live = { listener: "*:443", state: "splicing", route: "a/2" } as ConnectionInfo
+    source.connections.add(live)
+    for (const route of ["a/1", "a/2", "a/3"]) source.closes({ route })
+    const routes = async () => new Set((await lines()).flatMap((line) => /route="([^"]+)"/.exec(line)?.[1] ?? []))
+    source.applies("3")
+    await new Promise(setImmediate)
+    expect(await routes()).toEqual(new Set(["a/2", "a/3"]))
+    source.connections.delete(live)
+    source.applies("3")
+    await new Promise(setImmediate)
+    expect(await routes()).toEqual(new Set(["a/3"]))
+  })
+
+  it("go into a registry of the program's own, and leave it as it was", async () => {
+    const registry = new Registry()
+    const { source, metrics } = setup({ registry })
+    expect(metrics.registry).toBe(registry)
+    expect(await registry.metrics()).toContain("tlsroute_")
+    metrics.close()
+    source.closes({})
+    expect(await registry.metrics()).not.toContain("tlsroute_")
+    expect(source.eventNames()).toEqual([])
+  })
+})
+
+describe("BoundedLabels", () => {
+  it("has room again when values go", () => {
+    const labels = new BoundedLabels(1)
+    expect([labels.admit("a"), labels.admit("b")]).toEqual(["a", "other"])
+    expect(labels.retain(new Set(["b"]))).toEqual(["a"])
+    expect(labels.admit("b")).toBe("b")
+  })
+})
