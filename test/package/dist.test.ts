@@ -75,7 +75,9 @@ describe("the built package", () => {
     const visit = (file: string): void => {
       if (seen.has(file)) return
       seen.add(file)
-      for (const [, specifier] of source(file).matchAll(/(?:from|import) ?["']([^"']+)["']/g)) {
+      for (const [, specifier] of source(file).matchAll(
+        /^(?:import|(?:import|export)\b[^"'(]*\bfrom|\} from) ?["']([^"']+)["'];?$/gm,
+      )) {
         expect(specifier, `${file} imports ${specifier}`).toMatch(/^(\.|tslib$)/)
         if (specifier?.startsWith(".")) visit(specifier.replace("./", ""))
       }
