@@ -3,6 +3,7 @@ import { version } from "../../package.json"
 import { checkCommand } from "./check.ts"
 import { explainCommand } from "./explain.ts"
 import { helloCommand } from "./hello.ts"
+import { runCommand } from "./run.ts"
 import { printable } from "./terminal.ts"
 import { UsageError } from "./usage-error.ts"
 
@@ -15,6 +16,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     .description("A Kubernetes Gateway API TLS-passthrough gateway: routes TLS by SNI without decrypting it.")
     .version(version)
     .addHelpText("after", EXIT_CODES)
+    .addCommand(runCommand())
     .addCommand(checkCommand())
     .addCommand(explainCommand())
     .addCommand(helloCommand())

@@ -1,0 +1,104 @@
+import type { BindingState } from "../gateway/bindings.ts"
+import type { ConfigApplied } from "../gateway/gateway.ts"
+import type { ConnectionRecord } from "../proxy/record.ts"
+import type { ReadResult } from "../sources/file-source.ts"
+import { formatProblem, locateProblems } from "./problems.ts"
+import { count, formatAddress, printable, terminal } from "./terminal.ts"
+
+/** What `tlsroute run` tells while it runs. */
+export interface RunLog {
+  /** A configuration is in force. */
+  config(applied: ConfigApplied): void
+  /** The first configuration serves. */
+  started(): void
+  /** A connection is over, routed or refused. */
+  connection(record: ConnectionRecord): void
+  /** Something failed and the gateway goes on. */
+  error(error: Error): void
+  /** Listening ended; connections may finish. */
+  draining(connections: number): void
+  /** All is over. */
+  stopped(): void
+}
+
+/** For machines: one JSON object per line, each with `event` and `time`. */
+export function jsonLog(locate: ReadResult["locate"]): RunLog {
+  const emit = (event: string, fields: object): void => {
+    process.stdout.write(`${JSON.stringify({ event, time: new Date().toISOString(), ...fields })}\n`)
+  }
+  return {
+    config({ table, problems, bindings }) {
+      emit("config", {
+        routes: table.routes.length,
+        bindings: bindings.map((state) => ({
+          gatewayPort: state.binding.port,
+          listeners: state.binding.listeners.map(({ id }) => id),
+          ...(state.bound ? { address: state.address, port: state.port } : { error: state.message }),
+        })),
+        problems: locateProblems(problems, locate),
+      })
+    },
+    started: () => emit("started", {}),
+    connection: (record) => emit("close", record),
+    error: (error) => emit("error", { code: (error as NodeJS.ErrnoException).code, message: error.message }),
+    draining: (connections) => emit("draining", { connections }),
+    stopped: () => emit("stopped", {}),
+  }
+}
+
+/** For people: listening and problems as they change, and a line per connection. */
+export function terminalLog(locate: ReadResult["locate"]): RunLog {
+  const out = terminal(process.stdout)
+  const log = terminal(process.stderr)
+  let said: ReadonlySet<string> = new Set()
+  return {
+    config({ table, problems, bindings }) {
+      const found = locateProblems(problems, locate).map((problem) => formatProblem(problem, log))
+      const listening = bindings.map((state) => describeBinding(state))
+      const summary = `${count(table.routes.length, "route")} on ${count(bindings.length, "port")} in force`
+      for (const line of found) if (!said.has(line)) log.line(line)
+      for (const line of listening) if (!said.has(line)) out.line(line)
+      for (const line of said) {
+        if (line.startsWith(LISTENING) && !listening.includes(line)) out.line(`no longer ${line}`)
+      }
+      out.line(out.style("dim", summary))
+      said = new Set([...found, ...listening])
+    },
+    started: () => out.line(out.style("dim", "Ctrl-C drains; a second one ends at once")),
+    connection: (record) => out.line(describeConnection(record, out.style)),
+    error: (error) => log.line(`${log.style("red", "error:")} ${printable(error.message)}`),
+    draining: (connections) => out.line(`draining ${count(connections, "connection")}`),
+    stopped: () => out.line("stopped"),
+  }
+}
+
+const LISTENING = "listening on"
+
+function describeBinding(state: BindingState): string {
+  const listeners = state.binding.listeners.map(({ id }) => id).join(", ")
+  if (!state.bound) return `not listening for ${listeners}: ${printable(state.message)}`
+  const { address, port } = state
+  return `${LISTENING} ${formatAddress(address, port)} for ${listeners}`
+}
+
+function describeConnection(record: ConnectionRecord, style: ReturnType<typeof terminal>["style"]): string {
+  const { outcome, detail, serverName, route, endpoint, durations } = record
+  const from = formatAddress(record.clientAddress, record.clientPort)
+  const asked = serverName === undefined ? "(no name)" : style("bold", printable(serverName))
+  const path = [from, asked, route, endpoint && formatAddress(endpoint.address, endpoint.port)]
+  const ending = detail === undefined ? outcome : `${outcome} (${printable(detail)})`
+  const traffic = `${formatBytes(record.bytesFromClient)} up, ${formatBytes(record.bytesFromBackend)} down`
+  return [
+    style("dim", new Date().toTimeString().slice(0, 8)),
+    path.filter((part) => part !== undefined).join(" → "),
+    style(outcome === "completed" ? "green" : "yellow", ending),
+    style("dim", `${traffic}, ${(durations.total / 1_000).toFixed(3)} s`),
+  ].join("  ")
+}
+
+function formatBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`
+  const units = ["KiB", "MiB", "GiB", "TiB"]
+  const power = Math.min(Math.floor(Math.log2(bytes) / 10), units.length)
+  return `${(bytes / 1024 ** power).toFixed(1)} ${units[power - 1]}`
+}

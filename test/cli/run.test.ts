@@ -1,0 +1,241 @@
+import type { ChildProcessWithoutNullStreams } from "node:child_process"
+import { once } from "node:events"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { type AddressInfo, createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { text } from "node:stream/consumers"
+import { connect, createServer as createTlsServer, type Server, type TLSSocket } from "node:tls"
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { type Certificate, selfSigned } from "../support/certificate.ts"
+import { Cli, linesOf } from "./cli.ts"
+
+let cli: Cli
+let directory: string
+let certificate: Certificate
+let backend: Server
+const running: ChildProcessWithoutNullStreams[] = []
+
+beforeAll(async () => {
+  cli = await Cli.build()
+  directory = await mkdtemp(join(tmpdir(), "tlsroute-run-"))
+  certificate = selfSigned(["httpbin.org"])
+  // Greets at once, then echoes.
+  backend = createTlsServer(certificate, (socket) => {
+    socket.on("error", () => {})
+    socket.write("hello from the backend\n")
+    socket.pipe(socket)
+  })
+  backend.listen(0, "127.0.0.1")
+  await once(backend, "listening")
+})
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((child) => (child.exitCode ?? child.signalCode) === null && stop(child)))
+})
+
+afterAll(async () => {
+  backend.close()
+  await cli[Symbol.asyncDispose]()
+  await rm(directory, { recursive: true, force: true })
+})
+
+async function stop(child: ChildProcessWithoutNullStreams): Promise<void> {
+  child.kill("SIGKILL")
+  await once(child, "close")
+}
+
+async function manifests(name: string, hostname = "httpbin.org"): Promise<string> {
+  const file = join(directory, name)
+  const text = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: edge}
+spec:
+  gatewayClassName: any
+  listeners:
+    - {name: tls, port: 8000, protocol: TLS, tls: {mode: Passthrough}}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: TLSRoute
+metadata: {name: httpbin}
+spec:
+  parentRefs: [{name: edge}]
+  hostnames: [${hostname}]
+  rules: [{backendRefs: [{name: httpbin.org, port: 443}]}]
+`
+  await writeFile(file, text)
+  return file
+}
+
+const backendPort = () => (backend.address() as AddressInfo).port
+
+/** Starts the gateway with --json on a port of the system's choice, and waits until it serves. */
+async function serve(file: string, ...flags: string[]) {
+  const child = cli.start([
+    ...["run", file, "--json", "--address", "127.0.0.1", "--map-port", "8000:0"],
+    ...["--resolve", `httpbin.org:443:127.0.0.1:${backendPort()}`, ...flags],
+  ])
+  running.push(child)
+  const line = linesOf(child.stdout)
+  /** The next event of that name. */
+  const event = async (name: string) => {
+    for (;;) {
+      const parsed = JSON.parse(await line())
+      if (parsed.event === name) return parsed
+    }
+  }
+  const config = await event("config")
+  await event("started")
+  return { child, event, config, port: config.bindings[0].port as number }
+}
+
+/** Opens a TLS connection through the gateway and waits for the backend's greeting. */
+async function greet(port: number, servername = "httpbin.org"): Promise<TLSSocket> {
+  const socket = connect({ port, host: "127.0.0.1", servername, ca: certificate.cert })
+  await once(socket, "data")
+  return socket
+}
+
+const exitOf = async (child: ChildProcessWithoutNullStreams) => (await once(child, "close"))[0]
+
+describe("tlsroute run", () => {
+  test("serves a route from a file, the backend's certificate seen through it, and reports the connection", async () => {
+    const { event, config, port } = await serve(await manifests("serve.yaml"))
+    expect(config).toMatchObject({ routes: 1, problems: [], bindings: [{ gatewayPort: 8000, address: "127.0.0.1" }] })
+    const socket = await greet(port)
+    expect(socket.getPeerCertificate().subject.CN).toBe("httpbin.org")
+    socket.end()
+    expect(await event("close")).toMatchObject({
+      serverName: "httpbin.org",
+      route: "default/httpbin",
+      outcome: "completed",
+      endpoint: { address: "127.0.0.1", port: backendPort() },
+    })
+  })
+
+  test("reports a connection that no route takes", async () => {
+    const { event, port } = await serve(await manifests("refused.yaml"))
+    const socket = connect({ port, host: "127.0.0.1", servername: "other.example.com" })
+    socket.on("error", () => {})
+    expect(await event("close")).toMatchObject({ serverName: "other.example.com", detail: "NoMatchingRoute" })
+  })
+
+  test("follows the file: a changed route serves the next connection, and live ones go on", async () => {
+    const { event, port } = await serve(await manifests("follow.yaml"))
+    const live = await greet(port)
+    await manifests("follow.yaml", "renamed.example.com")
+    await event("config")
+    const renamed = connect({
+      port,
+      host: "127.0.0.1",
+      servername: "renamed.example.com",
+      ca: certificate.cert,
+      checkServerIdentity: () => undefined,
+    })
+    await once(renamed, "data")
+    live.write("still there?")
+    expect(String((await once(live, "data"))[0])).toBe("still there?")
+    renamed.destroy()
+    live.destroy()
+  })
+
+  test("keeps serving while the file is broken, and says where it is", async () => {
+    const file = await manifests("break.yaml")
+    const { event, port } = await serve(file)
+    await writeFile(file, 'kind: "Gateway\n')
+    const { problems } = await event("config")
+    expect(problems).toMatchObject([{ code: "InvalidYaml", location: { file, line: 2 } }])
+    ;(await greet(port)).destroy()
+  })
+
+  test("drains on the first signal: takes no new connection, lets live ones finish, then exits with 0", async () => {
+    const { child, event, port } = await serve(await manifests("drain.yaml"))
+    const live = await greet(port)
+    child.kill("SIGINT")
+    expect(await event("draining")).toMatchObject({ connections: 1 })
+    const late = connect({ port, host: "127.0.0.1" })
+    const [error] = await once(late, "error")
+    expect(error).toMatchObject({ code: "ECONNREFUSED" })
+    live.write("last words")
+    expect(String((await once(live, "data"))[0])).toBe("last words")
+    const code = exitOf(child)
+    live.end()
+    await event("stopped")
+    expect(await code).toBe(0)
+  })
+
+  test("ends connections that outlast the drain timeout", async () => {
+    const { child, event, port } = await serve(await manifests("timeout.yaml"), "--drain-timeout", "0.1")
+    const live = await greet(port)
+    live.on("error", () => {})
+    child.kill("SIGTERM")
+    expect(await event("close")).toMatchObject({ outcome: "drained" })
+    expect(await exitOf(child)).toBe(0)
+  })
+
+  test("ends at once on the second signal", async () => {
+    const { child, event, port } = await serve(await manifests("twice.yaml"))
+    const live = await greet(port)
+    live.on("error", () => {})
+    child.kill("SIGINT")
+    await event("draining")
+    child.kill("SIGINT")
+    expect(await exitOf(child)).toBe(130)
+  })
+
+  test("tells a person what it listens on and what became of each connection", async () => {
+    const child = cli.start([
+      ...["run", await manifests("person.yaml"), "-n", "demo", "--address", "127.0.0.1", "--map-port", "8000:0"],
+      ...["--resolve", `httpbin.org:443:127.0.0.1:${backendPort()}`],
+    ])
+    running.push(child)
+    const line = linesOf(child.stdout)
+    const listening = await line()
+    expect(listening).toMatch(/^listening on 127\.0\.0\.1:\d+ for Gateway\/demo\/edge\/tls$/)
+    expect(await line()).toBe("1 route on 1 port in force")
+    expect(await line()).toContain("Ctrl-C")
+    const socket = await greet(Number(/:(\d+) /.exec(listening)?.[1]))
+    socket.end()
+    expect(await line()).toMatch(
+      /^\d\d:\d\d:\d\d {2}127\.0\.0\.1:\d+ → httpbin\.org → demo\/httpbin → 127\.0\.0\.1:\d+ {2}completed {2}[\d.]+ (B|KiB) up, /,
+    )
+    child.kill("SIGTERM")
+    expect(await line()).toMatch(/^draining \d connections?$/)
+    expect(await line()).toBe("stopped")
+  })
+
+  test("names the port that is taken, and exits with 1", async () => {
+    const taken = createServer().listen(0, "127.0.0.1")
+    await once(taken, "listening")
+    const { port } = taken.address() as AddressInfo
+    const { code, stderr } = await cli.run([
+      ...["run", await manifests("taken.yaml"), "--address", "127.0.0.1", "--map-port", `8000:${port}`],
+    ])
+    taken.close()
+    expect(stderr).toMatch(new RegExp(`^error: [^\n]*\\b${port}\\b[^\n]*\n$`))
+    expect(code).toBe(1)
+  })
+
+  test.each([
+    ["a file that does not exist", ["/nowhere.yaml"], "/nowhere.yaml: no such file or directory"],
+    ["half a port mapping", ["x", "--map-port", "443"], "Expected GATEWAY_PORT:LOCAL_PORT"],
+    ["an address that is a name", ["x", "--address", "localhost"], "Expected an IP address"],
+    ["a resolve without an address", ["x", "--resolve", "httpbin.org:443"], "Expected HOST:PORT:ADDR[:PORT]"],
+    ["a resolve to a name", ["x", "--resolve", "a.example.com:443:b.example.com"], "Expected HOST:PORT:ADDR[:PORT]"],
+    ["a drain timeout that is no number", ["x", "--drain-timeout", "soon"], "Expected a number of seconds"],
+  ])("given %s, says so in one line and exits with 2", async (_what, args, message) => {
+    const { code, stderr } = await cli.run(["run", ...args])
+    expect(stderr).toMatch(/^tlsroute: [^\n]+\n$/)
+    expect(stderr).toContain(message)
+    expect(code).toBe(2)
+  })
+
+  test("ends quietly when its reader has gone", async () => {
+    const child = cli.start(["--help"])
+    child.stdout.destroy()
+    const stderr = text(child.stderr)
+    expect(await exitOf(child)).toBe(0)
+    expect(await stderr).toBe("")
+  })
+})
