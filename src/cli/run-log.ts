@@ -3,7 +3,7 @@ import type { ConfigApplied } from "../gateway/gateway.ts"
 import type { ConnectionRecord } from "../proxy/record.ts"
 import type { ReadResult } from "../sources/file-source.ts"
 import { formatProblem, locateProblems } from "./problems.ts"
-import { count, formatAddress, printable, terminal } from "./terminal.ts"
+import { count, formatAddress, printable, printJson, terminal } from "./terminal.ts"
 
 /** What `tlsroute run` tells while it runs. */
 export interface RunLog {
@@ -24,7 +24,7 @@ export interface RunLog {
 /** For machines: one JSON object per line, each with `event` and `time`. */
 export function jsonLog(locate: ReadResult["locate"]): RunLog {
   const emit = (event: string, fields: object): void => {
-    process.stdout.write(`${JSON.stringify({ event, time: new Date().toISOString(), ...fields })}\n`)
+    printJson({ event, time: new Date().toISOString(), ...fields })
   }
   return {
     config({ table, problems, bindings }) {

@@ -1,4 +1,5 @@
 import { styleText } from "node:util"
+import { jsonLine } from "./json-line.ts"
 
 type Style = "bold" | "dim" | "red" | "yellow" | "green" | "cyan"
 
@@ -31,9 +32,9 @@ export function printable(text: string): string {
   })
 }
 
-/** Writes a value as one line of JSON, or indented for a person. */
-export function printJson(value: unknown, stream: NodeJS.WriteStream = process.stdout): void {
-  stream.write(`${JSON.stringify(value, undefined, stream.isTTY ? 2 : undefined)}\n`)
+/** Writes a value as one line of JSON. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${jsonLine(value)}\n`)
 }
 
 /** A number with its noun: `1 error`, `2 errors`. */

@@ -1,7 +1,7 @@
 import type { ChildProcessWithoutNullStreams } from "node:child_process"
 import { once } from "node:events"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { type AddressInfo, createServer } from "node:net"
+import { type AddressInfo, connect as connectTcp, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
@@ -97,6 +97,19 @@ async function greet(port: number, servername = "httpbin.org"): Promise<TLSSocke
   return socket
 }
 
+/** Whether a TCP connection can be made. One that was queued while the port closed is reset, and tells nothing yet. */
+async function takesConnections(port: number): Promise<boolean> {
+  const socket = connectTcp(port, "127.0.0.1")
+  try {
+    await once(socket, "connect")
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ECONNREFUSED"
+  } finally {
+    socket.destroy()
+  }
+}
+
 const exitOf = async (child: ChildProcessWithoutNullStreams) => (await once(child, "close"))[0]
 
 describe("tlsroute run", () => {
@@ -154,9 +167,7 @@ describe("tlsroute run", () => {
     const live = await greet(port)
     child.kill("SIGINT")
     expect(await event("draining")).toMatchObject({ connections: 1 })
-    const late = connect({ port, host: "127.0.0.1" })
-    const [error] = await once(late, "error")
-    expect(error).toMatchObject({ code: "ECONNREFUSED" })
+    while (await takesConnections(port));
     live.write("last words")
     expect(String((await once(live, "data"))[0])).toBe("last words")
     const code = exitOf(child)
