@@ -6,5 +6,14 @@
 export { type ClusterAccess, type ClusterAccessOptions, loadClusterAccess } from "./cluster-access.ts"
 export type { ClusterEvent } from "./cluster-watcher.ts"
 export { KubernetesError, type KubernetesErrorCode } from "./errors.ts"
+export { type Node, type PublishedAddress, serviceAddresses } from "./gateway-addresses.ts"
+export type { LeaseOptions } from "./leader-election.ts"
 export type { ReflectorEvent } from "./reflector.ts"
+export { type ServiceAddresses, type ServiceAddressesOptions, watchServiceAddresses } from "./service-addresses.ts"
 export { type KubernetesSourceOptions, kubernetesSource } from "./source.ts"
+export {
+  type StatusWriter,
+  type StatusWriterEvent,
+  type StatusWriterOptions,
+  startStatusWriter,
+} from "./status-writer.ts"

@@ -16,7 +16,9 @@ interface Generation {
 const NOTHING: Generation = { version: "", reflectors: new Map() }
 
 /** The options of a reflector that every scope of a kind shares. */
-export type MirrorOptions = Omit<ReflectorOptions, "version" | "namespace" | "name">
+export interface MirrorOptions extends Omit<ReflectorOptions, "version" | "namespace" | "name"> {
+  readonly kind: ResourceKind
+}
 
 /**
  * One kind over all its scopes. When version or scopes change, the new reflectors list everything before the old

@@ -5,10 +5,16 @@ import { describeError, isExpired, isNotFound, KubernetesError } from "./errors.
 import { apiVersionOf, type ResourceKind, resourcePath } from "./resource-kinds.ts"
 import { readWatch, type WatchEvent } from "./watch-stream.ts"
 
+/** Objects per page of a list. */
+export const DEFAULT_PAGE_SIZE = 500
+
+/** API servers send a bookmark about once a minute: two that fail to come are a stall. */
+export const DEFAULT_STALL_MS = 150_000
+
 /** What a reflector mirrors, and how patiently. */
 export interface ReflectorOptions {
   readonly client: ApiClient
-  readonly kind: ResourceKind
+  readonly kind: Pick<ResourceKind, "group" | "kind" | "plural">
   readonly version: string
   /** One namespace; all when left out. */
   readonly namespace?: string | undefined

@@ -5,6 +5,7 @@ import { DEFAULT_BACKOFF } from "./backoff.ts"
 import { type ClusterAccess, loadClusterAccess } from "./cluster-access.ts"
 import { type ClusterEvent, ClusterWatcher } from "./cluster-watcher.ts"
 import { KubernetesError } from "./errors.ts"
+import { DEFAULT_PAGE_SIZE, DEFAULT_STALL_MS } from "./reflector.ts"
 
 /** Options of {@link kubernetesSource}. */
 export interface KubernetesSourceOptions {
@@ -80,8 +81,8 @@ async function* snapshots(options: KubernetesSourceOptions, signal: AbortSignal)
     client,
     controllerName: options.controllerName,
     namespaces: options.namespaces,
-    pageSize: options.pageSize ?? 500,
-    stallMs: options.stallMs ?? 150_000,
+    pageSize: options.pageSize ?? DEFAULT_PAGE_SIZE,
+    stallMs: options.stallMs ?? DEFAULT_STALL_MS,
     discoveryMs: options.discoveryMs ?? 15_000,
     vanishMs: options.vanishMs ?? 60_000,
     maxNamespaceWatches: options.maxNamespaceWatches ?? 16,

@@ -1,0 +1,261 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
+import { type StatusWriter, type StatusWriterEvent, startStatusWriter } from "../../src/kubernetes/status-writer.ts"
+import type { Gateway, RouteParentStatus, TLSRoute } from "../../src/routing/resources.ts"
+import type { ObjectStatus, Statuses } from "../../src/routing/route-table.ts"
+import { FakeApiServer, type StoredObject } from "./fake-api-server.ts"
+
+vi.setConfig({ testTimeout: 8_000 })
+
+const OURS = "tlsroute.dev/gateway"
+const NONE: Statuses = { gatewayClasses: [], gateways: [], listenerSets: [], tlsRoutes: [] }
+const LEASE = { namespace: "system", name: "tlsroute", durationMs: 1_000, retryMs: 50 }
+
+let api: FakeApiServer
+let events: StatusWriterEvent[]
+const writers: StatusWriter[] = []
+
+beforeEach(async () => {
+  api = await FakeApiServer.start()
+  events = []
+  api.put("tlsroutes", route("one"))
+})
+afterEach(async () => {
+  await Promise.all(writers.splice(0).map((writer) => writer.close()))
+  await api[Symbol.asyncDispose]()
+})
+
+const route = (name: string): StoredObject => ({
+  metadata: { namespace: "shop", name },
+  spec: { parentRefs: [{ name: "gateway" }], hostnames: [`${name}.example.com`], rules: [] },
+})
+
+async function start(options: Partial<Parameters<typeof startStatusWriter>[0]> = {}): Promise<StatusWriter> {
+  const writer = await startStatusWriter({
+    kubeConfig: api.kubeConfig,
+    controllerName: OURS,
+    onEvent: (event) => events.push(event),
+    ...options,
+  })
+  writers.push(writer)
+  return writer
+}
+
+const parent = (controllerName: string, status: "True" | "False" = "True"): RouteParentStatus => ({
+  parentRef: { name: "gateway" },
+  controllerName,
+  conditions: [
+    { type: "Accepted", status, reason: "Accepted", message: "", lastTransitionTime: "2026-01-01T00:00:00Z" },
+  ],
+})
+
+/** The status that routing would compute for a route as the server has it now. */
+function routeStatus(name: string, ...parents: readonly RouteParentStatus[]): ObjectStatus<TLSRoute> {
+  const object = structuredClone(api.get("tlsroutes", name, "shop")) as unknown as TLSRoute
+  const ref = { group: "gateway.networking.k8s.io", kind: "TLSRoute", namespace: "shop", name }
+  return { ref, object, status: { parents }, changed: true }
+}
+
+const stored = (name: string): readonly RouteParentStatus[] | undefined =>
+  api.get("tlsroutes", name, "shop")?.status?.["parents"] as readonly RouteParentStatus[] | undefined
+const patches = (): number => api.writes.filter(({ request }) => request.startsWith("PATCH")).length
+
+describe("writing", () => {
+  test("goes through the status subresource of the object's own version", async () => {
+    const writer = await start()
+    const status = routeStatus("one", parent(OURS))
+    api.served.set("gateway.networking.k8s.io/v1alpha3", new Set(["tlsroutes"]))
+    const object = { ...status.object, apiVersion: "gateway.networking.k8s.io/v1alpha3" }
+    writer.write({ ...NONE, tlsRoutes: [{ ...status, object }] })
+    await writer.flushed()
+    expect(stored("one")).toEqual([parent(OURS)])
+    expect(api.writes[0]?.request).toBe(
+      "PATCH /apis/gateway.networking.k8s.io/v1alpha3/namespaces/shop/tlsroutes/one/status",
+    )
+    expect(events).toContainEqual({ type: "status-written", kind: "TLSRoute", namespace: "shop", name: "one" })
+  })
+
+  test("leaves out what did not change", async () => {
+    const writer = await start()
+    writer.write({ ...NONE, tlsRoutes: [{ ...routeStatus("one", parent(OURS)), changed: false }] })
+    await writer.flushed()
+    expect(api.writes).toEqual([])
+  })
+
+  test("does not repeat a write that the watch has not told of yet", async () => {
+    const writer = await start()
+    const before = routeStatus("one", parent(OURS))
+    writer.write({ ...NONE, tlsRoutes: [before] })
+    await writer.flushed()
+    const later = parent(OURS)
+    const conditions = later.conditions.map((c) => ({ ...c, lastTransitionTime: "2026-05-05T00:00:00Z" }))
+    writer.write({ ...NONE, tlsRoutes: [{ ...before, status: { parents: [{ ...later, conditions }] } }] })
+    await writer.flushed()
+    expect(patches()).toBe(1)
+  })
+
+  test("writes the newest of several statuses that wait", async () => {
+    const writer = await start({ concurrency: 1 })
+    for (let i = 0; i < 5; i++) api.put("tlsroutes", route(`r${i}`))
+    const all = (status: "True" | "False") => [0, 1, 2, 3, 4].map((i) => routeStatus(`r${i}`, parent(OURS, status)))
+    writer.write({ ...NONE, tlsRoutes: all("False") })
+    writer.write({ ...NONE, tlsRoutes: all("True") })
+    await writer.flushed()
+    for (let i = 0; i < 5; i++) expect(stored(`r${i}`)).toEqual([parent(OURS, "True")])
+    // The first was under way already, and met a conflict with its successor.
+    expect(patches()).toBeLessThanOrEqual(7)
+  })
+
+  test("is limited to a rate", async () => {
+    const writer = await start({ writesPerSecond: 50, burst: 5 })
+    for (let i = 0; i < 20; i++) api.put("tlsroutes", route(`r${i}`))
+    const started = performance.now()
+    writer.write({ ...NONE, tlsRoutes: Array.from({ length: 20 }, (_, i) => routeStatus(`r${i}`, parent(OURS))) })
+    await writer.flushed()
+    expect(patches()).toBe(20)
+    expect(performance.now() - started).toBeGreaterThan(250)
+  })
+
+  test("a Gateway comes before the routes", async () => {
+    api.put("gateways", { metadata: { namespace: "shop", name: "gateway" }, spec: {} })
+    const writer = await start({ concurrency: 1 })
+    const object = structuredClone(api.get("gateways", "gateway", "shop")) as unknown as Gateway
+    const ref = { group: "gateway.networking.k8s.io", kind: "Gateway", namespace: "shop", name: "gateway" }
+    const status = { addresses: [{ value: "192.0.2.1" }] }
+    writer.write({
+      ...NONE,
+      gateways: [{ ref, object, status, changed: true }],
+      tlsRoutes: [routeStatus("one", parent(OURS))],
+    })
+    await writer.flushed()
+    expect(api.writes.map(({ request }) => request.split("/").at(-3))).toEqual(["gateways", "tlsroutes"])
+  })
+})
+
+describe("on conflict", () => {
+  test("it reads again, and keeps what another controller wrote in between", async () => {
+    const writer = await start()
+    const theirs = parent("example.com/other")
+    let interfered = false
+    api.beforeWrite = () => {
+      if (interfered) return
+      interfered = true
+      const { metadata, spec } = api.get("tlsroutes", "one", "shop") as StoredObject
+      api.put("tlsroutes", { metadata, spec, status: { parents: [theirs] } })
+    }
+    writer.write({ ...NONE, tlsRoutes: [routeStatus("one", parent(OURS))] })
+    await writer.flushed()
+    expect(stored("one")).toEqual([theirs, parent(OURS)])
+    expect(patches()).toBe(2)
+  })
+
+  test("with another spec, it leaves the status to the next snapshot", async () => {
+    const writer = await start()
+    const status = routeStatus("one", parent(OURS))
+    api.put("tlsroutes", { ...route("one"), spec: { hostnames: ["new.example.com"] } })
+    writer.write({ ...NONE, tlsRoutes: [status] })
+    await writer.flushed()
+    expect(stored("one")).toBeUndefined()
+  })
+
+  test("with another object of the same name, too", async () => {
+    const writer = await start()
+    const status = routeStatus("one", parent(OURS))
+    api.remove("tlsroutes", "one", "shop")
+    api.put("tlsroutes", route("one"))
+    writer.write({ ...NONE, tlsRoutes: [status] })
+    await writer.flushed()
+    expect(stored("one")).toBeUndefined()
+  })
+})
+
+describe("failures", () => {
+  test("an object that was deleted is nobody's loss", async () => {
+    const writer = await start()
+    const status = routeStatus("one", parent(OURS))
+    api.remove("tlsroutes", "one", "shop")
+    writer.write({ ...NONE, tlsRoutes: [status] })
+    await writer.flushed()
+    expect(events).toEqual([])
+  })
+
+  test("a server that fails is tried again", async () => {
+    const writer = await start()
+    let failures = 0
+    api.fault = (request) => (request.startsWith("PATCH") && failures++ < 2 ? 503 : undefined)
+    writer.write({ ...NONE, tlsRoutes: [routeStatus("one", parent(OURS))] })
+    await writer.flushed()
+    expect(stored("one")).toEqual([parent(OURS)])
+  })
+
+  test("a status that the server refuses is not sent again, and holds up no other", async () => {
+    api.put("tlsroutes", route("two"))
+    const writer = await start()
+    api.fault = (request) => (request.includes("/tlsroutes/one/status") ? 422 : undefined)
+    const statuses = { ...NONE, tlsRoutes: [routeStatus("one", parent(OURS)), routeStatus("two", parent(OURS))] }
+    writer.write(statuses)
+    await writer.flushed()
+    writer.write(statuses)
+    await writer.flushed()
+    expect(stored("two")).toEqual([parent(OURS)])
+    expect(api.writes.filter(({ request }) => request.includes("/one/"))).toHaveLength(1)
+    expect(events).toContainEqual(expect.objectContaining({ type: "status-failed", name: "one", retryMs: undefined }))
+  })
+})
+
+describe("with a Lease", () => {
+  const leader = (): string | undefined =>
+    (api.get("leases", "tlsroute", "system")?.spec as { holderIdentity?: string } | undefined)?.holderIdentity
+
+  test("one of two replicas writes", async () => {
+    const a = await start({ lease: { ...LEASE, identity: "a" } })
+    await expect.poll(() => a.leading).toBe(true)
+    const b = await start({ lease: { ...LEASE, identity: "b" } })
+    b.write({ ...NONE, tlsRoutes: [routeStatus("one", parent(OURS))] })
+    await expect.poll(() => api.requests.filter((line) => line.includes("/leases/")).length).toBeGreaterThan(6)
+    expect(b.leading).toBe(false)
+    expect(patches()).toBe(0)
+    a.write({ ...NONE, tlsRoutes: [routeStatus("one", parent(OURS))] })
+    await a.flushed()
+    expect(stored("one")).toEqual([parent(OURS)])
+  })
+
+  test("a holder that closes hands over at once, and the next writes what it knows", async () => {
+    const a = await start({ lease: { ...LEASE, durationMs: 60_000, identity: "a" } })
+    await expect.poll(() => a.leading).toBe(true)
+    const b = await start({ lease: { ...LEASE, durationMs: 60_000, identity: "b" } })
+    b.write({ ...NONE, tlsRoutes: [routeStatus("one", parent(OURS))] })
+    await a.close()
+    expect(leader()).toBe("")
+    await expect.poll(() => stored("one")).toEqual([parent(OURS)])
+    expect(leader()).toBe("b")
+    expect(api.get("leases", "tlsroute", "system")?.spec).toMatchObject({ leaseTransitions: 1 })
+  })
+
+  test("a holder that is silent is followed after the lease's duration, not before", async () => {
+    api.put("leases", {
+      metadata: { namespace: "system", name: "tlsroute" },
+      spec: { holderIdentity: "dead", leaseDurationSeconds: 1, renewTime: "2020-01-01T00:00:00.000000Z" },
+    })
+    const started = performance.now()
+    const b = await start({ lease: { ...LEASE, identity: "b" } })
+    await expect.poll(() => b.leading, { timeout: 5_000 }).toBe(true)
+    // Its clock may be wrong: only what we saw counts.
+    expect(performance.now() - started).toBeGreaterThan(1_000)
+  })
+
+  test("a holder that cannot renew stops writing before another may begin", async () => {
+    const a = await start({ lease: { ...LEASE, identity: "a" } })
+    await expect.poll(() => a.leading).toBe(true)
+    api.fault = (request) => (request.includes("/leases") ? 500 : undefined)
+    const started = performance.now()
+    await expect.poll(() => a.leading, { timeout: 5_000, interval: 5 }).toBe(false)
+    expect(performance.now() - started).toBeLessThan(1_000)
+    expect(events.some(({ type }) => type === "lease-failed")).toBe(true)
+  })
+
+  test("of two that reach for a free lease at once, one gets it", async () => {
+    const [a, b] = await Promise.all(["a", "b"].map((identity) => start({ lease: { ...LEASE, identity } })))
+    await expect.poll(() => a?.leading || b?.leading).toBe(true)
+    expect(a?.leading).not.toBe(b?.leading)
+  })
+})
