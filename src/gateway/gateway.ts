@@ -1,7 +1,5 @@
 import { EventEmitter } from "node:events"
-import { DnsCache } from "../proxy/names.ts"
-import type { SpliceProxyOptions } from "../proxy/options.ts"
-import { SpliceProxy, type SpliceProxyEvents } from "../proxy/proxy.ts"
+import type { SpliceProxyEvents } from "../proxy/proxy.ts"
 import type { ConnectionInfo } from "../proxy/record.ts"
 import type { RouteTableOptions } from "../routing/options.ts"
 import type { GatewayResources, ResourceProblem } from "../routing/resources.ts"
@@ -9,22 +7,14 @@ import type { Explanation, RouteQuery, RouteTable, Statuses, StatusOptions } fro
 import { createRouteTableBuilder, type RouteTableBuilder } from "../routing/table-builder.ts"
 import type { GatewaySource } from "../sources/source.ts"
 import { type BindingState, Bindings, type LocalAddressOptions } from "./bindings.ts"
+import { type DataPlane, type DataPlaneOptions, LocalDataPlane } from "./data-plane.ts"
 import { GatewayError } from "./errors.ts"
 import { followSource } from "./source-loop.ts"
-import { TableRouter } from "./table-router.ts"
 
 /** Options of {@link createPassthroughGateway}. Everything but `source` may be left out. */
-export interface PassthroughGatewayOptions
-  extends RouteTableOptions,
-    LocalAddressOptions,
-    Omit<SpliceProxyOptions, "router"> {
+export interface PassthroughGatewayOptions extends RouteTableOptions, LocalAddressOptions, DataPlaneOptions {
   /** Where configuration comes from: one snapshot, or a function that yields them. */
   readonly source: GatewaySource
-  /**
-   * Fixed addresses for names of external backends, asked before DNS and allowed to be any: `host` or
-   * `host:port` to `address` or `address:port`. Has no effect when `names` is given.
-   */
-  readonly resolve?: Readonly<Record<string, string | readonly string[]>> | undefined
 }
 
 /** What a snapshot led to: the payload of the `config` event. */
@@ -69,8 +59,7 @@ export function createPassthroughGateway(options: PassthroughGatewayOptions): Pa
 export class PassthroughGateway extends EventEmitter<GatewayEvents> {
   readonly #source: GatewaySource
   readonly #builder: RouteTableBuilder
-  readonly #router: TableRouter
-  readonly #proxy: SpliceProxy
+  readonly #plane: DataPlane
   readonly #bindings: Bindings
   #table: RouteTable
   #phase: Phase = { name: "idle" }
@@ -81,12 +70,10 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
     this.#source = options.source
     this.#builder = createRouteTableBuilder(options)
     this.#table = this.#builder.build({})
-    this.#router = new TableRouter(this.#table)
-    const names = options.names ?? new DnsCache(options.resolve === undefined ? {} : { overrides: options.resolve })
-    this.#proxy = new SpliceProxy({ ...options, names, router: this.#router })
-    this.#bindings = new Bindings(this.#proxy, options, () => this.#announce())
+    this.#plane = new LocalDataPlane(this.#table, options)
+    this.#bindings = new Bindings(this.#plane, options, () => this.#announce())
     for (const event of ["connection", "route", "reject", "close"] as const) this.#relay(event)
-    this.#proxy.on("error", (error) => this.#report(error))
+    this.#plane.on("error", (error) => this.#report(error))
   }
 
   /**
@@ -125,7 +112,7 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
     const loop = this.#phase.name === "running" ? this.#phase.loop : undefined
     const done = (async () => {
       await this.#bindings.stop()
-      await this.#proxy.close({ drainTimeout: options.drainTimeout ?? 30_000 })
+      await this.#plane.close({ drainTimeout: options.drainTimeout ?? 30_000 })
       await loop?.catch(() => undefined)
     })()
     this.#phase = { name: "closed", done }
@@ -164,20 +151,19 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
   }
 
   /** Live connections. */
-  get connections(): ReadonlySet<ConnectionInfo> {
-    return this.#proxy.connections
+  get connections(): Iterable<ConnectionInfo> & { readonly size: number } {
+    return this.#plane.connections
   }
 
   #follow(signal: AbortSignal, started: () => void, failedToStart: (error: Error) => void): Promise<void> {
     let first = true
     return followSource(this.#source, signal, {
       snapshot: async (resources) => {
-        const bindings = await this.#apply(resources)
-        if (!first) return
+        const failed = (await this.#apply(resources)).filter((state) => !state.bound)
+        if (first && failed[0] !== undefined) return failedToStart(failed[0].error)
         first = false
-        const failed = bindings.find((state) => !state.bound)
-        if (failed === undefined) started()
-        else failedToStart(failed.error)
+        for (const { error } of failed) this.#report(error)
+        started()
       },
       failed: (cause) => {
         const error = new GatewayError("ERR_TLSROUTE_SOURCE", `the config source failed: ${messageOf(cause)}`, {
@@ -192,31 +178,22 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
   async #apply(resources: GatewayResources): Promise<readonly BindingState[]> {
     const table = this.#builder.build(resources)
     this.#table = table
-    this.#router.setTable(table)
+    this.#plane.setTable(table)
     const bindings = await this.#bindings.reconcile(table.listeners)
-    for (const state of bindings) if (!state.bound) this.#report(state.error)
     this.#announce()
     return bindings
   }
 
-  // The proxy prepares an event only when somebody listens, so the gateway listens only while somebody does.
+  // A data plane prepares an event only when somebody listens, so the gateway listens only while somebody does.
   #relay<E extends "connection" | "route" | "reject" | "close">(event: E): void {
     const pass = (...args: SpliceProxyEvents[E]) => void (this as EventEmitter).emit(event, ...args)
-    const proxy = this.#proxy as EventEmitter
-    this.#whenListened(
-      event,
-      () => proxy.on(event, pass),
-      () => proxy.off(event, pass),
-    )
-  }
-
-  #whenListened(event: string, first: () => void, last: () => void): void {
-    const self = this as EventEmitter
-    self.on("newListener", (name) => {
-      if (name === event && self.listenerCount(event) === 0) first()
+    const plane: EventEmitter = this.#plane
+    const gateway = this as EventEmitter
+    gateway.on("newListener", (name) => {
+      if (name === event && gateway.listenerCount(event) === 0) plane.on(event, pass)
     })
-    self.on("removeListener", (name) => {
-      if (name === event && self.listenerCount(event) === 0) last()
+    gateway.on("removeListener", (name) => {
+      if (name === event && gateway.listenerCount(event) === 0) plane.off(event, pass)
     })
   }
 
