@@ -45,7 +45,6 @@ function readHostName(bytes: Uint8Array, start: number, end: number): string {
   }
   let name = ""
   let label = start
-  let letters = false
   for (let at = start; at < end; at += 1) {
     const code = CANONICAL[bytes[at] ?? 0] ?? 0
     if (code === 0) throw badCharacter(bytes, start, end, at)
@@ -55,15 +54,32 @@ function readHostName(bytes: Uint8Array, start: number, end: number): string {
       }
       checkLabel(label, at)
       label = at + 1
-    } else if (code > 0x39 || code === 0x2d) {
-      letters = true
     }
     name += String.fromCharCode(code)
   }
   checkLabel(label, end)
-  // Digits and dots alone are an address in one of the forms that inet_aton takes.
-  if (!letters) throw new ClientHelloError("SERVER_NAME_IP_LITERAL", "the host_name is an IP address", start)
+  if (isNumber(bytes, label, end)) {
+    throw new ClientHelloError(
+      "SERVER_NAME_IP_LITERAL",
+      "the host_name is an IP address, or ends in a number like one",
+      start,
+    )
+  }
   return name
+}
+
+/**
+ * Whether the last label is digits alone, or 0x and hex digits. No top-level domain is (RFC 1123 section 2.1), and
+ * inet_aton takes such a name for an address in one of its many forms: `127.1`, `0x7f.1`, `2130706433`.
+ */
+function isNumber(bytes: Uint8Array, start: number, end: number): boolean {
+  const isHex = bytes[start] === 0x30 && ((bytes[start + 1] ?? 0) | 0x20) === 0x78
+  for (let at = isHex ? start + 2 : start; at < end; at += 1) {
+    const code = CANONICAL[bytes[at] ?? 0] ?? 0
+    const isDigit = code >= 0x30 && code <= 0x39
+    if (!isDigit && !(isHex && code >= 0x61 && code <= 0x66)) return false
+  }
+  return true
 }
 
 function checkLabel(start: number, end: number): void {

@@ -145,6 +145,9 @@ const rows: readonly Row[] = [
   ],
   ["an IPv4 literal", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("192.0.2.1")],
   ["an IPv4 literal in fewer parts", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("127.1")],
+  ["an IPv4 literal in hex", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("0X7f.1.0x0A")],
+  ["an IPv4 literal in one number", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("0x7F000001")],
+  ["a top-level domain of digits", "RFC 1123 section 2.1", "SERVER_NAME_IP_LITERAL", named("backend.1")],
   ["an IPv6 literal", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("2001:db8::1")],
   ["an IPv6 literal in brackets", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("[::1]")],
   ["an empty ALPN list", "RFC 7301 section 3.1", "ALPN_LIST", hello({ extensions: [alpn()] })],
@@ -194,7 +197,8 @@ describe("accepted", () => {
     ["a label of 63 characters", `${label63}.example`],
     ["253 characters", `${`${label63}.`.repeat(3)}${"a".repeat(61)}`],
     ["a single label", "localhost"],
-    ["a label of digits beside others", "1.2.3.example"],
+    ["labels of digits before the last", "1.0x2.3.example"],
+    ["a last label that only begins like a number", "a.0xample"],
     ["punycode", "xn--bcher-kva.example"],
   ])("a name with %s", (_what, name) => {
     expect(parseClientHello(named(name))).toMatchObject({ status: "complete", hello: { serverName: name } })
