@@ -11,7 +11,7 @@
  * @property {"source" | "sink" | "echo"} backend
  * @property {string} mode of the load generator
  * @property {number} connections
- * @property {boolean} [fresh] whether the proxy is started anew for it
+ * @property {boolean} [fresh] whether the proxy is started anew for it; done in every third round
  * @property {(result: any) => Record<string, number>} values figure by metric id
  *
  * @typedef {object} Topic Metrics that are shown together.
@@ -26,6 +26,9 @@ const churnConcurrency = 32
 
 /** Connections held open while idle memory is measured. */
 export const idleConnections = 5000
+
+/** How long they are held before it is read: runtimes give back what they used to open them. */
+export const idleSeconds = 12
 
 const bulkConnections = [1, 4, 64]
 
@@ -56,7 +59,7 @@ export const topics = [
   {
     id: "idle",
     title: "Idle connections",
-    explanation: `Growth of resident memory, of all processes of the proxy, from 100 connections served and closed to ${idleConnections} open ones, divided by their number. Kernel memory is not in it.`,
+    explanation: `Growth of resident memory, of all processes of the proxy, from 100 connections served and closed to ${idleConnections} open ones that were silent for ${idleSeconds} s, divided by their number. Kernel memory is not in it.`,
     metrics: [{ id: "idle-memory", title: "memory per connection", unit: "KiB", better: "less", digits: 1 }],
   },
 ]
