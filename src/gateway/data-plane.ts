@@ -3,7 +3,7 @@ import { DnsCache } from "../proxy/names.ts"
 import type { CloseOptions, SpliceProxyOptions } from "../proxy/options.ts"
 import { SpliceProxy, type SpliceProxyEvents } from "../proxy/proxy.ts"
 import type { ConnectionInfo } from "../proxy/record.ts"
-import type { RouteTable } from "../routing/route-table.ts"
+import type { RouteMatcher } from "../routing/route-table.ts"
 import type { ListenTarget } from "./bindings.ts"
 import { TableRouter } from "./table-router.ts"
 
@@ -19,7 +19,7 @@ export interface DataPlaneOptions extends Omit<SpliceProxyOptions, "router"> {
 /** What carries connections for a gateway: one proxy in this thread, or several in workers. */
 export interface DataPlane extends ListenTarget, EventEmitter<SpliceProxyEvents> {
   /** Puts a table in force for connections that are routed from now on. */
-  setTable(table: RouteTable): void
+  setTable(table: RouteMatcher): void
   /** Live connections. */
   readonly connections: Iterable<ConnectionInfo> & { readonly size: number }
   /** Stops accepting, lets live connections finish, and ends those that are left when the time is over. */
@@ -30,14 +30,14 @@ export interface DataPlane extends ListenTarget, EventEmitter<SpliceProxyEvents>
 export class LocalDataPlane extends SpliceProxy implements DataPlane {
   readonly #router: TableRouter
 
-  constructor(table: RouteTable, options: DataPlaneOptions) {
+  constructor(table: RouteMatcher, options: DataPlaneOptions) {
     const router = new TableRouter(table)
     const names = options.names ?? new DnsCache(options.resolve === undefined ? {} : { overrides: options.resolve })
     super({ ...options, names, router })
     this.#router = router
   }
 
-  setTable(table: RouteTable): void {
+  setTable(table: RouteMatcher): void {
     this.#router.setTable(table)
   }
 }

@@ -1,6 +1,6 @@
 import { WeightedRoundRobin } from "../proxy/balance/weighted-round-robin.ts"
 import type { RouteDecision, RouteRequest, Router } from "../proxy/router.ts"
-import type { ListenerBinding, NoMatchReason, RouteTable, TableRoute } from "../routing/route-table.ts"
+import type { ListenerBinding, NoMatchReason, RouteMatcher, TableRoute } from "../routing/route-table.ts"
 
 type Refusal = Extract<RouteDecision, { readonly action: "refuse" }>
 
@@ -20,26 +20,23 @@ interface Spread {
 
 /** Answers the proxy from a route table: the seam between Gateway API and sockets. */
 export class TableRouter implements Router {
-  #table: RouteTable
+  #table: RouteMatcher
   #bindings: ReadonlyMap<string, ListenerBinding>
   #spreads = new Map<string, Spread>()
+  #before: ReadonlyMap<string, Spread> = new Map()
 
-  constructor(table: RouteTable) {
+  constructor(table: RouteMatcher) {
     this.#table = table
     this.#bindings = byKey(table)
   }
 
   /** Puts another table in force for connections that are routed from now on. */
-  setTable(table: RouteTable): void {
-    const kept = new Map<string, Spread>()
-    for (const route of table.routes) {
-      const name = routeName(route)
-      const before = this.#spreads.get(name)
-      if (before !== undefined) kept.set(name, spreadOver(route, before))
-    }
+  setTable(table: RouteMatcher): void {
     this.#table = table
     this.#bindings = byKey(table)
-    this.#spreads = kept
+    // Routes take their turns over when they are next asked for; those not asked for are forgotten with the next table.
+    this.#before = this.#spreads
+    this.#spreads = new Map()
   }
 
   route(request: RouteRequest): RouteDecision {
@@ -54,7 +51,7 @@ export class TableRouter implements Router {
     const name = routeName(route)
     let spread = this.#spreads.get(name)
     if (spread === undefined) {
-      spread = spreadOver(route)
+      spread = spreadOver(route, this.#before.get(name))
       this.#spreads.set(name, spread)
     }
     const decision = spread.decisions[spread.turns.next()]
@@ -62,7 +59,7 @@ export class TableRouter implements Router {
   }
 }
 
-function byKey(table: RouteTable): ReadonlyMap<string, ListenerBinding> {
+function byKey(table: RouteMatcher): ReadonlyMap<string, ListenerBinding> {
   return new Map(table.listeners.map((binding) => [binding.key, binding]))
 }
 
