@@ -68,7 +68,7 @@ export class Splice implements SocketOwner, SlabSink {
     this.#b = b
     this.#observer = observer
     this.#slabs = slabs
-    slabs?.start(a, this)
+    slabs?.start(b, a, this)
     handOver(a, this)
     handOver(b, this)
   }
