@@ -42,7 +42,7 @@ export function parseClientHello(bytes: Uint8Array, options?: ClientHelloOptions
  */
 export class ClientHelloParser {
   readonly #maxBytes: number
-  // Bytes pushed, `#length` of them: the first chunk itself until a second one comes.
+  // Bytes pushed, `#length` of them: the chunk itself when one chunk is the whole hello, else our own copy.
   #buffer: Uint8Array = EMPTY
   #owned = false
   #length = 0
@@ -67,9 +67,11 @@ export class ClientHelloParser {
   }
 
   /**
-   * Takes the next bytes. The first chunk is kept as it is, not copied: do not overwrite it.
+   * Takes the next bytes. A chunk that holds the whole ClientHello is kept as it is, not copied: do not overwrite
+   * it. What is not yet a whole one is copied, so that a client that stalls holds its own few bytes, not the buffer
+   * that they were read into.
    *
-   * After a final result the bytes are still kept for replay, and the result stays.
+   * After a final result the bytes are still kept for replay, however many they are, and the result stays.
    */
   push(chunk: Uint8Array): ClientHelloResult {
     this.#keep(chunk)
@@ -80,6 +82,7 @@ export class ClientHelloParser {
       if (!(error instanceof ClientHelloError)) throw error
       this.#result = { status: "invalid", error }
     }
+    if (this.#result === INCOMPLETE && !this.#owned) this.#own(this.#length)
     return this.#result
   }
 
@@ -90,15 +93,17 @@ export class ClientHelloParser {
       return
     }
     const length = this.#length + chunk.length
-    if (!this.#owned || length > this.#buffer.length) {
-      // Room to double keeps a hello that comes byte by byte linear; a client that waits holds little.
-      const buffer = new Uint8Array(Math.max(2 * this.#length, length))
-      buffer.set(this.#buffer.subarray(0, this.#length))
-      this.#buffer = buffer
-      this.#owned = true
-    }
+    // Room to double keeps a hello that comes byte by byte linear; a client that waits holds little.
+    if (!this.#owned || length > this.#buffer.length) this.#own(Math.max(2 * this.#length, length))
     this.#buffer.set(chunk, this.#length)
     this.#length = length
+  }
+
+  #own(capacity: number): void {
+    const buffer = new Uint8Array(capacity)
+    buffer.set(this.#buffer.subarray(0, this.#length))
+    this.#buffer = buffer
+    this.#owned = true
   }
 
   #scan(): ClientHelloResult {

@@ -18,8 +18,11 @@ export interface HelloFields {
 
 const encoder = new TextEncoder()
 
-/** Bytes of numbers, strings (as Latin-1) and byte arrays, one after another. */
-export function bytes(...parts: readonly (number | string | Uint8Array | readonly number[])[]): Uint8Array {
+/** What {@link bytes} takes: a byte, a string as Latin-1, or bytes. */
+export type Part = number | string | Uint8Array | readonly number[]
+
+/** Bytes of all parts, one after another. */
+export function bytes(...parts: readonly Part[]): Uint8Array {
   const all: number[] = []
   for (const part of parts) {
     if (typeof part === "number") all.push(part)
