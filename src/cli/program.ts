@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander"
 import { version } from "../../package.json"
 import { checkCommand } from "./check.ts"
+import { controllerCommand } from "./controller.ts"
 import { explainCommand } from "./explain.ts"
 import { helloCommand } from "./hello.ts"
 import { runCommand } from "./run.ts"
@@ -17,6 +18,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     .version(version)
     .addHelpText("after", EXIT_CODES)
     .addCommand(runCommand())
+    .addCommand(controllerCommand())
     .addCommand(checkCommand())
     .addCommand(explainCommand())
     .addCommand(helloCommand())
@@ -24,7 +26,8 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     command.exitOverride().configureOutput({ outputError: () => {} })
   }
   try {
-    if (args.length === 0) throw new UsageError("say what to do: run, check, explain or hello; --help tells more")
+    if (args.length === 0)
+      throw new UsageError("say what to do: run, controller, check, explain or hello; --help tells more")
     await program.parseAsync(args, { from: "user" })
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return

@@ -79,18 +79,20 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
   /**
    * Takes the first snapshot, binds every listener and begins to serve.
    *
+   * @param options - `tolerateBindErrors`: go on without the ports that cannot be bound, as after any later
+   * snapshot: they are reported, and tried again. For configuration that many people write.
    * @throws {@link GatewayError} `ERR_TLSROUTE_BIND` naming the port that cannot be bound,
    * `ERR_TLSROUTE_SOURCE` when the source throws before its first snapshot, `ERR_TLSROUTE_STATE` when
    * started twice. The gateway is closed after any of them.
    */
-  async start(): Promise<void> {
+  async start(options: { readonly tolerateBindErrors?: boolean } = {}): Promise<void> {
     if (this.#phase.name !== "idle") {
       throw new GatewayError("ERR_TLSROUTE_STATE", `the gateway is ${this.#phase.name}; make a new one to start again`)
     }
     const abort = new AbortController()
     try {
       await new Promise<void>((resolve, reject) => {
-        const loop = this.#follow(abort.signal, resolve, reject)
+        const loop = this.#follow(abort.signal, options.tolerateBindErrors ?? false, resolve, reject)
         this.#phase = { name: "running", abort, loop }
         loop.then(resolve, reject)
       })
@@ -155,12 +157,17 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
     return this.#plane.connections
   }
 
-  #follow(signal: AbortSignal, started: () => void, failedToStart: (error: Error) => void): Promise<void> {
+  #follow(
+    signal: AbortSignal,
+    tolerateBindErrors: boolean,
+    started: () => void,
+    failedToStart: (error: Error) => void,
+  ): Promise<void> {
     let first = true
     return followSource(this.#source, signal, {
       snapshot: async (resources) => {
         const failed = (await this.#apply(resources)).filter((state) => !state.bound)
-        if (first && failed[0] !== undefined) return failedToStart(failed[0].error)
+        if (first && !tolerateBindErrors && failed[0] !== undefined) return failedToStart(failed[0].error)
         first = false
         for (const { error } of failed) this.#report(error)
         started()

@@ -7,6 +7,7 @@ export { type ClusterAccess, type ClusterAccessOptions, loadClusterAccess } from
 export type { ClusterEvent } from "./cluster-watcher.ts"
 export { KubernetesError, type KubernetesErrorCode } from "./errors.ts"
 export { type Node, type PublishedAddress, serviceAddresses } from "./gateway-addresses.ts"
+export { type EnsureGatewayClassOptions, ensureGatewayClass } from "./gateway-class.ts"
 export type { LeaseOptions } from "./leader-election.ts"
 export type { ReflectorEvent } from "./reflector.ts"
 export { type ServiceAddresses, type ServiceAddressesOptions, watchServiceAddresses } from "./service-addresses.ts"

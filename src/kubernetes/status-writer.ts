@@ -54,12 +54,15 @@ interface Attempt {
 }
 
 const MAX_CONFLICTS = 8
+// Statuses are computed this often at most, and rest four times as long as computing them took.
+const MIN_REST_MS = 100
+const REST_PER_WORK = 4
 
 /**
  * Starts writing statuses to a cluster. Give it the statuses after every change of configuration:
  *
  * ```ts
- * gateway.on("config", () => writer.write(gateway.statuses()))
+ * gateway.on("config", () => writer.write(() => gateway.statuses()))
  * ```
  *
  * @throws {@link KubernetesError} when there is no kubeconfig to read. A server that cannot be reached is not
@@ -84,7 +87,10 @@ export class StatusWriter {
   readonly #queue = new Map<string, AnyStatus>()
   readonly #busy = new Set<string>()
   readonly #attempts = new Map<string, Attempt>()
-  #latest: readonly AnyStatus[] = []
+  #latest: (() => Statuses) | undefined
+  #statuses: ReadonlySet<AnyStatus> = new Set()
+  #refresh: NodeJS.Timeout | undefined
+  #refreshAt = 0
   #pausedUntil = 0
   #idle: (() => void)[] = []
 
@@ -110,27 +116,27 @@ export class StatusWriter {
     return this.#queue.size + this.#busy.size
   }
 
-  /** Takes the statuses of the newest snapshot; what was not written of older ones is forgotten. */
-  write(statuses: Statuses): void {
-    this.#latest = [
-      ...statuses.gatewayClasses,
-      ...statuses.gateways,
-      ...statuses.listenerSets,
-      ...statuses.tlsRoutes,
-    ] as readonly AnyStatus[]
-    this.#fill()
+  /**
+   * Takes the statuses of the newest snapshot; what was not written of older ones is forgotten. A function is
+   * called when this replica writes, and only as often as writing needs.
+   */
+  write(statuses: Statuses | (() => Statuses)): void {
+    this.#latest = typeof statuses === "function" ? statuses : () => statuses
+    this.#scheduleFill()
   }
 
   /** Resolves once nothing is left to write. */
   async flushed(): Promise<void> {
-    if (this.pending === 0) return
+    if (this.pending === 0 && this.#refresh === undefined) return
     await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
   /** Stops, and hands the Lease over. What was not written is left to the next holder. */
   async close(): Promise<void> {
+    clearTimeout(this.#refresh)
+    this.#refresh = undefined
     this.#queue.clear()
-    this.#latest = []
+    this.#latest = undefined
     this.#stop.abort()
     await this.#election?.close()
     this.#settle()
@@ -142,19 +148,30 @@ export class StatusWriter {
     return this.close()
   }
 
+  #scheduleFill(): void {
+    if (this.#refresh !== undefined || this.#stop.signal.aborted || !this.leading) return
+    const wait = this.#refreshAt - performance.now()
+    if (wait <= 0) this.#fill()
+    else this.#refresh = setTimeout(() => this.#fill(), wait)
+  }
+
   #fill(): void {
+    clearTimeout(this.#refresh)
+    this.#refresh = undefined
     this.#queue.clear()
-    if (this.#stop.signal.aborted || !this.leading) {
-      this.#settle()
-      return
-    }
+    const started = performance.now()
+    const statuses = this.leading ? this.#latest?.() : undefined
+    const list = statuses === undefined ? [] : inOrder(statuses)
+    this.#statuses = new Set(list)
     const present = new Set<string>()
-    for (const status of this.#latest) {
+    for (const status of list) {
       const key = keyOf(status)
       present.add(key)
       if (status.changed && !this.#isRepeated(key, status)) this.#queue.set(key, status)
     }
     for (const key of this.#attempts.keys()) if (!present.has(key)) this.#attempts.delete(key)
+    const now = performance.now()
+    this.#refreshAt = now + Math.max(MIN_REST_MS, (now - started) * REST_PER_WORK)
     this.#work()
   }
 
@@ -205,7 +222,7 @@ export class StatusWriter {
       }
       this.#pausedUntil = performance.now() + retryMs
       // Unless a newer one has come meanwhile.
-      if (!this.#queue.has(key) && this.#latest.includes(status)) this.#queue.set(key, status)
+      if (!this.#queue.has(key) && this.#statuses.has(status)) this.#queue.set(key, status)
     }
   }
 
@@ -253,7 +270,7 @@ export class StatusWriter {
   }
 
   #settle(): void {
-    if (this.pending > 0 && !this.#stop.signal.aborted) return
+    if ((this.pending > 0 || this.#refresh !== undefined) && !this.#stop.signal.aborted) return
     const waiting = this.#idle
     this.#idle = []
     for (const resolve of waiting) resolve()
@@ -263,6 +280,15 @@ export class StatusWriter {
     this.#options.onEvent?.(event)
   }
 }
+
+/** Gateways first: routes are many, and what they attach to should be known by then. */
+const inOrder = (statuses: Statuses): readonly AnyStatus[] =>
+  [
+    ...statuses.gatewayClasses,
+    ...statuses.gateways,
+    ...statuses.listenerSets,
+    ...statuses.tlsRoutes,
+  ] as readonly AnyStatus[]
 
 const keyOf = ({ ref }: AnyStatus): string => `${ref.kind}/${ref.namespace}/${ref.name}`
 

@@ -1,0 +1,67 @@
+import type { ClusterEvent } from "../kubernetes/cluster-watcher.ts"
+import { describeError } from "../kubernetes/errors.ts"
+import type { StatusWriterEvent } from "../kubernetes/status-writer.ts"
+import { printable, printJson, terminal } from "./terminal.ts"
+
+/** What `tlsroute controller` tells of the API server. */
+export interface ClusterLog {
+  /** Something happened between gateway and API server. */
+  event(event: ClusterEvent | StatusWriterEvent): void
+  /** Something worth a line of its own. */
+  note(message: string): void
+}
+
+/** One JSON object per line, each with `event` and `time`. */
+export function jsonClusterLog(): ClusterLog {
+  const emit = (event: string, fields: object): void => {
+    printJson({ event, time: new Date().toISOString(), ...fields })
+  }
+  return {
+    event({ type, ...fields }) {
+      const error = "error" in fields ? { error: describeError(fields.error) } : {}
+      emit(`kubernetes-${type}`, { ...fields, ...error })
+    },
+    note: (message) => emit("note", { message }),
+  }
+}
+
+/** For people: lines on what changed, nothing on what is routine. */
+export function terminalClusterLog(): ClusterLog {
+  const out = terminal(process.stdout)
+  const log = terminal(process.stderr)
+  return {
+    event(event) {
+      const text = describeEvent(event)
+      if (text === undefined) return
+      if ("error" in event) log.line(`${log.style("yellow", "warning:")} ${printable(text)}`)
+      else out.line(out.style("dim", printable(text)))
+    },
+    note: (message) => out.line(printable(message)),
+  }
+}
+
+function describeEvent(event: ClusterEvent | StatusWriterEvent): string | undefined {
+  switch (event.type) {
+    case "discovered":
+      return event.version === undefined ? `${event.kind} is not served` : `${event.kind} is read in ${event.version}`
+    case "discovery-failed":
+      return `the API server cannot be asked for its kinds, next try in ${seconds(event.retryMs)}: ${describeError(event.error)}`
+    case "failed":
+      return `reading ${event.kind} failed, next try in ${seconds(event.retryMs ?? 0)}: ${describeError(event.error)}`
+    case "recovered":
+      return `${event.kind} can be read again`
+    case "relisted":
+      return `${event.kind} was read anew: the API server had forgotten our version`
+    case "leader":
+      return event.leading ? `${event.identity} writes the statuses from now on` : "another replica writes the statuses"
+    case "lease-failed":
+      return `the Lease cannot be renewed: ${describeError(event.error)}`
+    case "status-failed":
+      return `the status of ${event.kind} ${event.namespace}/${event.name} cannot be written: ${describeError(event.error)}`
+    case "synced":
+    case "status-written":
+      return undefined
+  }
+}
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`

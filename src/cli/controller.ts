@@ -1,0 +1,289 @@
+import { isIP } from "node:net"
+import { hostname } from "node:os"
+import { setTimeout as sleep } from "node:timers/promises"
+import { Command, InvalidArgumentError } from "commander"
+import { createPassthroughGateway, type PassthroughGateway } from "../gateway/gateway.ts"
+import { type ClusterAccess, loadClusterAccess } from "../kubernetes/cluster-access.ts"
+import { KubernetesError } from "../kubernetes/errors.ts"
+import { ensureGatewayClass } from "../kubernetes/gateway-class.ts"
+import type { LeaseOptions } from "../kubernetes/leader-election.ts"
+import { type ServiceAddresses, watchServiceAddresses } from "../kubernetes/service-addresses.ts"
+import { kubernetesSource } from "../kubernetes/source.ts"
+import { type StatusWriter, startStatusWriter } from "../kubernetes/status-writer.ts"
+import { DEFAULT_CONTROLLER_NAME } from "../routing/options.ts"
+import type { Gateway } from "../routing/resources.ts"
+import { type Admin, parseAdminAddress, startAdmin } from "./admin.ts"
+import { parseAddress, parseList, parsePortMapping, parseResolve, parseSeconds } from "./arguments.ts"
+import { type ClusterLog, jsonClusterLog, terminalClusterLog } from "./cluster-log.ts"
+import { boundAddresses } from "./published-addresses.ts"
+import { jsonLog, type RunLog, terminalLog } from "./run-log.ts"
+import { UsageError } from "./usage-error.ts"
+
+interface ObjectName {
+  readonly namespace: string
+  readonly name: string
+}
+
+interface ControllerFlags {
+  readonly kubeconfig?: string
+  readonly context?: string
+  readonly controllerName: string
+  readonly gatewayClass?: readonly string[]
+  readonly createGatewayClass?: true
+  readonly watchNamespaces?: readonly string[]
+  readonly externalBackends?: readonly string[]
+  readonly resolve?: Readonly<Record<string, readonly string[]>>
+  readonly address?: string
+  readonly mapPort?: Readonly<Record<number, number>>
+  readonly publishAddress?: readonly string[]
+  readonly publishService?: ObjectName
+  /** False with `--no-lease`. */
+  readonly lease: ObjectName | false
+  readonly leaseDuration: number
+  readonly identity?: string
+  readonly admin?: { readonly host: string; readonly port: number }
+  readonly drainTimeout: number
+  readonly json?: true
+}
+
+const DEFAULT_CLASS = "tlsroute"
+const CLASS_RETRY_MS = 5_000
+
+/** `tlsroute controller`: serves what a Kubernetes API server says, and writes statuses back. */
+export function controllerCommand(): Command {
+  const namespace = process.env["POD_NAMESPACE"] ?? "default"
+  return new Command("controller")
+    .description("serve the Gateways and TLSRoutes of a Kubernetes cluster, and write their statuses")
+    .option("--kubeconfig <file>", "kubeconfig (default: $KUBECONFIG, ~/.kube/config, or the pod's service account)")
+    .option("--context <name>", "context of the kubeconfig")
+    .option("--controller-name <name>", "serve GatewayClasses of this controller", DEFAULT_CONTROLLER_NAME)
+    .option("--gateway-class <names>", "serve only Gateways of these classes", parseList)
+    .option("--create-gateway-class", `create those classes, or "${DEFAULT_CLASS}", where they are missing`)
+    .option("--watch-namespaces <names>", "read these namespaces only (default: all)", parseList)
+    .option("--external-backends <patterns>", "DNS names that backendRefs may use (default: none)", parseList)
+    .option("--resolve <host:port:addr[:port]>", "fixed address of an external backend, repeatable", parseResolve)
+    .option("--address <address>", "IP address to listen on where a Gateway asks for none", parseAddress)
+    .option("--map-port <gateway:local>", "listen on another port than the Gateway says, repeatable", parsePortMapping)
+    .option("--publish-address <addresses>", "addresses to write to Gateways (default: those bound)", parseList)
+    .option("--publish-service <namespace/name>", "write the addresses of this Service to Gateways", parseObjectName)
+    .option("--lease <namespace/name>", "Lease whose holder alone writes statuses", parseObjectName, {
+      namespace,
+      name: "tlsroute",
+    })
+    .option("--no-lease", "write statuses without a Lease: for a single replica")
+    .option("--lease-duration <seconds>", "silence after which the holder is taken for dead", parseSeconds, 15_000)
+    .option(
+      "--identity <name>",
+      "name of this replica in the Lease (default: $POD_NAME or the host's name, and a suffix)",
+    )
+    .option("--admin <address:port>", "serve health, metrics and routes over HTTP", parseAdmin)
+    .option("--drain-timeout <seconds>", "time that connections may take to finish at the end", parseSeconds, 30_000)
+    .option("--json", "print one JSON object per event")
+    .addHelpText("after", "\nThe first signal hands over and lets connections finish, the second ends them.")
+    .action(controller)
+}
+
+async function controller(flags: ControllerFlags): Promise<void> {
+  const access = await clusterAccess(flags)
+  const log: RunLog = flags.json ? jsonLog(() => undefined) : terminalLog(() => undefined)
+  const clusterLog = flags.json ? jsonClusterLog() : terminalClusterLog()
+  const ended = firstSignal()
+  const gateway = createGateway(flags, access, log, clusterLog)
+
+  let serving = false
+  const admin = await openAdmin(flags, gateway, () => serving)
+  const stopped = new AbortController()
+  if (flags.createGatewayClass) void createClasses(flags, access, clusterLog, stopped.signal)
+
+  const writer = await startStatusWriter({
+    kubeConfig: access,
+    controllerName: flags.controllerName,
+    ...(flags.lease === false ? {} : { lease: leaseOptions(flags, flags.lease) }),
+    onEvent: (event) => clusterLog.event(event),
+  })
+  const service = await followStatuses(flags, access, gateway, writer, clusterLog)
+
+  const started = gateway.start({ tolerateBindErrors: true }).then(() => {
+    serving = true
+    log.started()
+  })
+  // A failure to start is heard here; a start that is cut short by a signal has nothing to say.
+  await Promise.race([ended, started.then(() => ended)])
+  serving = false
+  stopped.abort()
+  log.draining(gateway.connections.size)
+  service?.close()
+  await writer.close()
+  await gateway.close({ drainTimeout: flags.drainTimeout })
+  await admin?.close()
+  log.stopped()
+}
+
+async function clusterAccess({ kubeconfig, context }: ControllerFlags): Promise<ClusterAccess> {
+  try {
+    const access = await loadClusterAccess({
+      ...(kubeconfig === undefined ? {} : { kubeconfig }),
+      ...(context === undefined ? {} : { context }),
+    })
+    if (access.getCurrentCluster() !== null) return access
+  } catch (error) {
+    if (error instanceof KubernetesError) throw new UsageError(error.message)
+    throw error
+  }
+  throw new UsageError("the kubeconfig has no current context: name one with --context")
+}
+
+function createGateway(
+  flags: ControllerFlags,
+  access: ClusterAccess,
+  log: RunLog,
+  clusterLog: ClusterLog,
+): PassthroughGateway {
+  const { controllerName, gatewayClass, watchNamespaces, externalBackends, resolve, address, mapPort } = flags
+  const gateway = createPassthroughGateway({
+    source: kubernetesSource({
+      kubeConfig: access,
+      controllerName,
+      ...(watchNamespaces === undefined ? {} : { namespaces: watchNamespaces }),
+      onEvent: (event) => clusterLog.event(event),
+    }),
+    controllerName,
+    gatewayClassNames: gatewayClass,
+    externalBackends: externalBackends ?? [],
+    resolve,
+    address,
+    mapPort,
+  })
+  gateway.on("config", (applied) => log.config(applied))
+  gateway.on("close", (record) => log.connection(record))
+  gateway.on("error", (error) => log.error(error))
+  return gateway
+}
+
+/** A Gateway whose port cannot be bound says so in its status; it takes no pod out of service for the others. */
+async function openAdmin(
+  { admin }: ControllerFlags,
+  gateway: PassthroughGateway,
+  isServing: () => boolean,
+): Promise<Admin | undefined> {
+  if (admin === undefined) return undefined
+  const source = {
+    get routeTable() {
+      return gateway.routeTable
+    },
+    get connections() {
+      return gateway.connections
+    },
+    addresses: () => gateway.addresses().filter(({ bound }) => bound),
+    explain: gateway.explain.bind(gateway),
+  }
+  const metrics = await optionalMetrics(gateway)
+  try {
+    return await startAdmin({ ...admin, gateway: source, isServing, metrics })
+  } catch (error) {
+    throw new UsageError(`cannot serve --admin: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** Metrics need `prom-client`, which is not everyone's. */
+async function optionalMetrics(gateway: PassthroughGateway) {
+  try {
+    const { createMetrics } = await import("../metrics/metrics.ts")
+    return createMetrics({ gateway }).registry
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return undefined
+    throw error
+  }
+}
+
+async function createClasses(
+  { gatewayClass, controllerName }: ControllerFlags,
+  access: ClusterAccess,
+  log: ClusterLog,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const name of gatewayClass ?? [DEFAULT_CLASS]) {
+    while (!signal.aborted) {
+      try {
+        const created = await ensureGatewayClass({ kubeConfig: access, name, controllerName })
+        if (created) log.note(`created the GatewayClass ${name}`)
+        break
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error)
+        log.note(`the GatewayClass ${name} cannot be created: ${message}`)
+        if (error instanceof KubernetesError && error.reason === "AlreadyExists") break
+        // The server may be starting, or the CRDs may not be installed yet.
+        await sleep(CLASS_RETRY_MS, undefined, { signal }).catch(() => undefined)
+      }
+    }
+  }
+}
+
+/** Writes statuses after every change of configuration, of bindings, and of the addresses to publish. */
+async function followStatuses(
+  { publishAddress, publishService }: ControllerFlags,
+  access: ClusterAccess,
+  gateway: PassthroughGateway,
+  writer: StatusWriter,
+  log: ClusterLog,
+): Promise<ServiceAddresses | undefined> {
+  let service: ServiceAddresses | undefined
+  const fixed = publishAddress?.map((value) => ({ type: isIP(value) === 0 ? "Hostname" : "IPAddress", value }))
+  const addresses = (object: Gateway) =>
+    fixed ?? (publishService === undefined ? boundAddresses(object, gateway.addresses()) : (service?.current ?? []))
+  let configured = false
+  const write = (): void => {
+    if (configured) writer.write(() => gateway.statuses({ addresses }))
+  }
+  gateway.on("config", () => {
+    configured = true
+    write()
+  })
+  if (publishService !== undefined) {
+    service = await watchServiceAddresses({
+      kubeConfig: access,
+      service: publishService,
+      onChange: write,
+      onEvent: (event) => log.event(event),
+    })
+  }
+  return service
+}
+
+function leaseOptions({ identity, leaseDuration }: ControllerFlags, lease: ObjectName): LeaseOptions {
+  const host = process.env["POD_NAME"] ?? hostname()
+  return {
+    ...lease,
+    identity: identity ?? `${host}_${Math.random().toString(36).slice(2, 10)}`,
+    durationMs: leaseDuration,
+    retryMs: leaseDuration / 7.5,
+  }
+}
+
+/** Settles with the first signal; the second one ends the process. */
+function firstSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    let signals = 0
+    const onSignal = (_name: NodeJS.Signals, number: number): void => {
+      signals += 1
+      if (signals > 1) process.exit(128 + number)
+      resolve()
+    }
+    process.on("SIGINT", onSignal)
+    process.on("SIGTERM", onSignal)
+  })
+}
+
+function parseObjectName(text: string): ObjectName {
+  const [namespace = "", name = "", ...more] = text.split("/")
+  if (namespace === "" || name === "" || more.length > 0) throw new InvalidArgumentError("Expected NAMESPACE/NAME.")
+  return { namespace, name }
+}
+
+function parseAdmin(text: string): { readonly host: string; readonly port: number } {
+  try {
+    return parseAdminAddress(text)
+  } catch {
+    throw new InvalidArgumentError("Expected ADDRESS:PORT, for example 127.0.0.1:9900.")
+  }
+}
