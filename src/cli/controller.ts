@@ -1,7 +1,7 @@
 import { isIP } from "node:net"
 import { hostname } from "node:os"
 import { setTimeout as sleep } from "node:timers/promises"
-import { Command, InvalidArgumentError } from "commander"
+import { Command, InvalidArgumentError, Option } from "commander"
 import { createPassthroughGateway, type PassthroughGateway } from "../gateway/gateway.ts"
 import { type ClusterAccess, loadClusterAccess } from "../kubernetes/cluster-access.ts"
 import { KubernetesError } from "../kubernetes/errors.ts"
@@ -37,8 +37,8 @@ interface ControllerFlags {
   readonly mapPort?: Readonly<Record<number, number>>
   readonly publishAddress?: readonly string[]
   readonly publishService?: ObjectName
-  /** False with `--no-lease`. */
-  readonly lease: ObjectName | false
+  /** True when left out, false with `--no-lease`. */
+  readonly lease: ObjectName | boolean
   readonly leaseDuration: number
   readonly identity?: string
   readonly admin?: { readonly host: string; readonly port: number }
@@ -51,7 +51,6 @@ const CLASS_RETRY_MS = 5_000
 
 /** `tlsroute controller`: serves what a Kubernetes API server says, and writes statuses back. */
 export function controllerCommand(): Command {
-  const namespace = process.env["POD_NAMESPACE"] ?? "default"
   return new Command("controller")
     .description("serve the Gateways and TLSRoutes of a Kubernetes cluster, and write their statuses")
     .option("--kubeconfig <file>", "kubeconfig (default: $KUBECONFIG, ~/.kube/config, or the pod's service account)")
@@ -66,22 +65,26 @@ export function controllerCommand(): Command {
     .option("--map-port <gateway:local>", "listen on another port than the Gateway says, repeatable", parsePortMapping)
     .option("--publish-address <addresses>", "addresses to write to Gateways (default: those bound)", parseList)
     .option("--publish-service <namespace/name>", "write the addresses of this Service to Gateways", parseObjectName)
-    .option("--lease <namespace/name>", "Lease whose holder alone writes statuses", parseObjectName, {
-      namespace,
-      name: "tlsroute",
-    })
+    .option(
+      "--lease <namespace/name>",
+      "Lease whose holder alone writes statuses (default: tlsroute in $POD_NAMESPACE, or in default)",
+      parseObjectName,
+    )
     .option("--no-lease", "write statuses without a Lease: for a single replica")
-    .option("--lease-duration <seconds>", "silence after which the holder is taken for dead", parseSeconds, 15_000)
+    .addOption(seconds("--lease-duration <seconds>", "silence after which the holder is taken for dead", 15))
     .option(
       "--identity <name>",
       "name of this replica in the Lease (default: $POD_NAME or the host's name, and a suffix)",
     )
     .option("--admin <address:port>", "serve health, metrics and routes over HTTP", parseAdmin)
-    .option("--drain-timeout <seconds>", "time that connections may take to finish at the end", parseSeconds, 30_000)
+    .addOption(seconds("--drain-timeout <seconds>", "time that connections may take to finish at the end", 30))
     .option("--json", "print one JSON object per event")
     .addHelpText("after", "\nThe first signal hands over and lets connections finish, the second ends them.")
     .action(controller)
 }
+
+const seconds = (flags: string, description: string, standard: number): Option =>
+  new Option(flags, description).argParser(parseSeconds).default(standard * 1_000, String(standard))
 
 async function controller(flags: ControllerFlags): Promise<void> {
   const access = await clusterAccess(flags)
@@ -98,7 +101,7 @@ async function controller(flags: ControllerFlags): Promise<void> {
   const writer = await startStatusWriter({
     kubeConfig: access,
     controllerName: flags.controllerName,
-    ...(flags.lease === false ? {} : { lease: leaseOptions(flags, flags.lease) }),
+    ...(flags.lease === false ? {} : { lease: leaseOptions(flags) }),
     onEvent: (event) => clusterLog.event(event),
   })
   const service = await followStatuses(flags, access, gateway, writer, clusterLog)
@@ -250,12 +253,13 @@ async function followStatuses(
   return service
 }
 
-function leaseOptions({ identity, leaseDuration }: ControllerFlags, lease: ObjectName): LeaseOptions {
+function leaseOptions({ lease, identity, leaseDuration }: ControllerFlags): LeaseOptions {
   const host = process.env["POD_NAME"] ?? hostname()
   return {
-    ...lease,
+    ...(typeof lease === "object" ? lease : { namespace: process.env["POD_NAMESPACE"] ?? "default", name: "tlsroute" }),
     identity: identity ?? `${host}_${Math.random().toString(36).slice(2, 10)}`,
     durationMs: leaseDuration,
+    // The proportions of Kubernetes' own controllers: 2 seconds of 15.
     retryMs: leaseDuration / 7.5,
   }
 }

@@ -92,6 +92,7 @@ export class StatusWriter {
   #refresh: NodeJS.Timeout | undefined
   #refreshAt = 0
   #pausedUntil = 0
+  #dispatching = false
   #idle: (() => void)[] = []
 
   /** @internal */
@@ -172,7 +173,7 @@ export class StatusWriter {
     for (const key of this.#attempts.keys()) if (!present.has(key)) this.#attempts.delete(key)
     const now = performance.now()
     this.#refreshAt = now + Math.max(MIN_REST_MS, (now - started) * REST_PER_WORK)
-    this.#work()
+    void this.#dispatch()
   }
 
   /** Between a write and the watch that tells of it, snapshots still hold the old object: it is not written again. */
@@ -182,26 +183,38 @@ export class StatusWriter {
     return isDeepStrictEqual(attempt.status, withoutTimes(status))
   }
 
-  #work(): void {
-    for (const [key, status] of this.#queue) {
-      if (this.#busy.size >= (this.#options.concurrency ?? 8)) break
-      if (this.#busy.has(key)) continue
-      this.#queue.delete(key)
+  /** Starts writes as the rate allows; what waits for its turn may still be replaced by something newer. */
+  async #dispatch(): Promise<void> {
+    if (this.#dispatching) return
+    this.#dispatching = true
+    const { signal } = this.#stop
+    while (this.#queue.size > 0 && this.#busy.size < (this.#options.concurrency ?? 8) && !signal.aborted) {
+      await this.#rate.take(signal)
+      await pause(Math.max(0, this.#pausedUntil - performance.now()), signal)
+      const next = this.#dequeue()
+      if (next === undefined) break
+      const [key, status] = next
       this.#busy.add(key)
       void this.#writeOne(key, status).finally(() => {
         this.#busy.delete(key)
-        this.#work()
+        void this.#dispatch()
       })
     }
+    this.#dispatching = false
     this.#settle()
+  }
+
+  #dequeue(): readonly [string, AnyStatus] | undefined {
+    for (const [key, status] of this.#queue) {
+      if (this.#busy.has(key)) continue
+      this.#queue.delete(key)
+      return [key, status]
+    }
+    return undefined
   }
 
   async #writeOne(key: string, status: AnyStatus): Promise<void> {
     const { signal } = this.#stop
-    await this.#rate.take(signal)
-    await pause(Math.max(0, this.#pausedUntil - performance.now()), signal)
-    // The wait may have been long: the world may have moved on.
-    if (signal.aborted || !this.leading) return
     const { kind, namespace, name } = status.ref
     try {
       const written = await this.#update(status, signal)
