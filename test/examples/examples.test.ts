@@ -1,0 +1,172 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { type AddressInfo, connect as connectTcp, createServer } from "node:net"
+import { join } from "node:path"
+import { text } from "node:stream/consumers"
+import { connect, createServer as createTlsServer, type Server } from "node:tls"
+import { fileURLToPath } from "node:url"
+import { build } from "tsup"
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { linesOf } from "../cli/cli.ts"
+import { type Certificate, selfSigned } from "../support/certificate.ts"
+
+const root = fileURLToPath(new URL("../..", import.meta.url))
+const names = ["gateway", "own-source", "client-hello", "match", "splice"] as const
+
+let directory: string
+let certificate: Certificate
+let backend: Server
+const running: ChildProcessWithoutNullStreams[] = []
+
+beforeAll(async () => {
+  const cache = join(root, "node_modules", ".cache")
+  await mkdir(cache, { recursive: true })
+  directory = await mkdtemp(join(cache, "tlsroute-examples-"))
+  // The examples import the package by name, which leads to dist; here it leads to the sources.
+  await build({
+    config: false,
+    entry: Object.fromEntries(names.map((name) => [name, join(root, "examples", `${name}.mjs`)])),
+    outDir: directory,
+    format: "esm",
+    target: "node20",
+    platform: "node",
+    external: ["yaml"],
+    silent: true,
+    outExtension: () => ({ js: ".mjs" }),
+    esbuildOptions(options) {
+      options.alias = {
+        "tlsroute/client-hello": join(root, "src/client-hello/index.ts"),
+        "tlsroute/routing": join(root, "src/routing/index.ts"),
+        "tlsroute/proxy": join(root, "src/proxy/index.ts"),
+        tlsroute: join(root, "src/index.ts"),
+      }
+    },
+  })
+  certificate = selfSigned(["httpbin.org", "shop.example.com"])
+  backend = createTlsServer(certificate, (socket) => {
+    socket.on("error", () => {})
+    socket.end("hello from the backend\n")
+  })
+  backend.listen(0, "127.0.0.1")
+  await once(backend, "listening")
+})
+
+afterEach(async () => {
+  await Promise.all(
+    running.splice(0).map(async (child) => {
+      if (child.exitCode !== null || child.signalCode !== null) return
+      child.kill("SIGKILL")
+      await once(child, "close")
+    }),
+  )
+})
+
+afterAll(async () => {
+  backend.close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+const backendPort = () => (backend.address() as AddressInfo).port
+
+function start(name: (typeof names)[number], ...args: string[]) {
+  const child = spawn(process.execPath, [join(directory, `${name}.mjs`), ...args], { stdio: "pipe" })
+  running.push(child)
+  let line: (() => Promise<string>) | undefined
+  /** The next line that matches. */
+  const until = async (pattern: RegExp): Promise<RegExpExecArray> => {
+    line ??= linesOf(child.stdout)
+    for (;;) {
+      const match = pattern.exec(await line())
+      if (match !== null) return match
+    }
+  }
+  const listening = async () => Number((await until(/^listening on 127\.0\.0\.1:(\d+)$/))[1])
+  return { child, until, listening }
+}
+
+/** Asks for a name on a port and reads what the backend behind says. */
+async function greeting(port: number, servername: string): Promise<string> {
+  const socket = connect({ port, host: "127.0.0.1", servername, ca: certificate.cert })
+  socket.on("error", () => {})
+  return text(socket)
+}
+
+describe("examples", () => {
+  test("gateway.mjs serves manifests, tells of each connection, and drains", async () => {
+    const file = join(directory, "manifests.yaml")
+    const endpoints = `---
+apiVersion: v1
+kind: Service
+metadata: {name: local, namespace: httpbin}
+spec: {ports: [{name: tls, port: 443}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: local, namespace: httpbin, labels: {kubernetes.io/service-name: local}}
+addressType: IPv4
+ports: [{name: tls, port: ${backendPort()}}]
+endpoints: [{addresses: [127.0.0.1]}]
+`
+    const reference = (name: string) => readFile(join(root, "examples/reference", name), "utf8")
+    const route = (await reference("tlsroute.yaml")).replace("name: httpbin.org", "name: local")
+    await writeFile(file, `${await reference("gateway.yaml")}---\n${route}${endpoints}`)
+    const { child, until, listening } = start("gateway", file, "0")
+    expect(await greeting(await listening(), "httpbin.org")).toBe("hello from the backend\n")
+    await until(/^httpbin\.org → httpbin\/httpbin: completed$/)
+    child.kill("SIGINT")
+    expect((await once(child, "close"))[0]).toBe(0)
+  })
+
+  test("own-source.mjs serves a route from the moment the program adds it", async () => {
+    const { child, until, listening } = start("own-source", "0")
+    const port = await listening()
+    expect(await greeting(port, "shop.example.com")).toBe("")
+    child.stdin.write(`shop.example.com 127.0.0.1:${backendPort()}\n`)
+    await until(/^1 routes$/)
+    expect(await greeting(port, "shop.example.com")).toBe("hello from the backend\n")
+    child.stdin.end()
+    expect((await once(child, "close"))[0]).toBe(0)
+  })
+
+  test("client-hello.mjs tells who is asked for, and what is no ClientHello", async () => {
+    const { until, listening } = start("client-hello", "0")
+    const port = await listening()
+    await greeting(port, "shop.example.com")
+    expect(JSON.parse((await until(/^\{.*\}$/))[0])).toMatchObject({
+      serverName: "shop.example.com",
+      alpnProtocols: [],
+    })
+    const plain = connectTcp(port, "127.0.0.1")
+    plain.on("error", () => {})
+    plain.end("GET / HTTP/1.1\r\n\r\n")
+    await until(/^refused: PLAIN_HTTP$/)
+  })
+
+  test("match.mjs tells the route of each name", async () => {
+    const { child } = start("match", "shop.example.com", "a.b.example.com", "example.org")
+    const lines = (await text(child.stdout)).split("\n")
+    expect(lines.slice(0, 3)).toEqual([
+      "shop.example.com: shop by shop.example.com",
+      "a.b.example.com: rest by *.example.com",
+      "example.org: NoMatchingRoute",
+    ])
+  })
+
+  test("splice.mjs carries both directions, with the client ending first", async () => {
+    // Answers only when the client has ended its side.
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      const chunks: Buffer[] = []
+      socket.on("data", (chunk) => chunks.push(chunk))
+      socket.on("end", () => socket.end(Buffer.concat(chunks).toString().toUpperCase()))
+    })
+    server.listen(0, "127.0.0.1")
+    await once(server, "listening")
+    const { until, listening } = start("splice", "0", "127.0.0.1", String((server.address() as AddressInfo).port))
+    const client = connectTcp({ port: await listening(), host: "127.0.0.1", allowHalfOpen: true })
+    client.end("every byte")
+    expect(await text(client)).toBe("EVERY BYTE")
+    await until(/^completed: 10 bytes up, 10 bytes down$/)
+    server.close()
+  })
+})
