@@ -1,4 +1,4 @@
-import { EventEmitter } from "node:events"
+import { EventEmitter, errorMonitor } from "node:events"
 import type { SpliceProxyEvents } from "../proxy/proxy.ts"
 import type { ConnectionInfo } from "../proxy/record.ts"
 import type { RouteTableOptions } from "../routing/options.ts"
@@ -212,7 +212,11 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
   // An `error` event without a listener would end the process, and no input may do that.
   #report(error: Error): void {
     if (this.listenerCount("error") > 0) this.emit("error", error)
-    else process.emitWarning(error)
+    else {
+      process.emitWarning(error)
+      // Metrics count errors without dealing with them.
+      ;(this as EventEmitter).emit(errorMonitor, error)
+    }
   }
 }
 

@@ -5,9 +5,15 @@ import type { Balancer } from "./balance/balancer.ts"
 import { Timed, type TimerWheel } from "./deadlines.ts"
 import { Dial, type DialObserver, type DialPlan } from "./dial.ts"
 import { ProxyError } from "./errors.ts"
+import { type HelloSummary, summarizeHello } from "./hello-summary.ts"
+import { type Gate, Pass } from "./limits/gate.ts"
 import { NamePlan } from "./name-plan.ts"
 import type { NameResolver } from "./names.ts"
-import type { Deadlines, RefusalMode } from "./options.ts"
+import type { RefusalMode } from "./options.ts"
+import type { ConnectionPolicy, ListenerPolicy, SentProxyHeader } from "./policy.ts"
+import type { ProxyAddress, ProxyHeader } from "./proxy-protocol/header.ts"
+import { outgoingHeader } from "./proxy-protocol/outgoing.ts"
+import { ProxyHeaderParser } from "./proxy-protocol/parser.ts"
 import { Splice, type SpliceObserver } from "./pump.ts"
 import type {
   ConnectionInfo,
@@ -24,6 +30,7 @@ import type { DialEndpoint, DialTarget, RouteDecision, Router } from "./router.t
 import type { SlabPool, SlabReader } from "./slabs.ts"
 import { adoptReading, reset, type SocketOwner } from "./socket-owner.ts"
 
+const NOTHING = new Uint8Array(0)
 /** Milliseconds that a refused client gets to take its FIN and end its own side. */
 const LINGER = 1_000
 /** Bytes of a refused client that are read and thrown away, so that its FIN is not overtaken by a RST. */
@@ -33,14 +40,16 @@ const LINGER_BYTES = 262_144
 export interface ConnectionHost {
   /** Router in force now. */
   readonly router: Router
-  /** Time limits. */
-  readonly deadlines: Deadlines
+  /** Tells this proxy from all others. */
+  readonly instance: string
+  /** Lets connections in. */
+  readonly gate: Gate
+  /** What holds for connections whose router gives them no policy. */
+  readonly connectionPolicy: ConnectionPolicy
   /** How refused clients learn of it. */
   readonly refusal: RefusalMode
-  /** Largest ClientHello. */
-  readonly maxHelloBytes: number
-  /** Endpoints tried per connection. */
-  readonly dialAttempts: number
+  /** Whether records tell of the ClientHello. */
+  readonly describesHello: boolean
   /** Keeps deadlines. */
   readonly wheel: TimerWheel
   /** Chooses endpoints. */
@@ -71,11 +80,13 @@ export interface ConnectionHost {
 export class Connection extends Timed implements ConnectionInfo, SocketOwner, DialObserver, SpliceObserver {
   readonly id: number
   readonly listener: string
-  readonly clientAddress: string
-  readonly clientPort: number
+  clientAddress: string
+  clientPort: number
+  via: DialEndpoint | undefined
   state: ConnectionState = "accepted"
   hello: ClientHello | undefined
   serverName: string | undefined
+  matchedListener: string | undefined
   route: string | undefined
   target: string | undefined
   endpoint: DialEndpoint | undefined
@@ -83,6 +94,15 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
   readonly #host: ConnectionHost
   readonly #client: Socket
   readonly #acceptedAt = performance.now()
+  readonly #listenerPolicy: ListenerPolicy
+  readonly #pass = new Pass()
+  #policy: ConnectionPolicy
+  #proxyHeader: ProxyHeaderParser | undefined
+  /** What the client connected to, as a PROXY header tells it. */
+  #destination: ProxyAddress | undefined
+  #summary: HelloSummary | undefined
+  /** When it is ended whatever happens. */
+  #endBy = Number.POSITIVE_INFINITY
   #parser: ClientHelloParser | undefined
   /** Bytes that the client sent after its ClientHello before a backend was there. */
   #early: Buffer[] | undefined
@@ -105,8 +125,9 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
    * @param id - number in the proxy
    * @param listener - key of the listener that took it
    * @param client - accepted socket
+   * @param policy - what the listener asks of it
    */
-  constructor(host: ConnectionHost, id: number, listener: string, client: Socket) {
+  constructor(host: ConnectionHost, id: number, listener: string, client: Socket, policy: ListenerPolicy) {
     super()
     this.#host = host
     this.id = id
@@ -114,11 +135,17 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     this.#client = client
     this.clientAddress = plainAddress(client.remoteAddress ?? "")
     this.clientPort = client.remotePort ?? 0
-    this.#parser = new ClientHelloParser({ maxBytes: host.maxHelloBytes })
+    this.#listenerPolicy = policy
+    this.#policy = host.connectionPolicy
+    this.#parser = new ClientHelloParser({ maxBytes: policy.maxHelloBytes })
   }
 
   get since(): number {
     return performance.timeOrigin + this.#acceptedAt
+  }
+
+  get uniqueId(): string {
+    return `${this.#host.instance}-${this.id}`
   }
 
   get bytesFromClient(): number {
@@ -129,10 +156,22 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     return this.#splice?.bytesFromB ?? 0
   }
 
-  /** Begins to read. */
+  /** Begins to read, unless it is turned away at the door. */
   start(): void {
+    const { gate, wheel } = this.#host
+    const { scopes, proxyProtocol, helloTimeout } = this.#listenerPolicy
     adoptReading(this.#client, this)
-    this.#host.wheel.arm(this, this.#host.deadlines.hello)
+    const isProxy = proxyProtocol?.trusted.has(this.clientAddress) === true
+    if (isProxy) this.#proxyHeader = new ProxyHeaderParser()
+    else if (proxyProtocol?.mode === "required") {
+      this.#turnAway("untrusted-proxy", undefined)
+      return
+    }
+    // A proxy speaks for many clients: what it may is asked of each of them, once its header is read.
+    const refusal =
+      (isProxy ? undefined : gate.admitClient(this.#pass, scopes, this.clientAddress)) ?? gate.enter(this.#pass, scopes)
+    if (refusal !== undefined) this.#turnAway(refusal.reason, refusal.detail)
+    else wheel.arm(this, helloTimeout)
   }
 
   /** Ends it from here, in whatever state it is. */
@@ -146,12 +185,15 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
   toJSON(): ConnectionSnapshot {
     return {
       id: this.id,
+      uniqueId: this.uniqueId,
       listener: this.listener,
       clientAddress: this.clientAddress,
       clientPort: this.clientPort,
+      via: this.via,
       since: this.since,
       state: this.state,
       serverName: this.serverName,
+      matchedListener: this.matchedListener,
       route: this.route,
       target: this.target,
       endpoint: this.endpoint,
@@ -166,6 +208,7 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     const hello = this.#helloAt
     return {
       ...snapshot,
+      offered: this.#summary,
       dialAttempts: this.#attempts,
       outcome: this.#outcome ?? "completed",
       detail: this.#detail,
@@ -184,7 +227,8 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     this.#bytesBefore += chunk.length
     if (this.#parser !== undefined && (this.state === "accepted" || this.state === "hello")) {
       this.state = "hello"
-      this.#readHello(this.#parser, chunk)
+      if (this.#proxyHeader === undefined) this.#readHello(this.#parser, chunk)
+      else this.#readProxyHeader(this.#proxyHeader, chunk)
       return
     }
     if (this.state === "refusing") {
@@ -215,8 +259,38 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     this.#closed()
   }
 
-  #readHello(parser: ClientHelloParser, chunk: Buffer): void {
+  #readProxyHeader(parser: ProxyHeaderParser, chunk: Buffer): void {
     const result = parser.push(chunk)
+    if (result.status === "incomplete") return
+    if (result.status === "invalid") {
+      this.#turnAway("invalid-proxy-header", result.error.code)
+      return
+    }
+    this.#proxyHeader = undefined
+    if (result.status === "complete") this.#believe(result.header)
+    else if (this.#listenerPolicy.proxyProtocol?.mode === "required") {
+      this.#turnAway("no-proxy-header", undefined)
+      return
+    }
+    const refusal = this.#host.gate.admitClient(this.#pass, this.#listenerPolicy.scopes, this.clientAddress)
+    if (refusal !== undefined) this.#turnAway(refusal.reason, refusal.detail)
+    else if (result.rest.length > 0 && this.#parser !== undefined) this.#readHello(this.#parser, result.rest)
+  }
+
+  #believe({ addresses }: ProxyHeader): void {
+    if (addresses === undefined) return
+    this.via = { address: this.clientAddress, port: this.clientPort }
+    this.clientAddress = addresses.source.address
+    this.clientPort = addresses.source.port
+    this.#destination = addresses.destination
+  }
+
+  #readHello(parser: ClientHelloParser, chunk: Uint8Array): void {
+    const result = parser.push(chunk)
+    if (!this.#host.gate.holdHello(this.#pass, chunk.length)) {
+      this.#turnAway("hello-memory", undefined)
+      return
+    }
     if (result.status === "incomplete") return
     if (result.status === "invalid") {
       this.#refuse(rejectReason(result.error.code), result.error.code)
@@ -225,6 +299,7 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     this.#helloAt = performance.now()
     this.hello = result.hello
     this.serverName = result.hello.serverName
+    if (this.#host.describesHello) this.#summary = summarizeHello(result.hello)
     this.#decide(result.hello)
   }
 
@@ -245,10 +320,19 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
       return
     }
     this.route = decision.route
+    this.matchedListener = decision.listener
     if (decision.action === "refuse") {
       this.#refuse("refused", decision.reason)
       return
     }
+    if (decision.policy !== undefined) this.#policy = decision.policy
+    const refusal = this.#host.gate.admitRouted(this.#pass, this.#policy.scopes, this.clientAddress)
+    if (refusal !== undefined) {
+      this.#refuse(refusal.reason, refusal.detail)
+      return
+    }
+    const { maxDuration, maxDurationJitter } = this.#policy
+    this.#endBy = this.#acceptedAt + maxDuration * (1 - maxDurationJitter * Math.random())
     this.target = decision.target.id
     this.state = "routed"
     this.#host.connectionRouted(this, decision)
@@ -265,7 +349,7 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
       this.#refuse("no-endpoints", undefined)
       return
     }
-    this.#connect(this.#host.balancer.plan(target, this.clientAddress, this.#host.dialAttempts))
+    this.#connect(this.#host.balancer.plan(target, this.clientAddress, this.#policy.backend.dialAttempts))
   }
 
   #resolve(host: string, port: number): void {
@@ -280,7 +364,7 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
       this.#resolved(known)
       return
     }
-    this.#host.wheel.arm(this, this.#host.deadlines.dial)
+    this.#host.wheel.arm(this, this.#policy.dialTimeout)
     known.then(
       (endpoints) => this.#resolved(endpoints),
       (error) => this.#unresolved(error),
@@ -300,11 +384,11 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
   // Dialling
 
   #connect(plan: DialPlan): void {
-    const { wheel, deadlines, slabs } = this.#host
+    const { wheel, slabs } = this.#host
     wheel.disarm(this)
     this.state = "dialing"
     this.#plan = plan
-    const due = (this.#helloAt ?? this.#acceptedAt) + deadlines.dial
+    const due = (this.#helloAt ?? this.#acceptedAt) + this.#policy.dialTimeout
     this.#dial = new Dial(plan, this, wheel, slabs, due)
     this.#dial.start()
   }
@@ -323,16 +407,34 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     const early = this.#early
     this.#parser = undefined
     this.#early = undefined
+    const header = this.#headerFor(this.#policy.backend.proxyHeader)
     this.hello = undefined
+    this.#host.gate.settled(this.#pass)
     // The backend reads what the client sent, byte for byte, and in one segment where it fits.
-    if (parser !== undefined)
-      backend.write(early === undefined ? parser.bytes : Buffer.concat([parser.bytes, ...early]))
+    if (parser !== undefined) {
+      const isAlone = header === undefined && early === undefined
+      backend.write(isAlone ? parser.bytes : Buffer.concat([header ?? NOTHING, parser.bytes, ...(early ?? [])]))
+    }
     this.state = "splicing"
     this.#splice = new Splice(this.#client, backend, this, slabs)
     this.spliceActive()
     this.#watch()
     if (early !== undefined) this.#client.resume()
     if (this.#clientEnded) this.#splice.socketEnded(this.#client)
+  }
+
+  #headerFor(header: SentProxyHeader | undefined): Uint8Array | undefined {
+    if (header === undefined) return undefined
+    const { localAddress, localPort } = this.#client
+    const isKnown = this.#destination !== undefined || (localAddress !== undefined && localPort !== undefined)
+    const destination = this.#destination ?? { address: localAddress ?? "", port: localPort ?? 0 }
+    const source = { address: this.clientAddress, port: this.clientPort }
+    return outgoingHeader(header, {
+      addresses: isKnown ? { source, destination } : undefined,
+      serverName: this.serverName,
+      alpnProtocol: this.hello?.alpnProtocols[0],
+      uniqueId: this.uniqueId,
+    })
   }
 
   // Splicing
@@ -358,12 +460,14 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     this.#closed()
   }
 
+  /** Milliseconds that may go by without a byte. */
+  get #patience(): number {
+    return this.state === "half-closed" ? this.#policy.halfClosedTimeout : this.#policy.idleTimeout
+  }
+
   /** Arms whichever of the longest duration and the idle limit comes first. */
   #watch(): void {
-    const { wheel, deadlines } = this.#host
-    const now = performance.now()
-    const idle = this.state === "half-closed" ? deadlines.halfClosed : deadlines.idle
-    wheel.arm(this, Math.min(this.#acceptedAt + deadlines.max, this.#activeAt + idle) - now)
+    this.#host.wheel.arm(this, Math.min(this.#endBy, this.#activeAt + this.#patience) - performance.now())
   }
 
   // Ends
@@ -387,17 +491,27 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
   }
 
   #spliceDue(): void {
-    const { deadlines } = this.#host
     const now = performance.now()
-    const idle = this.state === "half-closed" ? deadlines.halfClosed : deadlines.idle
-    const old = now >= this.#acceptedAt + deadlines.max
-    if (!old && now < this.#activeAt + idle) {
+    const old = now >= this.#endBy
+    if (!old && now < this.#activeAt + this.#patience) {
       this.#watch()
       return
     }
     const inactive = this.state === "half-closed" ? "half-closed-timeout" : "idle-timeout"
     this.#settle(old ? "max-duration" : inactive, undefined, "proxy")
     this.#splice?.stop()
+  }
+
+  /** Refuses a client before its ClientHello is whole: with a reset, which leaves nothing behind. */
+  #turnAway(reason: RejectReason, detail: string | undefined): void {
+    if (this.#outcome !== undefined) return
+    this.#settle(reason, detail, "proxy")
+    this.state = "refusing"
+    this.#parser = undefined
+    this.#host.wheel.disarm(this)
+    this.#host.gate.settled(this.#pass)
+    this.#host.connectionRejected(this, { reason, detail })
+    reset(this.#client)
   }
 
   /** Refuses a client that no backend has heard of yet. */
@@ -408,6 +522,7 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     this.state = "refusing"
     this.#parser = undefined
     this.#early = undefined
+    this.#host.gate.settled(this.#pass)
     this.#host.connectionRejected(this, { reason, detail })
     wheel.disarm(this)
     if (refusal === "reset") {
@@ -440,6 +555,7 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     this.state = "closed"
     this.#host.wheel.disarm(this)
     this.#plan?.release()
+    this.#host.gate.leave(this.#pass)
     this.#parser = undefined
     this.#early = undefined
     this.#host.connectionClosed(this)

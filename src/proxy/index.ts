@@ -8,7 +8,11 @@ export type { BalancePolicy } from "./balance/policy.ts"
 export { type WeightedChoice, WeightedRoundRobin } from "./balance/weighted-round-robin.ts"
 export { isSafeDestination } from "./destinations.ts"
 export { ListenError, ProxyError, type ProxyErrorCode } from "./errors.ts"
+export type { CircuitLimits } from "./health/circuit.ts"
+export { DEFAULT_HEALTH_POLICY, type HealthPolicy } from "./health/endpoint-health.ts"
+export type { HelloSummary } from "./hello-summary.ts"
 export { type AccessList, admits, type Cidr, CidrList, parseCidr } from "./limits/cidr.ts"
+export type { ProxyLimits } from "./limits/gate.ts"
 export {
   type AddressLookup,
   type AddressRecord,
@@ -18,7 +22,16 @@ export {
   systemLookup,
 } from "./names.ts"
 export type { CloseOptions, Deadlines, ListenOptions, RefusalMode, SpliceProxyOptions } from "./options.ts"
-export { SpliceProxy, type SpliceProxyEvents } from "./proxy.ts"
+export type {
+  BackendPolicy,
+  ConnectionPolicy,
+  DrainPolicy,
+  ListenerPolicy,
+  ProxyProtocolPolicy,
+  ScopePolicy,
+  SentProxyHeader,
+} from "./policy.ts"
+export { CLOSE_CHANNEL, SpliceProxy, type SpliceProxyEvents } from "./proxy.ts"
 export {
   encodeProxyV1,
   encodeProxyV2,

@@ -1,5 +1,7 @@
 import type { BalancePolicy } from "./balance/policy.ts"
+import type { ProxyLimits } from "./limits/gate.ts"
 import type { NameResolver } from "./names.ts"
+import type { ListenerPolicy } from "./policy.ts"
 import type { Router } from "./router.ts"
 
 /** Time limits in milliseconds. `Infinity` turns one off. They are kept to about a tenth of a second, never early. */
@@ -46,6 +48,10 @@ export interface SpliceProxyOptions {
   readonly dialAttempts?: number
   /** How endpoints of a target share connections. Default `least-connections`. */
   readonly balance?: BalancePolicy
+  /** Limits of the proxy as a whole. */
+  readonly limits?: ProxyLimits
+  /** Keep in each record what the ClientHello told: ALPN, version, ECH, JA4. Costs about the time of parsing it again. Default false. */
+  readonly describeHello?: boolean
   /** Resolves targets given by name. Default: a new {@link DnsCache}. */
   readonly names?: NameResolver
 }
@@ -58,6 +64,8 @@ export interface ListenOptions {
   readonly host?: string | undefined
   /** TCP port; 0 lets the system choose. */
   readonly port: number
+  /** What is asked of its connections before they are routed. Default: what the proxy's options say. */
+  readonly policy?: ListenerPolicy | undefined
   /** Length of the kernel's queue of connections not accepted yet. Default 511. */
   readonly backlog?: number
   /** Share the port with other sockets that ask for it too (`SO_REUSEPORT`; Node.js 22.12 or newer, Linux and some BSDs). */

@@ -1,24 +1,27 @@
-import { EventEmitter } from "node:events"
+import { randomBytes } from "node:crypto"
+import { channel } from "node:diagnostics_channel"
+import { EventEmitter, errorMonitor } from "node:events"
 import type { AddressInfo, Server, Socket } from "node:net"
 import { Balancer } from "./balance/balancer.ts"
 import { Connection, type ConnectionHost } from "./connection.ts"
 import { TimerWheel } from "./deadlines.ts"
+import { defaultConnectionPolicy, defaultListenerPolicy } from "./default-policy.ts"
 import { ListenError, ProxyError } from "./errors.ts"
+import { Gate } from "./limits/gate.ts"
 import { bind, boundAddress } from "./listener.ts"
 import { DnsCache, type NameResolver } from "./names.ts"
-import {
-  type CloseOptions,
-  DEFAULT_DEADLINES,
-  type Deadlines,
-  type ListenOptions,
-  type RefusalMode,
-  type SpliceProxyOptions,
-} from "./options.ts"
+import type { CloseOptions, ListenOptions, RefusalMode, SpliceProxyOptions } from "./options.ts"
+import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
 import type { ConnectionInfo, ConnectionRecord, Rejection } from "./record.ts"
 import type { RouteDecision, Router } from "./router.ts"
 import { defaultSlabs } from "./slabs.ts"
 
 const DEFAULT_DRAIN = 30_000
+
+/** Name of the `node:diagnostics_channel` on which every proxy of the process publishes each {@link ConnectionRecord}. */
+export const CLOSE_CHANNEL = "tlsroute:connection:close"
+
+const closeChannel = channel(CLOSE_CHANNEL)
 
 /** Events of a {@link SpliceProxy}, with their arguments. For one connection they come in this order. */
 export interface SpliceProxyEvents {
@@ -55,6 +58,7 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
   readonly #host: Host
   readonly #servers = new Map<string, Server>()
   readonly #binding = new Set<string>()
+  readonly #policies = new Map<string, ListenerPolicy>()
   #lastId = 0
   #closing: Promise<void> | undefined
 
@@ -104,6 +108,7 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
         this.#assertOpen()
       }
       this.#servers.set(key, server)
+      this.setListenerPolicy(key, options.policy)
       return boundAddress(server)
     } finally {
       this.#binding.delete(key)
@@ -119,8 +124,15 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
     const server = this.#servers.get(key)
     if (server === undefined) return false
     this.#servers.delete(key)
+    this.#policies.delete(key)
     server.close()
     return true
+  }
+
+  /** Puts another policy in force on a listener, for connections accepted from now on; `undefined` for the default. */
+  setListenerPolicy(key: string, policy: ListenerPolicy | undefined): void {
+    if (policy === undefined) this.#policies.delete(key)
+    else this.#policies.set(key, policy)
   }
 
   /** Puts another router in force for every connection whose ClientHello is not whole yet. Live ones go on. */
@@ -154,7 +166,13 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
   }
 
   #accept(key: string, socket: Socket): void {
-    const connection = new Connection(this.#host, ++this.#lastId, key, socket)
+    const connection = new Connection(
+      this.#host,
+      ++this.#lastId,
+      key,
+      socket,
+      this.#policies.get(key) ?? this.#host.listenerPolicy,
+    )
     this.#host.connections.add(connection)
     if (this.listenerCount("connection") > 0) this.emit("connection", connection)
     connection.start()
@@ -164,10 +182,12 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
 /** What the proxy's connections share. */
 class Host implements ConnectionHost {
   router: Router
-  readonly deadlines: Deadlines
+  readonly instance = randomBytes(6).toString("hex")
+  readonly gate: Gate
+  readonly listenerPolicy: ListenerPolicy
+  readonly connectionPolicy: ConnectionPolicy
   readonly refusal: RefusalMode
-  readonly maxHelloBytes: number
-  readonly dialAttempts: number
+  readonly describesHello: boolean
   readonly wheel = new TimerWheel()
   readonly balancer: Balancer
   readonly names: NameResolver
@@ -179,10 +199,11 @@ class Host implements ConnectionHost {
   constructor(events: EventEmitter<SpliceProxyEvents>, options: SpliceProxyOptions) {
     this.#events = events
     this.router = options.router
-    this.deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines }
+    this.gate = new Gate(options.limits)
+    this.listenerPolicy = defaultListenerPolicy(options)
+    this.connectionPolicy = defaultConnectionPolicy(options)
     this.refusal = options.refusal ?? "close"
-    this.maxHelloBytes = options.maxHelloBytes ?? 65_536
-    this.dialAttempts = options.dialAttempts ?? 3
+    this.describesHello = options.describeHello ?? false
     this.balancer = new Balancer(options.balance ?? "least-connections")
     this.names = options.names ?? new DnsCache()
   }
@@ -197,13 +218,25 @@ class Host implements ConnectionHost {
 
   connectionClosed(connection: Connection): void {
     this.connections.delete(connection)
-    if (this.#events.listenerCount("close") > 0) this.#events.emit("close", connection.record())
+    this.#publish(connection)
     if (this.connections.size === 0) this.#emptied?.()
   }
 
   connectionError(error: Error): void {
     if (this.#events.listenerCount("error") > 0) this.#events.emit("error", error)
-    else process.emitWarning(error)
+    else {
+      process.emitWarning(error)
+      // Metrics count errors without dealing with them.
+      ;(this.#events as EventEmitter).emit(errorMonitor, error)
+    }
+  }
+
+  #publish(connection: Connection): void {
+    const isListenedTo = this.#events.listenerCount("close") > 0
+    if (!isListenedTo && !closeChannel.hasSubscribers) return
+    const record = connection.record()
+    closeChannel.publish(record)
+    if (isListenedTo) this.#events.emit("close", record)
   }
 
   stopAll(): void {

@@ -1,4 +1,5 @@
 import type { ClientHello } from "../client-hello/hello.ts"
+import type { HelloSummary } from "./hello-summary.ts"
 import type { DialEndpoint } from "./router.ts"
 
 /**
@@ -21,6 +22,24 @@ export type ConnectionState =
 
 /** Why a connection was refused before any byte reached a backend. */
 export type RejectReason =
+  /** File descriptors are running out; connections in progress come first. */
+  | "no-descriptors"
+  /** The client's address is not allowed, or denied. */
+  | "denied"
+  /** The client opens connections faster than it may. */
+  | "rate-limited"
+  /** As many connections are live as may be. */
+  | "too-many-connections"
+  /** As many connections of this client are live as may be. */
+  | "too-many-of-client"
+  /** Connections that have no backend yet hold as many bytes as they may. */
+  | "hello-memory"
+  /** A PROXY protocol header is required, and the peer is nobody who may send one. */
+  | "untrusted-proxy"
+  /** A PROXY protocol header is required, and the connection does not begin with one. */
+  | "no-proxy-header"
+  /** The PROXY protocol header is malformed. */
+  | "invalid-proxy-header"
   /** The first bytes are not TLS. */
   | "not-tls"
   /** TLS, but not a ClientHello that every server would read as the same name. */
@@ -33,6 +52,8 @@ export type RejectReason =
   | "refused"
   /** The router threw. */
   | "router-error"
+  /** The target has as many connections, or as many being dialled, as it may. */
+  | "circuit-open"
   /** The target has no endpoint. */
   | "no-endpoints"
   /** The target's name has no address. */
@@ -71,12 +92,16 @@ export type EndedBy = "client" | "backend" | "proxy"
 export interface ConnectionInfo {
   /** Unique in this proxy, counting from 1. */
   readonly id: number
+  /** Unique among all proxies; what backends are told in a PROXY protocol header. */
+  readonly uniqueId: string
   /** Key given to `listen`. */
   readonly listener: string
-  /** Client's IP address; an IPv4-mapped one is written as IPv4. */
+  /** Client's IP address, as the socket or a trusted PROXY header tells it; an IPv4-mapped one is written as IPv4. */
   readonly clientAddress: string
   /** Client's TCP port. */
   readonly clientPort: number
+  /** The proxy whose header told the client's address; `undefined` when the client connected itself. */
+  readonly via: DialEndpoint | undefined
   /** When it was accepted: milliseconds since 1970. */
   readonly since: number
   /** Where it stands. */
@@ -85,6 +110,8 @@ export interface ConnectionInfo {
   readonly hello: ClientHello | undefined
   /** SNI, when there was one. */
   readonly serverName: string | undefined
+  /** What the router called the listener that the name belongs to, where a port has several. */
+  readonly matchedListener: string | undefined
   /** What the router called the route. */
   readonly route: string | undefined
   /** Id of the target. */
@@ -114,6 +141,8 @@ export interface ConnectionDurations {
 
 /** What became of one connection: emitted once for each, routed or refused. */
 export interface ConnectionRecord extends Omit<ConnectionSnapshot, "state"> {
+  /** What the ClientHello told, when there was a whole one and the proxy was asked to describe it. */
+  readonly offered: HelloSummary | undefined
   /** Endpoints tried. */
   readonly dialAttempts: number
   /** How it ended. */

@@ -1,4 +1,5 @@
 import type { ClientHello } from "../client-hello/hello.ts"
+import type { ConnectionPolicy } from "./policy.ts"
 
 /** One IP address and TCP port to dial. */
 export interface DialEndpoint {
@@ -29,8 +30,16 @@ export interface RouteRequest {
 
 /** What to do with a connection. `route` is carried into events and records, unread by the proxy. */
 export type RouteDecision =
-  | { readonly action: "forward"; readonly target: DialTarget; readonly route?: string }
-  | { readonly action: "refuse"; readonly reason: string; readonly route?: string }
+  | {
+      readonly action: "forward"
+      readonly target: DialTarget
+      readonly route?: string
+      /** What the router calls the listener that the name belongs to, where a port has several. */
+      readonly listener?: string
+      /** What holds for the connection from now on. Default: what the proxy's options say. */
+      readonly policy?: ConnectionPolicy
+    }
+  | { readonly action: "refuse"; readonly reason: string; readonly route?: string; readonly listener?: string }
 
 /** Decides where a connection goes. Called on the hot path: it must not block, and need not allocate. */
 export interface Router {

@@ -6,6 +6,10 @@ import type { ConnectionRecord } from "../../src/proxy/record.ts"
 
 const record: ConnectionRecord = {
   id: 7,
+  uniqueId: "0123456789ab-7",
+  via: undefined,
+  matchedListener: "Gateway/infra/public/https",
+  offered: { alpnProtocols: ["h2"], tlsVersion: "TLS 1.3", echOffered: false, ja4: "t13d" },
   listener: "*:443",
   clientAddress: "192.0.2.1",
   clientPort: 40000,

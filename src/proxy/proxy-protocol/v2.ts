@@ -82,7 +82,7 @@ function readTlvs(bytes: Uint8Array): ProxyTlv[] {
     const start = offset + 3
     const end = start > bytes.length ? start : start + uint16At(bytes, offset + 1)
     if (end > bytes.length) throw new ProxyProtocolError("PROXY_TRUNCATED_TLV", "a field runs past the header")
-    tlvs.push({ type: byteAt(bytes, offset), value: bytes.slice(start, end) })
+    tlvs.push({ type: byteAt(bytes, offset), value: new Uint8Array(bytes.subarray(start, end)) })
     offset = end
   }
   return tlvs
@@ -105,7 +105,8 @@ function verifyChecksum(bytes: Uint8Array, tlvs: readonly ProxyTlv[]): void {
   const sent = single(tlvs, ProxyTlvType.crc32c)
   if (sent === undefined) return
   if (sent.length !== 4) throw new ProxyProtocolError("PROXY_TLV_VALUE", "the CRC-32C field must have 4 bytes")
-  const copy = bytes.slice()
+  // Not slice(): of a Buffer it would be a view, and the zeros would land in the bytes received.
+  const copy = new Uint8Array(bytes)
   const offset = checksumOffset(bytes, tlvs)
   copy.fill(0, offset, offset + 4)
   if (crc32c(copy) !== ((uint16At(sent, 0) << 16) | uint16At(sent, 2)) >>> 0) {

@@ -183,7 +183,9 @@ describe("a header in pieces", () => {
         fc.array(fc.integer({ min: 1, max: 30 })),
         (bytes, after, sizes) => {
           const all = new Uint8Array([...bytes, ...after])
-          const whole = parseProxyHeader(all)
+          const before = Buffer.from(all)
+          const whole = parseProxyHeader(Buffer.from(all.buffer))
+          expect(before.equals(all)).toBe(true)
           const parser = new ProxyHeaderParser()
           let result: ProxyHeaderResult = { status: "incomplete" }
           let offset = 0

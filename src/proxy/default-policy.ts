@@ -1,0 +1,37 @@
+import { DEFAULT_HEALTH_POLICY } from "./health/endpoint-health.ts"
+import { DEFAULT_DEADLINES, type SpliceProxyOptions } from "./options.ts"
+import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
+
+/** What holds on a listener that is given no policy of its own. */
+export function defaultListenerPolicy({ deadlines, maxHelloBytes }: SpliceProxyOptions): ListenerPolicy {
+  return {
+    scopes: [],
+    proxyProtocol: undefined,
+    helloTimeout: deadlines?.hello ?? DEFAULT_DEADLINES.hello,
+    maxHelloBytes: maxHelloBytes ?? 65_536,
+  }
+}
+
+/** What holds for a connection whose router gives it no policy. */
+export function defaultConnectionPolicy(options: SpliceProxyOptions): ConnectionPolicy {
+  const deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines }
+  return {
+    scopes: [],
+    dialTimeout: deadlines.dial,
+    idleTimeout: deadlines.idle,
+    halfClosedTimeout: deadlines.halfClosed,
+    maxDuration: deadlines.max,
+    maxDurationJitter: 0,
+    bandwidth: Number.POSITIVE_INFINITY,
+    backend: {
+      proxyHeader: undefined,
+      balance: options.balance ?? "least-connections",
+      dialAttempts: options.dialAttempts ?? 3,
+      retryBackoff: 25,
+      retryBudget: 0.2,
+      circuit: { maxConnections: Number.POSITIVE_INFINITY, maxPending: Number.POSITIVE_INFINITY },
+      health: DEFAULT_HEALTH_POLICY,
+    },
+    drain: { onRemoval: "keep", onEndpointRemoval: "keep", window: 30_000 },
+  }
+}

@@ -1,0 +1,166 @@
+import type { ScopePolicy } from "../policy.ts"
+import type { RejectReason } from "../record.ts"
+import { ByteBudget } from "./byte-budget.ts"
+import { admits } from "./cidr.ts"
+import { clientKey } from "./client-key.ts"
+import { ClientRateLimiter } from "./client-rate-limiter.ts"
+import { ConnectionCounts } from "./connection-counts.ts"
+import { DescriptorHeadroom } from "./descriptors.ts"
+
+/** Limits of a proxy as a whole. */
+export interface ProxyLimits {
+  /** What is asked of every connection. */
+  readonly scope?: ScopePolicy | undefined
+  /** Bytes that connections without a backend may hold together, their ClientHellos above all. Default 64 MiB. */
+  readonly maxHelloMemory?: number | undefined
+  /** File descriptors kept free; new connections are shed when no others are left. Default 64, or an eighth of the process's limit if that is less. */
+  readonly descriptorReserve?: number | undefined
+}
+
+/** Why a connection is turned away. */
+export interface GateRefusal {
+  /** Why. */
+  readonly reason: RejectReason
+  /** Key of the scope whose policy it is, where it is one's. */
+  readonly detail: string | undefined
+}
+
+/** What one connection has taken, to be given back when it ends. */
+export class Pass {
+  /** Counts it is in. */
+  readonly keys: string[] = []
+  /** Bytes of the hello budget. */
+  helloBytes = 0
+  /** Whether it has been let in and no backend has been reached yet. */
+  isUndialed = false
+}
+
+interface Rate {
+  readonly limiter: ClientRateLimiter
+  readonly perSecond: number
+  readonly burst: number
+  usedAt: number
+}
+
+const DEFAULT_HELLO_MEMORY = 64 * 1024 * 1024
+/** Milliseconds for which the buckets of a scope that is not asked for are kept. */
+const FORGET_RATE_AFTER = 600_000
+/** Scopes with a rate beyond which forgotten ones are looked for. */
+const MANY_RATES = 256
+
+/** Lets connections in, or not: everything that is decided before, or besides, where a connection goes. */
+export class Gate {
+  readonly #scopes: readonly ScopePolicy[]
+  readonly #counts = new ConnectionCounts()
+  readonly #rates = new Map<string, Rate>()
+  readonly #descriptors: DescriptorHeadroom
+  readonly #helloMemory: ByteBudget
+  #undialed = 0
+
+  /**
+   * @param limits - of the proxy as a whole
+   * @param descriptors - tells what is left of file descriptors
+   */
+  constructor(limits: ProxyLimits = {}, descriptors?: DescriptorHeadroom) {
+    const { scope, descriptorReserve: reserve } = limits
+    this.#scopes = scope === undefined ? [] : [scope]
+    this.#helloMemory = new ByteBudget(limits.maxHelloMemory ?? DEFAULT_HELLO_MEMORY)
+    this.#descriptors = descriptors ?? new DescriptorHeadroom(reserve === undefined ? {} : { reserve })
+  }
+
+  /** Bytes held by connections without a backend. */
+  get helloMemory(): number {
+    return this.#helloMemory.used
+  }
+
+  /** Counts an accepted connection, before anything is known of it but its listener. */
+  enter(pass: Pass, scopes: readonly ScopePolicy[]): GateRefusal | undefined {
+    if (!this.#descriptors.take(this.#undialed)) return { reason: "no-descriptors", detail: undefined }
+    pass.isUndialed = true
+    this.#undialed++
+    return this.#count(pass, this.#scopes) ?? this.#count(pass, scopes)
+  }
+
+  /** Holds the listener's and the proxy's own rules about clients against the client, once its address is known. */
+  admitClient(pass: Pass, scopes: readonly ScopePolicy[], address: string): GateRefusal | undefined {
+    return this.#admit(pass, this.#scopes, address) ?? this.#admit(pass, scopes, address)
+  }
+
+  /** Holds all rules of further scopes against a connection that has been routed. */
+  admitRouted(pass: Pass, scopes: readonly ScopePolicy[], address: string): GateRefusal | undefined {
+    return this.#admit(pass, scopes, address) ?? this.#count(pass, scopes)
+  }
+
+  /** Holds bytes for a connection without a backend; false when there are too many. */
+  holdHello(pass: Pass, bytes: number): boolean {
+    if (!this.#helloMemory.take(bytes)) return false
+    pass.helloBytes += bytes
+    return true
+  }
+
+  /** The connection has a backend, or will not have one: its bytes are let go. */
+  settled(pass: Pass): void {
+    this.#helloMemory.give(pass.helloBytes)
+    pass.helloBytes = 0
+    if (pass.isUndialed) this.#undialed--
+    pass.isUndialed = false
+  }
+
+  /** The connection is over. */
+  leave(pass: Pass): void {
+    this.settled(pass)
+    for (const key of pass.keys) this.#counts.release(key)
+    pass.keys.length = 0
+  }
+
+  #count(pass: Pass, scopes: readonly ScopePolicy[]): GateRefusal | undefined {
+    for (const { key, maxConnections } of scopes) {
+      if (maxConnections === Number.POSITIVE_INFINITY) continue
+      if (!this.#counts.acquire(key, maxConnections)) return { reason: "too-many-connections", detail: key }
+      pass.keys.push(key)
+    }
+    return undefined
+  }
+
+  #admit(pass: Pass, scopes: readonly ScopePolicy[], address: string): GateRefusal | undefined {
+    for (const { key, access } of scopes) {
+      if (access !== undefined && !admits(access, address)) return { reason: "denied", detail: key }
+    }
+    for (const scope of scopes) {
+      const refusal = this.#admitToScope(pass, scope, address)
+      if (refusal !== undefined) return refusal
+    }
+    return undefined
+  }
+
+  #admitToScope(pass: Pass, scope: ScopePolicy, address: string): GateRefusal | undefined {
+    const { key, rate, maxConnectionsPerClient } = scope
+    if (rate !== undefined && !this.#rate(key, rate).take(clientKey(address))) {
+      return { reason: "rate-limited", detail: key }
+    }
+    if (maxConnectionsPerClient === Number.POSITIVE_INFINITY) return undefined
+    const ofClient = `${key} ${clientKey(address)}`
+    if (!this.#counts.acquire(ofClient, maxConnectionsPerClient)) {
+      return { reason: "too-many-of-client", detail: key }
+    }
+    pass.keys.push(ofClient)
+    return undefined
+  }
+
+  /** Buckets are kept by the scope's key: a new configuration with the same rate lets nobody off. */
+  #rate(key: string, { perSecond, burst }: NonNullable<ScopePolicy["rate"]>): ClientRateLimiter {
+    const now = performance.now()
+    let rate = this.#rates.get(key)
+    if (rate === undefined || rate.perSecond !== perSecond || rate.burst !== burst) {
+      if (this.#rates.size >= MANY_RATES) this.#forgetRates(now)
+      rate = { limiter: new ClientRateLimiter({ perSecond, burst }), perSecond, burst, usedAt: now }
+      this.#rates.set(key, rate)
+    }
+    rate.usedAt = now
+    return rate.limiter
+  }
+
+  #forgetRates(now: number): void {
+    for (const [key, { usedAt }] of this.#rates) if (now - usedAt > FORGET_RATE_AFTER) this.#rates.delete(key)
+  }
+}
