@@ -1,5 +1,5 @@
 import { DEFAULT_HEALTH_POLICY } from "./health/endpoint-health.ts"
-import { DEFAULT_DEADLINES, type SpliceProxyOptions } from "./options.ts"
+import { type SpliceProxyOptions, withDefaultDeadlines } from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
 
 /** What holds on a listener that is given no policy of its own. */
@@ -7,14 +7,14 @@ export function defaultListenerPolicy({ deadlines, maxHelloBytes }: SpliceProxyO
   return {
     scopes: [],
     proxyProtocol: undefined,
-    helloTimeout: deadlines?.hello ?? DEFAULT_DEADLINES.hello,
+    helloTimeout: withDefaultDeadlines(deadlines).hello,
     maxHelloBytes: maxHelloBytes ?? 65_536,
   }
 }
 
 /** What holds for a connection whose router gives it no policy. */
 export function defaultConnectionPolicy(options: SpliceProxyOptions): ConnectionPolicy {
-  const deadlines = { ...DEFAULT_DEADLINES, ...options.deadlines }
+  const deadlines = withDefaultDeadlines(options.deadlines)
   return {
     scopes: [],
     dialTimeout: deadlines.dial,

@@ -1,4 +1,5 @@
 import type { BalancePolicy } from "./balance/policy.ts"
+import { ProxyError } from "./errors.ts"
 import type { ProxyLimits } from "./limits/gate.ts"
 import type { NameResolver } from "./names.ts"
 import type { ListenerPolicy } from "./policy.ts"
@@ -25,6 +26,28 @@ export const DEFAULT_DEADLINES: Deadlines = {
   idle: 3_600_000,
   halfClosed: 120_000,
   max: Number.POSITIVE_INFINITY,
+}
+
+/**
+ * Fills in defaults.
+ *
+ * @param given - time limits; those left out keep their defaults
+ * @throws {@link ProxyError} when one is not a number of milliseconds
+ */
+export function withDefaultDeadlines(given: Partial<Deadlines> = {}): Deadlines {
+  const deadlines: { -readonly [Name in keyof Deadlines]: number } = { ...DEFAULT_DEADLINES }
+  for (const name of Object.keys(DEFAULT_DEADLINES) as (keyof Deadlines)[]) {
+    const limit = given[name]
+    if (limit === undefined) continue
+    if (typeof limit !== "number" || !(limit >= 0)) {
+      throw new ProxyError(
+        "ERR_TLSROUTE_PROXY_USAGE",
+        `deadlines.${name} must be milliseconds, 0 or more, or Infinity, not ${limit}`,
+      )
+    }
+    deadlines[name] = limit
+  }
+  return deadlines
 }
 
 /**

@@ -17,6 +17,8 @@ import type { RouteDecision, Router } from "./router.ts"
 import { defaultSlabs } from "./slabs.ts"
 
 const DEFAULT_DRAIN = 30_000
+/** Timers take 31 bits; a longer delay would fire at once. */
+const LONGEST_TIMER = 2_147_483_647
 
 /** Name of the `node:diagnostics_channel` on which every proxy of the process publishes each {@link ConnectionRecord}. */
 export const CLOSE_CHANNEL = "tlsroute:connection:close"
@@ -149,7 +151,7 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
     for (const key of [...this.#servers.keys()]) this.unlisten(key)
     const timeout = options.drainTimeout ?? DEFAULT_DRAIN
     const end = () => this.#host.stopAll()
-    const timer = timeout === Number.POSITIVE_INFINITY ? undefined : setTimeout(end, timeout)
+    const timer = timeout > LONGEST_TIMER ? undefined : setTimeout(end, timeout)
     this.#closing ??= this.#host.whenEmpty().then(() => this.#host.names.close?.())
     return this.#closing.finally(() => clearTimeout(timer))
   }

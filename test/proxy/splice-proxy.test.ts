@@ -5,6 +5,7 @@ import { createServer as createHttpsServer, request } from "node:https"
 import { connect as connectTls, createServer as createTlsServer } from "node:tls"
 import { promisify } from "node:util"
 import { expect, test } from "vitest"
+import { SpliceProxy } from "../../src/proxy/proxy.ts"
 import type { DialEndpoint, Router } from "../../src/proxy/router.ts"
 import { certificateAuthority } from "../support/certificate.ts"
 import {
@@ -291,3 +292,9 @@ function intoRecords(hello: Buffer): Buffer[] {
   }
   return records
 }
+
+test.each([Number.NaN, -1, "10s"])("a deadline of %s is refused", (limit) => {
+  expect(() => new SpliceProxy({ router: routerTo(), deadlines: { hello: limit as number } })).toThrow(
+    expect.objectContaining({ code: "ERR_TLSROUTE_PROXY_USAGE", message: expect.stringContaining("deadlines.hello") }),
+  )
+})
