@@ -1,25 +1,70 @@
 import { comparePrecedence } from "./admission.ts"
-import type { ListenerAttachment } from "./attachment.ts"
+import type { AttachedHostname, ListenerAttachment } from "./attachment.ts"
 import { hostnameSpecificity } from "./hostname.ts"
 import { HostnameMap } from "./hostname-map.ts"
 import type { ListenerState } from "./listeners.ts"
 import type { RouteState } from "./route-state.ts"
-import type { RouteMatch } from "./route-table.ts"
+import type { RouteMatch, TableListener, TableRoute } from "./route-table.ts"
 
-/** A route that asks for a hostname on a listener. */
-export interface Candidate {
-  readonly match: RouteMatch
-  readonly state: RouteState
-  readonly routeHostname: string
+/**
+ * A route that asks for a hostname on a listener. It is itself the match that lookups return, and in large
+ * tables the only object a lookup touches, so it carries the rest where nobody sees it.
+ */
+export class Candidate implements RouteMatch {
+  readonly matched = true
+  readonly listener: TableListener
+  readonly route: TableRoute
+  readonly hostname: string
+  readonly #state: RouteState
+  readonly #routeHostname: string
+  readonly #rivals: readonly Candidate[]
+
+  constructor(
+    listener: TableListener,
+    state: RouteState,
+    { hostname, routeHostname }: AttachedHostname,
+    rivals: readonly Candidate[] = NO_RIVALS,
+  ) {
+    this.listener = listener
+    this.route = state.table
+    this.hostname = hostname
+    this.#state = state
+    this.#routeHostname = routeHostname
+    this.#rivals = rivals
+  }
+
+  /** The route that asks. */
+  get state(): RouteState {
+    return this.#state
+  }
+
+  /** The route's own hostname that the listener's was intersected with. */
+  get routeHostname(): string {
+    return this.#routeHostname
+  }
+
+  /** Routes that lost the hostname to this one, best first. */
+  get rivals(): readonly Candidate[] {
+    return this.#rivals
+  }
+
+  /** This candidate as the winner of others. */
+  over(rivals: readonly Candidate[]): Candidate {
+    return rivals.length === 0 && this.#rivals.length === 0
+      ? this
+      : new Candidate(
+          this.listener,
+          this.#state,
+          { hostname: this.hostname, routeHostname: this.#routeHostname },
+          rivals,
+        )
+  }
 }
 
-/** The winner of a hostname, with the routes that lost it, best first. */
-export interface Contest extends Candidate {
-  readonly rivals: readonly Candidate[]
-}
+const NO_RIVALS: readonly Candidate[] = []
 
 /** Who takes which hostname on one listener. */
-export type Contests = HostnameMap<Contest>
+export type Contests = HostnameMap<Candidate>
 
 /**
  * Which of two routes takes a hostname that both intersect to: the more specific own hostname, then the
@@ -62,8 +107,6 @@ export function updateContests(
   return served.map((_, place) => drafts.get(place)?.finish() ?? before[place] ?? new HostnameMap())
 }
 
-const NO_RIVALS: readonly Candidate[] = []
-
 /** Contests of one listener while they change. Hostnames are ranked once, when all changes are in. */
 class Draft {
   readonly #contests: Contests
@@ -76,11 +119,10 @@ class Draft {
 
   add(state: RouteState | undefined, attached: ListenerAttachment): void {
     if (state === undefined) return
-    for (const { hostname, routeHostname } of attached.hostnames) {
-      const match: RouteMatch = { matched: true, listener: attached.state.listener, route: state.table, hostname }
-      const candidate = { match, state, routeHostname }
-      const added = this.#added.get(hostname)
-      if (added === undefined) this.#added.set(hostname, [candidate])
+    for (const attachedHostname of attached.hostnames) {
+      const candidate = new Candidate(attached.state.listener, state, attachedHostname)
+      const added = this.#added.get(candidate.hostname)
+      if (added === undefined) this.#added.set(candidate.hostname, [candidate])
       else added.push(candidate)
     }
   }
@@ -103,20 +145,12 @@ class Draft {
   }
 
   #settle(hostname: string, removed: ReadonlySet<RouteState> | undefined, added: readonly Candidate[]): void {
-    const contest = this.#contests.get(hostname)
-    const before: readonly Candidate[] = contest === undefined ? [] : [contest, ...contest.rivals]
+    const winner = this.#contests.get(hostname)
+    const before = winner === undefined ? [] : [winner, ...winner.rivals]
     const kept = removed === undefined ? before : before.filter((candidate) => !removed.has(candidate.state))
-    const [winner, ...rivals] = [...kept, ...added].sort(compareCandidates)
-    if (winner === undefined) this.#contests.delete(hostname)
-    else {
-      const { match, state, routeHostname } = winner
-      // The old winner may be a rival now: drop the rivals it carried.
-      const plain = rivals.map((rival) => ({
-        match: rival.match,
-        state: rival.state,
-        routeHostname: rival.routeHostname,
-      }))
-      this.#contests.set(hostname, { match, state, routeHostname, rivals: plain.length === 0 ? NO_RIVALS : plain })
-    }
+    const [first, ...others] = [...kept, ...added].sort(compareCandidates)
+    if (first === undefined) this.#contests.delete(hostname)
+    // The old winner may be a rival now: it lets go of the rivals it carried.
+    else this.#contests.set(hostname, first.over(others.map((rival) => rival.over(NO_RIVALS))))
   }
 }

@@ -11,7 +11,7 @@ export interface ServedListener {
 }
 
 /** Routes of one listener by intersected hostname. */
-export type ListenerRoutes = HostnameMap<{ readonly match: RouteMatch }>
+export type ListenerRoutes = HostnameMap<RouteMatch>
 
 /** A listener as the sockets know it: its place in the list of served listeners. */
 export interface ListenerNode {
@@ -94,7 +94,7 @@ export function matchRoute(
   const node = listeners.lookup(serverName)
   if (node === undefined) return serverName === undefined ? NO_SERVER_NAME : NO_MATCHING_LISTENER
   const found = routes[node.index]?.lookup(serverName)
-  if (found !== undefined) return found.match
+  if (found !== undefined) return found
   return serverName === undefined ? node.noServerName : node.noRoute
 }
 

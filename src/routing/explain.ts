@@ -1,4 +1,4 @@
-import type { Contest } from "./candidates.ts"
+import type { Candidate } from "./candidates.ts"
 import { matchRoute, type SocketListeners } from "./dispatch.ts"
 import { ANY_HOSTNAME, hostnameMatches, hostnameSpecificity, intersectHostnames } from "./hostname.ts"
 import type { ListenerState } from "./listeners.ts"
@@ -84,7 +84,7 @@ const RANK = { won: 0, lost: 1, "no-match": 2, "not-attached": 3 } as const
 function explainAttached(
   route: RouteState,
   state: ListenerState,
-  contest: Contest | undefined,
+  contest: Candidate | undefined,
   result: RouteMatch | NoMatch,
   serverName: string | undefined,
 ): readonly ExplainedRoute[] {
@@ -100,24 +100,24 @@ function explainAttached(
       return { ...entry, outcome: "no-match", reason: `${hostname} does not match ${named(serverName)}` }
     }
     if (!result.matched || contest === undefined) return { ...entry, outcome: "no-match", reason: "nothing matches" }
-    if (contest.state === route && contest.routeHostname === routeHostname && contest.match.hostname === hostname) {
+    if (contest.state === route && contest.routeHostname === routeHostname && contest.hostname === hostname) {
       return { ...entry, outcome: "won", reason: whyWon(contest) }
     }
     return { ...entry, outcome: "lost", reason: whyLost(route, routeHostname, hostname, contest) }
   })
 }
 
-function whyWon(contest: Contest): string {
-  const { hostname } = contest.match
+function whyWon(contest: Candidate): string {
+  const { hostname } = contest
   const [rival] = contest.rivals
   if (rival === undefined) return `${hostname} is the most specific that matches`
   const other = rival.state.route.key
   return `${hostname} is the most specific that matches, and ${contest.state.route.key} comes before ${other}`
 }
 
-function whyLost(route: RouteState, routeHostname: string, hostname: string, winner: Contest): string {
+function whyLost(route: RouteState, routeHostname: string, hostname: string, winner: Candidate): string {
   const by = winner.state.route.key
-  if (hostname !== winner.match.hostname) return `${winner.match.hostname} of ${by} is more specific than ${hostname}`
+  if (hostname !== winner.hostname) return `${winner.hostname} of ${by} is more specific than ${hostname}`
   if (routeHostname !== winner.routeHostname) {
     return `on equal ${hostname}, ${by} has the more specific own hostname ${winner.routeHostname}`
   }

@@ -1,29 +1,24 @@
 import { ANY_HOSTNAME, isWildcard } from "./hostname.ts"
+import { EMPTY_HASH, extendHash, finishHash, NameTable } from "./name-table.ts"
 
 /**
  * Values by hostname, looked up by name in a time that does not grow with their number: one probe for the
- * exact name, one for each suffix length that some wildcard has, longest first.
+ * exact name, then one for each suffix length that some wildcard has, longest first. A lookup allocates nothing.
  */
 export class HostnameMap<V> {
-  readonly #exact: Map<string, V>
+  readonly #exact: NameTable<V>
   /** By suffix without `*`, for example `.example.com`. */
-  readonly #wildcard: Map<string, V>
+  readonly #wildcard: NameTable<V>
   /** How many wildcards have a suffix of that many labels; the index is the number of labels. */
   readonly #depths: number[]
   #any: V | undefined
 
   /** Empty, or a copy of `source` that changes apart from it. */
   constructor(source?: HostnameMap<V>) {
-    if (source === undefined) {
-      this.#exact = new Map()
-      this.#wildcard = new Map()
-      this.#depths = []
-      return
-    }
-    this.#exact = new Map(source.#exact)
-    this.#wildcard = new Map(source.#wildcard)
-    this.#depths = source.#depths.slice()
-    this.#any = source.#any
+    this.#exact = new NameTable(source === undefined ? undefined : source.#exact)
+    this.#wildcard = new NameTable(source === undefined ? undefined : source.#wildcard)
+    this.#depths = source === undefined ? [] : source.#depths.slice()
+    this.#any = source === undefined ? undefined : source.#any
   }
 
   /** Number of hostnames. */
@@ -48,8 +43,9 @@ export class HostnameMap<V> {
       return
     }
     const suffix = hostname.slice(1)
-    if (!this.#wildcard.has(suffix)) this.#count(suffix, 1)
+    const before = this.#wildcard.size
     this.#wildcard.set(suffix, value)
+    if (this.#wildcard.size > before) this.#count(suffix, 1)
   }
 
   /** Removes a hostname. */
@@ -69,10 +65,26 @@ export class HostnameMap<V> {
   /** Value of the most specific hostname that matches `name`; of `*` when there is no name. */
   lookup(name: string | undefined): V | undefined {
     if (name === undefined) return this.#any
-    const exact = this.#exact.get(name)
+    const deepest = this.#depths.length - 1
+    if (this.#exact.size === 0 && deepest < 0) return this.#any
+    if (name.length > MAX_NAME) return this.#any
+    // One pass from the right hashes the name and, on its way, every suffix that starts at a dot.
+    let state = EMPTY_HASH
+    let depth = 0
+    for (let at = name.length - 1; at >= 0; at--) {
+      const character = name.charCodeAt(at)
+      state = extendHash(state, character)
+      if (character === DOT && depth < deepest && at > 0) {
+        depth++
+        dots[depth] = at
+        hashes[depth] = finishHash(state)
+      }
+    }
+    const exact = this.#exact.find(name, 0, finishHash(state))
     if (exact !== undefined) return exact
-    if (this.#wildcard.size > 0) {
-      const wildcard = this.#lookupWildcard(name)
+    for (; depth > 0; depth--) {
+      if (this.#depths[depth] === 0) continue
+      const wildcard = this.#wildcard.find(name, dots[depth] as number, hashes[depth] as number)
       if (wildcard !== undefined) return wildcard
     }
     return this.#any
@@ -81,29 +93,23 @@ export class HostnameMap<V> {
   /** Every hostname with its value; the order is not defined. */
   *entries(): IterableIterator<readonly [string, V]> {
     if (this.#any !== undefined) yield [ANY_HOSTNAME, this.#any]
-    yield* this.#exact
-    for (const [suffix, value] of this.#wildcard) yield [`*${suffix}`, value]
-  }
-
-  #lookupWildcard(name: string): V | undefined {
-    const deepest = this.#depths.length - 1
-    // Walk the dots from the right to find where each suffix starts, no deeper than any wildcard is.
-    let best: V | undefined
-    let depth = 0
-    for (let dot = name.lastIndexOf("."); dot > 0 && depth < deepest; dot = name.lastIndexOf(".", dot - 1)) {
-      depth++
-      if (this.#depths[depth] === 0) continue
-      const value = this.#wildcard.get(name.slice(dot))
-      if (value !== undefined) best = value
-    }
-    return best
+    yield* this.#exact.entries()
+    for (const [suffix, value] of this.#wildcard.entries()) yield [`*${suffix}`, value]
   }
 
   #count(suffix: string, by: 1 | -1): void {
     let depth = 0
-    for (let at = 0; at < suffix.length; at++) if (suffix.charCodeAt(at) === 0x2e) depth++
+    for (let at = 0; at < suffix.length; at++) if (suffix.charCodeAt(at) === DOT) depth++
     while (this.#depths.length <= depth) this.#depths.push(0)
     this.#depths[depth] = (this.#depths[depth] ?? 0) + by
     while (this.#depths.length > 0 && this.#depths[this.#depths.length - 1] === 0) this.#depths.pop()
   }
 }
+
+const DOT = 0x2e
+/** No hostname is longer than a wildcard's suffix with the longest name before it. */
+const MAX_NAME = 512
+
+/** Where the suffixes of the name in hand start, and their hashes; a lookup never yields, so one of each serves all. */
+const dots = new Int32Array(MAX_NAME + 1)
+const hashes = new Int32Array(MAX_NAME + 1)

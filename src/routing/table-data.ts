@@ -33,7 +33,7 @@ export function tableData(snapshot: Snapshot): RouteTableData {
   const listeners = snapshot.listening.served.map(({ listener, addresses }, place) => {
     const hostnames: string[] = []
     const winners: number[] = []
-    for (const [hostname, { match }] of snapshot.contests[place]?.entries() ?? []) {
+    for (const [hostname, match] of snapshot.contests[place]?.entries() ?? []) {
       hostnames.push(hostname)
       winners.push(placeOf(match.route))
     }
@@ -59,7 +59,7 @@ class DataTable implements RouteMatcher {
       const routes: ListenerRoutes = new HostnameMap()
       for (const [at, hostname] of hostnames.entries()) {
         const route = data.routes[winners[at] ?? -1]
-        if (route !== undefined) routes.set(hostname, { match: { matched: true, listener, route, hostname } })
+        if (route !== undefined) routes.set(hostname, { matched: true, listener, route, hostname })
       }
       return routes
     })
