@@ -1,4 +1,4 @@
-import { field, integerOf, isAbsent, objectOf, stringMapOf, stringOf } from "./json.ts"
+import { field, integerOf, isAbsent, objectOf, stringOf } from "./json.ts"
 import type { ObjectRef, ResourceProblem } from "./resources.ts"
 
 /** API group of the Gateway API kinds. */
@@ -14,7 +14,6 @@ export interface Admitted<T> {
   /** Milliseconds since the epoch; minus infinity when not told. */
   readonly created: number
   readonly generation: number
-  readonly labels: ReadonlyMap<string, string>
   readonly problems: readonly ResourceProblem[]
 }
 
@@ -58,7 +57,6 @@ export interface Header {
   readonly key: string
   readonly created: number
   readonly generation: number
-  readonly labels: ReadonlyMap<string, string>
   readonly version: string | undefined
   readonly findings: Findings
 }
@@ -100,7 +98,6 @@ export function readHeader(
     key: info.namespaced ? `${ref.namespace}/${ref.name}` : ref.name,
     created: readCreated(metadata, findings),
     generation: integerOf(field(metadata, "generation"), 0, Number.MAX_SAFE_INTEGER) ?? 0,
-    labels: stringMapOf(field(metadata, "labels")),
     version,
     findings,
   }

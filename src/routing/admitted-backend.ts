@@ -95,7 +95,7 @@ export function admitService(object: Service, defaultNamespace: string): Admissi
 export function admitEndpointSlice(object: EndpointSlice, defaultNamespace: string): Admission<AdmittedEndpointSlice> {
   const header = readHeader(object, ENDPOINT_SLICE, defaultNamespace)
   if ("problems" in header) return { admitted: undefined, problems: header.problems }
-  const service = header.labels.get(SERVICE_NAME_LABEL)
+  const service = stringOf(field(field(field(object, "metadata"), "labels"), SERVICE_NAME_LABEL))
   if (service === undefined) {
     header.findings.warn("Required", "metadata.labels", `without the label ${SERVICE_NAME_LABEL} no Service uses it`)
   }

@@ -9,7 +9,7 @@ import {
 } from "./admission.ts"
 import { isHostname } from "./hostname.ts"
 import { canonicalIp } from "./ip-address.ts"
-import { arrayOf, field, integerOf, isAbsent, objectOf, stringOf } from "./json.ts"
+import { arrayOf, field, integerOf, isAbsent, objectOf, stringMapOf, stringOf } from "./json.ts"
 import { type CompiledSelector, compileSelector } from "./label-selector.ts"
 import type { Gateway, GatewayClass, ListenerSet, Namespace, RouteGroupKind } from "./resources.ts"
 
@@ -50,6 +50,10 @@ export interface AdmittedListener {
   readonly fault: Fault | undefined
 }
 
+export interface AdmittedNamespace extends Admitted<Namespace> {
+  readonly labels: ReadonlyMap<string, string>
+}
+
 export interface AdmittedGatewayClass extends Admitted<GatewayClass> {
   readonly controllerName: string | undefined
   readonly hasParameters: boolean
@@ -85,10 +89,10 @@ export function admitGatewayClass(object: GatewayClass, defaultNamespace: string
 }
 
 /** Reads a Namespace. */
-export function admitNamespace(object: Namespace, defaultNamespace: string): Admission<Admitted<Namespace>> {
+export function admitNamespace(object: Namespace, defaultNamespace: string): Admission<AdmittedNamespace> {
   const header = readHeader(object, NAMESPACE, defaultNamespace)
   if ("problems" in header) return { admitted: undefined, problems: header.problems }
-  return { admitted: common(object, header) }
+  return { admitted: { ...common(object, header), labels: stringMapOf(field(field(object, "metadata"), "labels")) } }
 }
 
 /** Reads a Gateway. Listeners that cannot be used stay in the list, with their fault. */
@@ -143,7 +147,6 @@ export function common<T>(object: T, header: Header): Admitted<T> {
     key: header.key,
     created: header.created,
     generation: header.generation,
-    labels: header.labels,
     problems: header.findings.problems,
   }
 }

@@ -19,7 +19,8 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
   readonly #kind: ValidatedKind | undefined
   readonly #defaultNamespace: string
   readonly #problems = new WeakMap<object, readonly ResourceProblem[]>()
-  readonly #admissions = new WeakMap<object, Admission<A>>()
+  /** Of the objects of this snapshot. */
+  #admissions = new Map<T, Admission<A>>()
   readonly #byKey = new Map<string, A>()
   #objects: readonly T[] = []
   #clashes = false
@@ -83,12 +84,16 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
       if (admitted !== undefined) changes.set(admitted.key, { key: admitted.key, before: admitted, after: undefined })
     }
     for (const object of added) {
-      const { admitted } = this.#admission(object)
+      const admission = this.#admission(object)
+      this.#admissions.set(object, admission)
+      const { admitted } = admission
       if (admitted === undefined) continue
       const change = changes.get(admitted.key)
       if (change === undefined ? this.#byKey.has(admitted.key) : change.after !== undefined) return undefined
       changes.set(admitted.key, { key: admitted.key, before: change?.before, after: admitted })
     }
+    // Had an object been in both lists, it would have clashed with itself above.
+    for (const object of removed) this.#admissions.delete(object)
     for (const { key, after } of changes.values()) {
       if (after === undefined) this.#byKey.delete(key)
       else this.#byKey.set(key, after)
@@ -101,12 +106,16 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
     const before = new Map(this.#byKey)
     this.#byKey.clear()
     this.#clashes = false
+    const admissions = new Map<T, Admission<A>>()
     for (const object of this.#objects) {
-      const { admitted } = this.#admission(object)
+      const admission = admissions.get(object) ?? this.#admission(object)
+      admissions.set(object, admission)
+      const { admitted } = admission
       if (admitted === undefined) continue
       if (this.#byKey.has(admitted.key)) this.#clashes = true
       else this.#byKey.set(admitted.key, admitted)
     }
+    this.#admissions = admissions
     const changes: ObjectChange<A>[] = []
     for (const key of new Set([...before.keys(), ...this.#byKey.keys()])) {
       const change = { key, before: before.get(key), after: this.#byKey.get(key) }
@@ -126,13 +135,7 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
   }
 
   #admission(object: T): Admission<A> {
-    if (!isObject(object)) return this.#admit(object, this.#defaultNamespace)
-    let admission = this.#admissions.get(object)
-    if (admission === undefined) {
-      admission = this.#admit(object, this.#defaultNamespace)
-      this.#admissions.set(object, admission)
-    }
-    return admission
+    return this.#admissions.get(object) ?? this.#admit(object, this.#defaultNamespace)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { AdmittedBackendRef } from "./admitted-route.ts"
 import type { BackendIndex } from "./backend-resolver.ts"
 import { type ResolvedTarget, resolveTarget, targetId } from "./backends.ts"
+import { Grouping } from "./grouping.ts"
 import type { ResolvedOptions } from "./options.ts"
 import type { ObjectRef } from "./resources.ts"
 import type { BackendTarget } from "./route-table.ts"
@@ -8,8 +9,6 @@ import type { BackendTarget } from "./route-table.ts"
 interface CachedTarget extends ResolvedTarget {
   readonly ref: ObjectRef
   readonly port: number | undefined
-  /** Keys of the routes that use it. */
-  readonly users: Set<string>
 }
 
 /** Resolved backends, each once however many routes share it, resolved again only when what was read for it changes. */
@@ -18,7 +17,9 @@ export class TargetCache {
   readonly #options: ResolvedOptions
   readonly #targets = new Map<string, CachedTarget>()
   /** Ids of targets by what was read for them. */
-  readonly #dependents = new Map<string, Set<string>>()
+  readonly #dependents = new Grouping<string>()
+  /** Keys of routes by the target they use. */
+  readonly #users = new Grouping<string>()
 
   constructor(index: BackendIndex, options: ResolvedOptions) {
     this.#index = index
@@ -26,55 +27,47 @@ export class TargetCache {
   }
 
   /** The target of a backendRef, on behalf of a route. */
-  use(ref: AdmittedBackendRef, routeKey: string): BackendTarget {
-    const id = targetId(ref.ref, ref.port)
-    const cached = this.#targets.get(id) ?? this.#resolve(id, ref.ref, ref.port, new Set())
-    cached.users.add(routeKey)
+  use({ ref, port }: AdmittedBackendRef, routeKey: string): BackendTarget {
+    const id = targetId(ref, port)
+    this.#users.add(id, routeKey)
+    const cached = this.#targets.get(id) ?? this.#resolve(id, ref, port)
     return cached.target
   }
 
   /** Forgets that a route uses a backendRef. */
-  release(ref: AdmittedBackendRef, routeKey: string): void {
-    const id = targetId(ref.ref, ref.port)
+  release({ ref, port }: AdmittedBackendRef, routeKey: string): void {
+    const id = targetId(ref, port)
+    this.#users.delete(id, routeKey)
     const cached = this.#targets.get(id)
-    if (cached === undefined) return
-    cached.users.delete(routeKey)
-    if (cached.users.size === 0) this.#forget(id, cached)
+    if (cached !== undefined && !this.#users.has(id)) this.#forget(id, cached)
   }
 
   /** Resolves again what depends on these keys, and returns the keys of routes whose targets came out different. */
   refresh(dependencies: Iterable<string>): Set<string> {
     const stale = new Set<string>()
-    for (const key of dependencies) for (const id of this.#dependents.get(key) ?? []) stale.add(id)
+    for (const key of dependencies) for (const id of this.#dependents.get(key)) stale.add(id)
     const affected = new Set<string>()
     for (const id of stale) {
       const before = this.#targets.get(id)
       if (before === undefined) continue
       this.#forget(id, before)
-      const after = this.#resolve(id, before.ref, before.port, before.users)
+      const after = this.#resolve(id, before.ref, before.port)
       if (JSON.stringify(after.target) === JSON.stringify(before.target)) continue
-      for (const user of before.users) affected.add(user)
+      for (const user of this.#users.get(id)) affected.add(user)
     }
     return affected
   }
 
-  #resolve(id: string, ref: ObjectRef, port: number | undefined, users: Set<string>): CachedTarget {
-    const cached = { ...resolveTarget(ref, port, this.#index, this.#options), ref, port, users }
+  #resolve(id: string, ref: ObjectRef, port: number | undefined): CachedTarget {
+    const { target, dependencies } = resolveTarget(ref, port, this.#index, this.#options)
+    const cached = { target, dependencies, ref, port }
     this.#targets.set(id, cached)
-    for (const key of cached.dependencies) {
-      const dependents = this.#dependents.get(key)
-      if (dependents === undefined) this.#dependents.set(key, new Set([id]))
-      else dependents.add(id)
-    }
+    for (const key of dependencies) this.#dependents.add(key, id)
     return cached
   }
 
   #forget(id: string, cached: CachedTarget): void {
     this.#targets.delete(id)
-    for (const key of cached.dependencies) {
-      const dependents = this.#dependents.get(key)
-      dependents?.delete(id)
-      if (dependents?.size === 0) this.#dependents.delete(key)
-    }
+    for (const key of cached.dependencies) this.#dependents.delete(key, id)
   }
 }

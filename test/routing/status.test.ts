@@ -1,0 +1,143 @@
+import { describe, expect, it } from "vitest"
+import { buildRouteTable, type GatewayResources, type RouteTable } from "../../src/routing/index.ts"
+import { gateway, listener, route, service } from "./world.ts"
+
+const now = "2026-01-01T00:00:00Z"
+const later = "2026-02-02T00:00:00Z"
+
+/** The world as it is after every status was written. */
+function written(world: GatewayResources, table: RouteTable, time: string): GatewayResources {
+  const { gateways, tlsRoutes } = table.statuses({ now: time })
+  return {
+    ...world,
+    gateways: gateways.map(({ object, status }) => ({ ...object, status })),
+    tlsRoutes: tlsRoutes.map(({ object, status }) => ({ ...object, status })),
+  }
+}
+
+describe("statuses once written", () => {
+  it("are not written again while nothing changes, and keep their transition times when they are", () => {
+    const world = {
+      gateways: [gateway("gateway")],
+      tlsRoutes: [route("a"), route("b")],
+      services: [service("backend")],
+    }
+    const first = written(world, buildRouteTable(world), now)
+    const again = buildRouteTable(first).statuses({ now: later })
+    for (const status of [...again.gateways, ...again.tlsRoutes]) expect(status.changed).toBe(false)
+
+    const third = buildRouteTable({ ...first, services: [] }).statuses({ now: later })
+    const [changed] = third.tlsRoutes
+    expect(changed).toMatchObject({
+      changed: true,
+      status: {
+        parents: [
+          {
+            conditions: [
+              { type: "Accepted", status: "True", lastTransitionTime: now },
+              { type: "ResolvedRefs", status: "False", reason: "BackendNotFound", lastTransitionTime: later },
+            ],
+          },
+        ],
+      },
+    })
+  })
+
+  it("carry the new generation on every condition after the spec changed (GatewayObservedGenerationBump)", () => {
+    const world = { gateways: [gateway("gateway")], tlsRoutes: [route("a")] }
+    const [object] = written(world, buildRouteTable(world), now).gateways!
+    const bumped = { ...object!, metadata: { ...object!.metadata, generation: 2 } }
+    const [status] = buildRouteTable({ ...world, gateways: [bumped] }).statuses({ now: later }).gateways
+    const conditions = [
+      ...status!.status.conditions!,
+      ...status!.status.listeners!.flatMap((entry) => entry.conditions),
+    ]
+    expect(conditions.length).toBeGreaterThan(4)
+    for (const condition of conditions)
+      expect(condition).toMatchObject({ observedGeneration: 2, lastTransitionTime: now })
+  })
+})
+
+describe("Programmed", () => {
+  const world = {
+    gateways: [
+      gateway("gateway", { addresses: [{ value: "10.0.0.1" }], listeners: [listener("a", 443), listener("b", 444)] }),
+    ],
+  }
+  const programmed = (
+    bound: ReadonlyMap<string, { bound: true } | { bound: false; message: string; code?: string }>,
+  ) => {
+    const { status } = buildRouteTable(world).statuses({ now, bound }).gateways[0]!
+    const of = (conditions: readonly { type: string; status: string; reason: string }[] | undefined) => {
+      const condition = conditions?.find(({ type }) => type === "Programmed")
+      return `${condition?.status} ${condition?.reason}`
+    }
+    return [of(status.conditions), ...status.listeners!.map((entry) => of(entry.conditions))]
+  }
+  const bound = { bound: true } as const
+  const busy = { bound: false, message: "port 444 is taken", code: "EADDRINUSE" } as const
+  const absent = { bound: false, message: "no such address", code: "EADDRNOTAVAIL" } as const
+
+  it.each([
+    [
+      "every port is bound",
+      { "10.0.0.1:443": bound, "10.0.0.1:444": bound },
+      ["True Programmed", "True Programmed", "True Programmed"],
+    ],
+    [
+      "one port is taken",
+      { "10.0.0.1:443": bound, "10.0.0.1:444": busy },
+      ["True Programmed", "True Programmed", "False Pending"],
+    ],
+    ["nothing is bound yet", {}, ["False Pending", "False Pending", "False Pending"]],
+    [
+      "the address is not there (GatewayStaticAddresses)",
+      { "10.0.0.1:443": absent, "10.0.0.1:444": absent },
+      ["False AddressNotUsable", "False Pending", "False Pending"],
+    ],
+  ])("tells the truth when %s", (_, reports, expected) => {
+    expect(programmed(new Map(Object.entries(reports)))).toEqual(expected)
+  })
+
+  it("is AddressNotAssigned when the host has no address to publish", () => {
+    const [status] = buildRouteTable(world).statuses({ now, addresses: [] }).gateways
+    expect(status!.status.conditions).toContainEqual(
+      expect.objectContaining({ type: "Programmed", reason: "AddressNotAssigned" }),
+    )
+  })
+})
+
+describe("a Gateway with an address that its host assigns", () => {
+  it("is bound there, apart from other Gateways on the same port", () => {
+    const table = buildRouteTable(
+      { gateways: [gateway("one"), gateway("two")], tlsRoutes: [route("a", { parentRefs: [{ name: "two" }] })] },
+      { gatewayAddresses: ({ name }) => [name === "one" ? "127.0.1.1" : "127.0.1.2"] },
+    )
+    expect(table.listeners.map(({ key }) => key)).toEqual(["127.0.1.1:443", "127.0.1.2:443"])
+    expect(table.match({ port: 443, address: "127.0.1.1", serverName: "a.example.com" }).matched).toBe(false)
+    expect(table.match({ port: 443, address: "::ffff:127.0.1.2", serverName: "a.example.com" }).matched).toBe(true)
+  })
+})
+
+describe("the API's limits", () => {
+  it("hold for entries of others too: 32 parents, 8 conditions", () => {
+    const theirs = Array.from({ length: 32 }, (_, at) => ({
+      parentRef: { name: `theirs-${at}` },
+      controllerName: "example.com/other",
+      conditions: [],
+    }))
+    const conditions = Array.from({ length: 8 }, (_, at) => ({
+      type: `example.com/T${at}`,
+      status: "True" as const,
+      reason: "R",
+      message: "",
+      lastTransitionTime: now,
+    }))
+    const { gateways, tlsRoutes } = buildRouteTable({
+      gateways: [{ ...gateway("gateway"), status: { conditions } }],
+      tlsRoutes: [{ ...route("a"), status: { parents: theirs } }],
+    }).statuses({ now: later })
+    expect(tlsRoutes).toMatchObject([{ changed: false }])
+    expect(gateways[0]!.status.conditions).toEqual(conditions)
+  })
+})
