@@ -38,8 +38,8 @@ const library = {
 }
 
 export default defineConfig({
-  // The command shares the library's chunks; its CommonJS twin is left out of the package by "files".
-  entry: { ...library, cli: "src/cli/main.ts" },
+  // The command and the workers share the library's chunks; their CommonJS twins are left out of the package by "files".
+  entry: { ...library, cli: "src/cli/main.ts", worker: "src/gateway/workers/worker.ts" },
   format: ["esm", "cjs"],
   dts: { entry: library },
   target: "node20",

@@ -23,8 +23,8 @@ export {
   createPassthroughGateway,
   type GatewayEvents,
   PassthroughGateway,
-  type PassthroughGatewayOptions,
 } from "./gateway/gateway.ts"
+export type { PassthroughGatewayOptions } from "./gateway/options.ts"
 export type { SpliceProxyOptions } from "./proxy/options.ts"
 export type { SpliceProxyEvents } from "./proxy/proxy.ts"
 export type { ConnectionInfo, ConnectionRecord, Rejection } from "./proxy/record.ts"

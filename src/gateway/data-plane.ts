@@ -3,7 +3,7 @@ import { DnsCache } from "../proxy/names.ts"
 import type { CloseOptions, SpliceProxyOptions } from "../proxy/options.ts"
 import { SpliceProxy, type SpliceProxyEvents } from "../proxy/proxy.ts"
 import type { ConnectionInfo } from "../proxy/record.ts"
-import type { RouteMatcher } from "../routing/route-table.ts"
+import type { RouteMatcher, RouteTable } from "../routing/route-table.ts"
 import type { ListenTarget } from "./bindings.ts"
 import { TableRouter } from "./table-router.ts"
 
@@ -19,7 +19,7 @@ export interface DataPlaneOptions extends Omit<SpliceProxyOptions, "router"> {
 /** What carries connections for a gateway: one proxy in this thread, or several in workers. */
 export interface DataPlane extends ListenTarget, EventEmitter<SpliceProxyEvents> {
   /** Puts a table in force for connections that are routed from now on. */
-  setTable(table: RouteMatcher): void
+  setTable(table: RouteTable): void
   /** Live connections. */
   readonly connections: Iterable<ConnectionInfo> & { readonly size: number }
   /** Stops accepting, lets live connections finish, and ends those that are left when the time is over. */

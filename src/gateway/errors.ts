@@ -4,6 +4,10 @@ export type GatewayErrorCode =
   | "ERR_TLSROUTE_BIND"
   /** The source threw; the last snapshot stays in force. */
   | "ERR_TLSROUTE_SOURCE"
+  /** An option cannot be used. */
+  | "ERR_TLSROUTE_OPTION"
+  /** A worker died; it is being replaced. */
+  | "ERR_TLSROUTE_WORKER"
   /** A method was called in a state that does not allow it. */
   | "ERR_TLSROUTE_STATE"
 

@@ -1,21 +1,16 @@
 import { EventEmitter, errorMonitor } from "node:events"
 import type { SpliceProxyEvents } from "../proxy/proxy.ts"
 import type { ConnectionInfo } from "../proxy/record.ts"
-import type { RouteTableOptions } from "../routing/options.ts"
 import type { GatewayResources, ResourceProblem } from "../routing/resources.ts"
 import type { Explanation, RouteQuery, RouteTable, Statuses, StatusOptions } from "../routing/route-table.ts"
 import { createRouteTableBuilder, type RouteTableBuilder } from "../routing/table-builder.ts"
 import type { GatewaySource } from "../sources/source.ts"
-import { type BindingState, Bindings, type LocalAddressOptions } from "./bindings.ts"
-import { type DataPlane, type DataPlaneOptions, LocalDataPlane } from "./data-plane.ts"
+import { type BindingState, Bindings } from "./bindings.ts"
+import { createDataPlane } from "./create-data-plane.ts"
+import type { DataPlane } from "./data-plane.ts"
 import { GatewayError } from "./errors.ts"
+import type { PassthroughGatewayOptions } from "./options.ts"
 import { followSource } from "./source-loop.ts"
-
-/** Options of {@link createPassthroughGateway}. Everything but `source` may be left out. */
-export interface PassthroughGatewayOptions extends RouteTableOptions, LocalAddressOptions, DataPlaneOptions {
-  /** Where configuration comes from: one snapshot, or a function that yields them. */
-  readonly source: GatewaySource
-}
 
 /** What a snapshot led to: the payload of the `config` event. */
 export interface ConfigApplied {
@@ -70,7 +65,7 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
     this.#source = options.source
     this.#builder = createRouteTableBuilder(options)
     this.#table = this.#builder.build({})
-    this.#plane = new LocalDataPlane(this.#table, options)
+    this.#plane = createDataPlane(this.#table, options)
     this.#bindings = new Bindings(this.#plane, options, () => this.#announce())
     for (const event of ["connection", "route", "reject", "close"] as const) this.#relay(event)
     this.#plane.on("error", (error) => this.#report(error))

@@ -1,28 +1,25 @@
 import { execFileSync } from "node:child_process"
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { buildPackage } from "../support/built-package.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
 const subpaths = Object.keys(manifest.exports).filter((path) => path !== "./package.json")
 
-// A build of its own: other tests may be using, or rebuilding, the one in dist.
 let out: string
 let files: readonly string[]
+let remove: () => void
 
 beforeAll(() => {
-  out = mkdtempSync(join(root, "node_modules", ".dist-test-"))
-  execFileSync(process.execPath, [join(root, "node_modules/tsup/dist/cli-default.js"), "--out-dir", out, "--no-dts"], {
-    cwd: root,
-    stdio: "pipe",
-  })
+  ;({ directory: out, remove } = buildPackage())
   files = readdirSync(out, { recursive: true, encoding: "utf8" }).filter((file) => /\.c?js$/.test(file))
 }, 120_000)
 
-afterAll(() => rmSync(out, { recursive: true, force: true }))
+afterAll(() => remove())
 
 function source(file: string): string {
   return readFileSync(join(out, file), "utf8")

@@ -1,4 +1,5 @@
-import type { PassthroughGateway, PassthroughGatewayOptions } from "../../src/gateway/gateway.ts"
+import type { PassthroughGateway } from "../../src/gateway/gateway.ts"
+import type { PassthroughGatewayOptions } from "../../src/gateway/options.ts"
 import { createPassthroughGateway } from "../../src/index.ts"
 
 /** Starts a gateway on ports of the system's choice; `port` is the first one's. */

@@ -1,0 +1,64 @@
+import { availableParallelism } from "node:os"
+import type { RouteTable } from "../routing/route-table.ts"
+import { type DataPlane, type DataPlaneOptions, LocalDataPlane } from "./data-plane.ts"
+import { GatewayError } from "./errors.ts"
+import type { PassthroughGatewayOptions } from "./options.ts"
+import { workerHost } from "./workers/host.ts"
+import { WorkerDataPlane } from "./workers/worker-data-plane.ts"
+
+/** Makes the data plane that the options ask for: in this thread, or in workers. */
+export function createDataPlane(table: RouteTable, options: PassthroughGatewayOptions): DataPlane {
+  const count = workerCount(options.workers)
+  const dataPlane = dataPlaneOptions(options)
+  if (count === 1) return new LocalDataPlane(table, dataPlane)
+  assertPlain(dataPlane)
+  return new WorkerDataPlane(workerHost(), count, table, dataPlane)
+}
+
+function workerCount(workers: PassthroughGatewayOptions["workers"] = 1): number {
+  if (workers === "auto") return availableParallelism()
+  if (Number.isInteger(workers) && workers >= 1 && workers <= 1024) return workers
+  throw new GatewayError(
+    "ERR_TLSROUTE_OPTION",
+    `workers must be "auto" or a whole number from 1 to 1024, not ${workers}`,
+  )
+}
+
+/** Leaves out what the gateway itself uses. */
+function dataPlaneOptions(options: PassthroughGatewayOptions): DataPlaneOptions {
+  const {
+    source: _source,
+    workers: _workers,
+    address: _address,
+    mapPort: _mapPort,
+    controllerName: _controllerName,
+    gatewayClassNames: _gatewayClassNames,
+    defaultNamespace: _defaultNamespace,
+    externalBackends: _externalBackends,
+    externalNameServices: _externalNameServices,
+    backendResolvers: _backendResolvers,
+    gatewayAddresses: _gatewayAddresses,
+    supportedFeatures: _supportedFeatures,
+    bundleVersion: _bundleVersion,
+    ...dataPlane
+  } = options
+  return dataPlane
+}
+
+function assertPlain(options: DataPlaneOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (name !== "names" && isCloneable(value)) continue
+    if (value === undefined) continue
+    const message = `the option "${name}" cannot be sent to workers; leave it out or set workers to 1`
+    throw new GatewayError("ERR_TLSROUTE_OPTION", message)
+  }
+}
+
+function isCloneable(value: unknown): boolean {
+  try {
+    structuredClone(value)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,16 @@
+import type { RouteTableOptions } from "../routing/options.ts"
+import type { GatewaySource } from "../sources/source.ts"
+import type { LocalAddressOptions } from "./bindings.ts"
+import type { DataPlaneOptions } from "./data-plane.ts"
+
+/** Options of a gateway. Everything but `source` may be left out. */
+export interface PassthroughGatewayOptions extends RouteTableOptions, LocalAddressOptions, DataPlaneOptions {
+  /** Where configuration comes from: one snapshot, or a function that yields them. */
+  readonly source: GatewaySource
+  /**
+   * Workers that carry the connections, for more than one core: a number, or `auto` for as many as there are
+   * cores. They are threads that share ports where Node.js and the system can (22.12 and later, on Linux),
+   * else processes of `node:cluster`. Options for the data plane must then be plain data. Default 1: this thread.
+   */
+  readonly workers?: number | "auto" | undefined
+}

@@ -1,0 +1,92 @@
+import cluster from "node:cluster"
+import { once } from "node:events"
+import { type AddressInfo, createServer } from "node:net"
+import { fileURLToPath } from "node:url"
+import { Worker } from "node:worker_threads"
+import type { FromWorker, ToWorker } from "./messages.ts"
+
+/** A running worker, seen from the main thread: a thread or a process. */
+export interface WorkerHandle {
+  /** Sends a message. */
+  post(message: ToWorker): void
+  /** Ends it at once. */
+  terminate(): void
+}
+
+/** What the main thread is told of a worker. */
+export interface WorkerListener {
+  /** A message came. */
+  message(message: FromWorker): void
+  /** It is gone, for whatever reason: once. */
+  exit(reason: string): void
+}
+
+/** Starts workers of one kind. */
+export interface WorkerHost {
+  /** Whether workers bind the same port side by side (`SO_REUSEPORT`), or share what the primary process binds. */
+  readonly reusePort: boolean
+  /** The port that workers are told to bind, where the caller left it to the system. */
+  choosePort(host: string | undefined): Promise<number>
+  /** Starts one. */
+  start(listener: WorkerListener): WorkerHandle
+}
+
+const WORKER = new URL("./worker.js", import.meta.url)
+
+/**
+ * Whether each thread can bind the same port and the kernel spreads connections over them: `reusePort` of
+ * `listen`, from Node.js 22.12 and 23.1, on Linux.
+ */
+export function hasReusePort(version = process.versions.node, platform: string = process.platform): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number)
+  return platform === "linux" && (major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12))
+}
+
+/**
+ * Threads where ports can be shared by the kernel, else processes of `node:cluster`.
+ *
+ * @param file - the built worker
+ */
+export function workerHost(file = WORKER): WorkerHost {
+  return hasReusePort() ? threads(file) : processes(file)
+}
+
+const threads = (file: URL): WorkerHost => ({
+  reusePort: true,
+  // The first thread asks the system, the others bind the same.
+  choosePort: async () => 0,
+  start(listener) {
+    const worker = new Worker(file)
+    let reason = "it exited"
+    worker.on("message", (message: FromWorker) => listener.message(message))
+    worker.on("error", (error) => {
+      reason = error.message
+    })
+    worker.on("exit", (code) => listener.exit(`${reason} (exit code ${code})`))
+    return { post: (message) => worker.postMessage(message), terminate: () => void worker.terminate() }
+  },
+})
+
+const processes = (file: URL): WorkerHost => ({
+  reusePort: false,
+  // node:cluster shares a port by its number, so 0 would be a port of its own in each process.
+  async choosePort(host) {
+    const server = createServer().listen(0, host)
+    await once(server, "listening")
+    const { port } = server.address() as AddressInfo
+    server.close()
+    await once(server, "close")
+    return port
+  },
+  start(listener) {
+    cluster.setupPrimary({ exec: fileURLToPath(file), serialization: "advanced" })
+    const worker = cluster.fork()
+    worker.on("message", (message: FromWorker) => listener.message(message))
+    worker.on("error", () => undefined)
+    worker.on("exit", (code, signal) => listener.exit(`it exited (${signal ?? `exit code ${code}`})`))
+    return {
+      post: (message) => void (worker.isConnected() && worker.send(message)),
+      terminate: () => worker.process.kill("SIGKILL"),
+    }
+  },
+})

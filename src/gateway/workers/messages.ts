@@ -1,0 +1,68 @@
+import type { AddressInfo } from "node:net"
+import type { SpliceProxyEvents } from "../../proxy/proxy.ts"
+import type { ConnectionRecord, ConnectionSnapshot, Rejection } from "../../proxy/record.ts"
+import type { RouteDecision } from "../../proxy/router.ts"
+import type { RouteTableData } from "../../routing/table-data.ts"
+import type { DataPlaneOptions } from "../data-plane.ts"
+
+/** Events that travel from workers, and only while somebody listens. */
+export type RelayedEvent = Exclude<keyof SpliceProxyEvents, "error">
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly options: DataPlaneOptions
+  readonly table: RouteTableData
+  readonly events: readonly RelayedEvent[]
+}
+
+/** What the main thread asks, each answered by a `done` or `failed` with the same id. */
+export type WorkerRequest =
+  | {
+      readonly type: "listen"
+      readonly key: string
+      readonly host: string | undefined
+      readonly port: number
+      readonly reusePort: boolean
+    }
+  | { readonly type: "unlisten"; readonly key: string }
+  | { readonly type: "close"; readonly drainTimeout: number | undefined }
+
+/** What the main thread sends. */
+export type ToWorker =
+  | { readonly type: "start"; readonly start: WorkerStart }
+  | { readonly type: "request"; readonly id: number; readonly request: WorkerRequest }
+  | { readonly type: "table"; readonly table: RouteTableData }
+  | { readonly type: "events"; readonly events: readonly RelayedEvent[] }
+
+/** An event as it travels: live views as plain copies. */
+export type EventMessage =
+  | { readonly event: "connection"; readonly connection: ConnectionSnapshot }
+  | {
+      readonly event: "route"
+      readonly connection: ConnectionSnapshot
+      readonly decision: RouteDecision & { readonly action: "forward" }
+    }
+  | { readonly event: "reject"; readonly connection: ConnectionSnapshot; readonly rejection: Rejection }
+  | { readonly event: "close"; readonly record: ConnectionRecord }
+
+/** An error as it travels. */
+export interface ErrorMessage {
+  readonly message: string
+  readonly code: string | undefined
+}
+
+/** What a worker sends. */
+export type FromWorker =
+  /** It has loaded and reads messages from here on: a process loses those that come before. */
+  | { readonly type: "loaded" }
+  | { readonly type: "done"; readonly id: number; readonly address: AddressInfo | undefined }
+  | { readonly type: "failed"; readonly id: number; readonly error: ErrorMessage }
+  | { readonly type: "happened"; readonly events: readonly EventMessage[] }
+  | { readonly type: "error"; readonly error: ErrorMessage }
+  | {
+      readonly type: "report"
+      /** Those that are new, or changed since the last report. */
+      readonly changed: readonly ConnectionSnapshot[]
+      /** Ids of those reported before that have gone. */
+      readonly gone: readonly number[]
+    }

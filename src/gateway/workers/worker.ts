@@ -1,0 +1,117 @@
+import cluster from "node:cluster"
+import { parentPort } from "node:worker_threads"
+import type { ConnectionInfo } from "../../proxy/record.ts"
+import { routeTableFromData } from "../../routing/table-data.ts"
+import { LocalDataPlane } from "../data-plane.ts"
+import type { ErrorMessage, EventMessage, FromWorker, RelayedEvent, ToWorker, WorkerRequest } from "./messages.ts"
+
+const REPORT_MS = 250
+const LOADED: FromWorker = { type: "loaded" }
+
+/** The worker's side: one data plane of its own, told what to do by the main thread. */
+class Worker {
+  readonly #post: (message: FromWorker) => void
+  #plane: LocalDataPlane | undefined
+  #events: readonly RelayedEvent[] = []
+  #happened: EventMessage[] = []
+  readonly #reported = new Map<number, number>()
+
+  constructor(post: (message: FromWorker) => void) {
+    this.#post = post
+  }
+
+  receive(message: ToWorker): void {
+    const plane = this.#plane
+    if (message.type === "start") this.#start(message.start)
+    else if (plane === undefined) return
+    else if (message.type === "table") plane.setTable(routeTableFromData(message.table))
+    else if (message.type === "events") this.#listenTo(plane, message.events)
+    else void this.#answer(plane, message.id, message.request)
+  }
+
+  #start({ options, table, events }: (ToWorker & { readonly type: "start" })["start"]): void {
+    const plane = new LocalDataPlane(routeTableFromData(table), options)
+    this.#plane = plane
+    plane.on("error", (error) => this.#post({ type: "error", error: errorMessage(error) }))
+    this.#listenTo(plane, events)
+    setInterval(() => this.#report(plane), REPORT_MS).unref()
+  }
+
+  async #answer(plane: LocalDataPlane, id: number, request: WorkerRequest): Promise<void> {
+    try {
+      this.#post({ type: "done", id, address: await perform(plane, request) })
+    } catch (error) {
+      this.#post({ type: "failed", id, error: errorMessage(error) })
+    }
+  }
+
+  readonly #relays = {
+    connection: (connection: ConnectionInfo) => this.#push({ event: "connection", connection: connection.toJSON() }),
+    route: (connection: ConnectionInfo, decision: (EventMessage & { readonly event: "route" })["decision"]) =>
+      this.#push({ event: "route", connection: connection.toJSON(), decision }),
+    reject: (connection: ConnectionInfo, rejection: (EventMessage & { readonly event: "reject" })["rejection"]) =>
+      this.#push({ event: "reject", connection: connection.toJSON(), rejection }),
+    close: (record: (EventMessage & { readonly event: "close" })["record"]) => this.#push({ event: "close", record }),
+  }
+
+  #listenTo(plane: LocalDataPlane, events: readonly RelayedEvent[]): void {
+    for (const event of this.#events) plane.off(event, this.#relays[event])
+    for (const event of events) plane.on(event, this.#relays[event])
+    this.#events = events
+  }
+
+  // One message carries all events of a turn of the loop: a message costs more than what it carries.
+  #push(event: EventMessage): void {
+    if (this.#happened.push(event) === 1) setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    const events = this.#happened
+    this.#happened = []
+    this.#post({ type: "happened", events })
+  }
+
+  #report(plane: LocalDataPlane): void {
+    const changed = []
+    const live = new Set<number>()
+    for (const connection of plane.connections) {
+      live.add(connection.id)
+      const bytes = connection.bytesFromClient + connection.bytesFromBackend
+      if (this.#reported.get(connection.id) === bytes) continue
+      this.#reported.set(connection.id, bytes)
+      changed.push(connection.toJSON())
+    }
+    const gone = [...this.#reported.keys()].filter((id) => !live.has(id))
+    for (const id of gone) this.#reported.delete(id)
+    if (changed.length + gone.length > 0) this.#post({ type: "report", changed, gone })
+  }
+}
+
+async function perform(plane: LocalDataPlane, request: WorkerRequest) {
+  if (request.type === "listen") {
+    const { key, host, port, reusePort } = request
+    return plane.listen({ key, host, port, reusePort })
+  }
+  if (request.type === "unlisten") await plane.unlisten(request.key)
+  else await plane.close(request.drainTimeout === undefined ? {} : { drainTimeout: request.drainTimeout })
+  return undefined
+}
+
+function errorMessage(error: unknown): ErrorMessage {
+  if (!(error instanceof Error)) return { message: String(error), code: undefined }
+  const code = "code" in error && typeof error.code === "string" ? error.code : undefined
+  return { message: error.message, code }
+}
+
+if (parentPort !== null) {
+  const port = parentPort
+  const worker = new Worker((message) => port.postMessage(message))
+  port.on("message", (message: ToWorker) => worker.receive(message))
+  port.postMessage(LOADED)
+} else if (cluster.isWorker) {
+  const worker = new Worker((message) => void process.send?.(message))
+  process.on("message", (message: ToWorker) => worker.receive(message))
+  process.send?.(LOADED)
+  // The primary's end is the worker's: a process that nobody tells anything would serve an old table for ever.
+  process.on("disconnect", () => process.exit(0))
+}

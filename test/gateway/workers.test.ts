@@ -1,0 +1,213 @@
+import { once } from "node:events"
+import net from "node:net"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { hasReusePort, type WorkerHandle, type WorkerHost, workerHost } from "../../src/gateway/workers/host.ts"
+import { WorkerDataPlane } from "../../src/gateway/workers/worker-data-plane.ts"
+import type * as Face from "../../src/index.ts"
+import type { ConnectionRecord } from "../../src/proxy/record.ts"
+import { buildRouteTable } from "../../src/routing/table-builder.ts"
+import { hello, serverName } from "../client-hello/build.ts"
+import { buildPackage } from "../support/built-package.ts"
+import { localPort } from "../support/gateway.ts"
+import { gateway, listener, resources, route, service } from "../support/resources.ts"
+
+// Workers load what is built: Node.js 20 cannot load TypeScript.
+let face: typeof Face
+let directory: string
+let remove: () => void
+const cleanups: (() => unknown)[] = []
+
+beforeAll(async () => {
+  ;({ directory, remove } = buildPackage())
+  face = await import(pathToFileURL(join(directory, "index.js")).href)
+}, 120_000)
+
+afterAll(() => remove())
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+/** A backend that sends back what it gets, hello included. */
+async function echo(): Promise<number> {
+  const server = net.createServer(
+    { allowHalfOpen: true },
+    (socket) => void socket.on("error", () => undefined).pipe(socket),
+  )
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  cleanups.push(() => void server.close())
+  return (server.address() as net.AddressInfo).port
+}
+
+async function config(name: string): Promise<Face.GatewayResources> {
+  return resources(
+    { gateways: [gateway([listener("tls", 8443)])], tlsRoutes: [route("app", [name], [{ name: "app", port: 443 }])] },
+    service("app", [await echo()]),
+  )
+}
+
+async function serve(options: Partial<Face.PassthroughGatewayOptions> = {}) {
+  const source = face.objectSource(await config("app.example.com"))
+  const served = face.createPassthroughGateway({
+    source,
+    workers: 2,
+    address: "127.0.0.1",
+    mapPort: () => 0,
+    ...options,
+  })
+  cleanups.push(() => served.close({ drainTimeout: 0 }))
+  await served.start()
+  return { served, source, port: localPort(served) }
+}
+
+const greeting = (name = "app.example.com") => hello({ extensions: [serverName(name)] })
+
+/** Connects, sends a hello, and waits until the backend has echoed it. */
+async function connect(port: number, name?: string): Promise<net.Socket> {
+  const socket = net.connect({ port, host: "127.0.0.1" })
+  socket.on("error", () => undefined)
+  socket.write(greeting(name))
+  let echoed = 0
+  while (echoed < greeting(name).length) {
+    const [chunk] = await Promise.race([once(socket, "data"), once(socket, "close").then(() => [undefined])])
+    if (!(chunk instanceof Buffer)) throw new Error("refused")
+    echoed += chunk.length
+  }
+  return socket
+}
+
+async function exchange(socket: net.Socket, text: string): Promise<string> {
+  socket.end(text)
+  let got = ""
+  for await (const chunk of socket) got += chunk
+  return got
+}
+
+describe("a gateway with two workers", () => {
+  it("serves one port from both, and emits one record for every connection", async () => {
+    const { served, port } = await serve()
+    const records: ConnectionRecord[] = []
+    const all = new Promise<void>((resolve) => {
+      served.on("close", (record) => {
+        if (records.push(record) === 40) resolve()
+      })
+    })
+    for (let i = 0; i < 40; i += 1) expect(await exchange(await connect(port), `bytes ${i}`)).toBe(`bytes ${i}`)
+    await all
+    expect(
+      records.every(({ outcome, serverName: name }) => outcome === "completed" && name === "app.example.com"),
+    ).toBe(true)
+    expect(new Set(records.map(({ id }) => id)).size).toBe(40)
+  })
+
+  it("routes by a new table in every worker and keeps what is connected", async () => {
+    const { source, served, port } = await serve()
+    const before = await Promise.all(Array.from({ length: 8 }, () => connect(port)))
+    const applied = once(served, "config")
+    source.set(await config("other.example.com"))
+    await applied
+    await Promise.all(
+      (await Promise.all(Array.from({ length: 8 }, () => connect(port, "other.example.com")))).map((socket) =>
+        exchange(socket, "x"),
+      ),
+    )
+    await expect(connect(port)).rejects.toThrow("refused")
+    for (const socket of before) expect(await exchange(socket, "still here")).toBe("still here")
+  })
+
+  it("lists live connections of all workers", async () => {
+    const { served, port } = await serve()
+    const sockets = await Promise.all(Array.from({ length: 10 }, () => connect(port)))
+    // Reports come four times a second.
+    await expect.poll(() => served.connections.size, { timeout: 5_000 }).toBe(10)
+    expect([...served.connections].every((connection) => connection.serverName === "app.example.com")).toBe(true)
+    await Promise.all(sockets.map((socket) => exchange(socket, "bye")))
+    await expect.poll(() => served.connections.size, { timeout: 5_000 }).toBe(0)
+  })
+
+  it("drains on close: live connections finish, new ones are not accepted", async () => {
+    const { served, port } = await serve()
+    const sockets = await Promise.all(Array.from({ length: 4 }, () => connect(port)))
+    const closed = served.close({ drainTimeout: 20_000 })
+    for (const socket of sockets) expect(await exchange(socket, "last words")).toBe("last words")
+    await closed
+    await expect(once(net.connect({ port, host: "127.0.0.1" }), "connect")).rejects.toMatchObject({
+      code: "ECONNREFUSED",
+    })
+  })
+
+  it("refuses to bind a port that another program has", async () => {
+    const taken = net.createServer().listen(0, "127.0.0.1")
+    await once(taken, "listening")
+    cleanups.push(() => void taken.close())
+    const { port } = taken.address() as net.AddressInfo
+    await expect(serve({ mapPort: () => port })).rejects.toMatchObject({ code: "ERR_TLSROUTE_BIND" })
+  })
+
+  it("refuses options that cannot be sent to workers, by name", () => {
+    const names = { resolve: () => [] } as unknown as NonNullable<Face.PassthroughGatewayOptions["names"]>
+    expect(() => face.createPassthroughGateway({ source: {}, workers: 2, names })).toThrow(/"names" cannot be sent/)
+  })
+})
+
+describe("a worker that dies", () => {
+  it("is replaced, and the other's connections do not notice", async () => {
+    const host = workerHost(pathToFileURL(join(directory, "worker.js")))
+    const handles: WorkerHandle[] = []
+    const watched: WorkerHost = {
+      ...host,
+      start: (told) => {
+        const handle = host.start(told)
+        handles.push(handle)
+        return handle
+      },
+    }
+    const table = buildRouteTable(await config("app.example.com"))
+    const plane = new WorkerDataPlane(watched, 2, table, {})
+    cleanups.push(() => plane.close({ drainTimeout: 0 }))
+    const { port } = await plane.listen({ key: table.listeners[0]?.key ?? "", host: "127.0.0.1", port: 0 })
+    const sockets = await Promise.all(Array.from({ length: 16 }, () => connect(port)))
+    await expect.poll(() => plane.connections.size, { timeout: 5_000 }).toBe(16)
+
+    const died = once(plane, "error")
+    handles[0]?.terminate()
+    const [error] = await died
+    const lost = Number(/with (\d+) connections/.exec(error.message)?.[1])
+    expect(lost).toBeGreaterThan(0)
+    expect(lost).toBeLessThan(16)
+    const answers = await Promise.all(sockets.map((socket) => exchange(socket, "still here").catch(() => "lost")))
+    expect(answers.filter((answer) => answer === "still here")).toHaveLength(16 - lost)
+
+    await expect.poll(() => handles.length, { timeout: 5_000 }).toBe(3)
+    handles[1]?.terminate()
+    await once(plane, "error")
+    // Only the replacement is left to answer, as soon as it listens.
+    await expect
+      .poll(
+        () =>
+          connect(port)
+            .then((socket) => exchange(socket, "again"))
+            .catch(() => "refused"),
+        { timeout: 10_000 },
+      )
+      .toBe("again")
+  })
+})
+
+describe("whether ports can be shared", () => {
+  it.each([
+    ["20.20.2", "linux", false],
+    ["22.11.0", "linux", false],
+    ["22.12.0", "linux", true],
+    ["23.0.0", "linux", false],
+    ["23.1.0", "linux", true],
+    ["26.10.0", "linux", true],
+    ["26.10.0", "darwin", false],
+    ["26.10.0", "win32", false],
+  ])("on Node.js %s and %s: %s", (version, platform, shared) => {
+    expect(hasReusePort(version, platform)).toBe(shared)
+  })
+})
