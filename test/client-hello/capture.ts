@@ -5,7 +5,7 @@ import { connect } from "node:tls"
 import { type Client, run } from "../support/clients.ts"
 
 /** Listens, lets `open` send a ClientHello to the port, and returns its record. */
-export async function capture(open: (port: number) => unknown): Promise<Buffer> {
+async function capture(open: (port: number) => unknown): Promise<Buffer> {
   const server = createServer()
   server.listen(0, "127.0.0.1")
   await once(server, "listening")

@@ -1,6 +1,9 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { ClientHelloParser, type ClientHelloResult, parseClientHello } from "../../src/client-hello/parser.ts"
+import { fuzz } from "../fuzz/client-hello.fuzz.ts"
 import { clientBytes, helloBody, mutate, pieces, sizes } from "./arbitraries.ts"
 import { handshake, inRecords } from "./build.ts"
 import { answer, reference } from "./reference.ts"
@@ -73,5 +76,13 @@ describe("a handshake message", () => {
       }),
       { numRuns: 700 },
     )
+  })
+})
+
+describe("the fuzzer's seeds", () => {
+  const corpus = join(import.meta.dirname, "../fuzz/corpus/client-hello")
+
+  it.each(readdirSync(corpus))("%s passes", (file) => {
+    fuzz(readFileSync(join(corpus, file)))
   })
 })

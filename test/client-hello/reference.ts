@@ -36,13 +36,11 @@ export type Answer =
   | { readonly status: "invalid"; readonly code: ClientHelloErrorCode }
   | { readonly status: "complete"; readonly fields: Fields }
 
-class Refusal extends Error {
-  constructor(readonly code: ClientHelloErrorCode) {
-    super(code)
-  }
+class Refusal {
+  constructor(readonly code: ClientHelloErrorCode) {}
 }
 
-class Cut extends Error {}
+class Cut {}
 
 /** What the parser under test should answer to these bytes. */
 export function reference(input: Uint8Array, maxBytes = 65_536): Answer {
@@ -122,7 +120,7 @@ function readRecords(input: readonly number[], maxBytes: number): readonly numbe
   return handshake.slice(4)
 }
 
-function notTls(input: readonly number[]): Error {
+function notTls(input: readonly number[]): Refusal | Cut {
   if (input[0]! >= 20 && input[0]! <= 24) return new Refusal("RECORD_TYPE")
   if (input[0]! >= 128) {
     if (input.length < 3) return new Cut()
@@ -138,20 +136,21 @@ function notTls(input: readonly number[]): Error {
 
 /** Takes bytes from the front; refuses with the code of what is being read when there are too few. */
 class Reader {
+  private at = 0
+
   constructor(
-    private rest: readonly number[],
+    private readonly all: readonly number[],
     public code: ClientHelloErrorCode,
   ) {}
 
   get done(): boolean {
-    return this.rest.length === 0
+    return this.at === this.all.length
   }
 
   bytes(count: number): readonly number[] {
-    if (count > this.rest.length) throw new Refusal(this.code)
-    const taken = this.rest.slice(0, count)
-    this.rest = this.rest.slice(count)
-    return taken
+    if (this.at + count > this.all.length) throw new Refusal(this.code)
+    this.at += count
+    return this.all.slice(this.at - count, this.at)
   }
 
   number(size: number): number {
