@@ -38,6 +38,6 @@ export function formatProblem(
 }
 
 /** An object as people name it: `TLSRoute httpbin/foo`. */
-export function formatRef({ kind, namespace, name }: ObjectRef): string {
+function formatRef({ kind, namespace, name }: ObjectRef): string {
   return `${kind} ${namespace === "" ? name : `${namespace}/${name}`}`
 }

@@ -1,5 +1,5 @@
 /** Label of routes beyond the bound. */
-export const OTHER = "other"
+const OTHER = "other"
 
 /** Keeps the values of a label within a bound: values that come when it is full share one. */
 export class BoundedLabels {

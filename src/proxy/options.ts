@@ -20,7 +20,7 @@ export interface Deadlines {
 }
 
 /** Limits used where an option is left out. */
-export const DEFAULT_DEADLINES: Deadlines = {
+const DEFAULT_DEADLINES: Deadlines = {
   hello: 10_000,
   dial: 5_000,
   idle: 3_600_000,

@@ -31,7 +31,7 @@ export function adoptReading(socket: Socket, owner: SocketOwner): void {
 }
 
 /** Gives a socket its first owner, when something else takes its bytes. */
-export function adopt(socket: Socket, owner: SocketOwner): void {
+function adopt(socket: Socket, owner: SocketOwner): void {
   ;(socket as OwnedSocket)[OWNER] = owner
   socket.on("end", onEnd)
   socket.on("drain", onDrain)

@@ -20,7 +20,7 @@ const REFERENCE_GRANT: KindInfo = {
 }
 
 /** Label that names the Service an EndpointSlice belongs to. */
-export const SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+const SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 export interface AdmittedServicePort {
   /** `""` when it has none. */

@@ -70,7 +70,7 @@ export type Contests = HostnameMap<Candidate>
  * Which of two routes takes a hostname that both intersect to: the more specific own hostname, then the
  * older route, then the first by namespace/name. Negative when `a` does.
  */
-export function compareCandidates(a: Candidate, b: Candidate): number {
+function compareCandidates(a: Candidate, b: Candidate): number {
   const ownA = hostnameSpecificity(a.routeHostname)
   const ownB = hostnameSpecificity(b.routeHostname)
   if (ownA !== ownB) return ownA > ownB ? -1 : 1

@@ -22,7 +22,7 @@ export interface PortUse {
 const OVER_TCP = new Set(["TLS", "HTTP", "HTTPS", "TCP"])
 
 /** Why two listeners cannot both be accepted, or `undefined`. Their addresses are taken to meet. */
-export function conflictBetween(a: PortUse, b: PortUse): Fault | undefined {
+function conflictBetween(a: PortUse, b: PortUse): Fault | undefined {
   if (a.port !== b.port || !a.usable || !b.usable) return undefined
   if (a.protocol !== "TLS" && b.protocol !== "TLS") return undefined
   if (!OVER_TCP.has(a.protocol) || !OVER_TCP.has(b.protocol)) return undefined

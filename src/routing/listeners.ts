@@ -16,7 +16,7 @@ import type { RouteGroupKind } from "./resources.ts"
 import type { TableListener } from "./route-table.ts"
 
 /** The one route kind served. */
-export const TLS_ROUTE_KIND: RouteGroupKind = { group: GATEWAY_API_GROUP, kind: "TLSRoute" }
+const TLS_ROUTE_KIND: RouteGroupKind = { group: GATEWAY_API_GROUP, kind: "TLSRoute" }
 
 /** A listener of a Gateway that is ours, with everything its status tells. */
 export interface ListenerState {

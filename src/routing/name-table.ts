@@ -154,7 +154,7 @@ const FIRST_OFFSET = 1
 const SEED = (Math.random() * 0x1_0000_0000) | 0
 
 /** Hash of a name. Runs from the end, so that it passes every suffix; see {@link extendHash}. */
-export function hashName(text: string): number {
+function hashName(text: string): number {
   let state = SEED
   for (let at = text.length - 1; at >= 0; at--) state = extendHash(state, text.charCodeAt(at))
   return finishHash(state)

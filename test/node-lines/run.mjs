@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 
 const here = import.meta.dirname
+const binaries = join(here, "binaries")
 const root = resolve(here, "../..")
 
 if (process.platform !== "linux" || process.arch !== "x64") {
@@ -11,11 +12,11 @@ if (process.platform !== "linux" || process.arch !== "x64") {
   process.exit(0)
 }
 
-execFileSync("npm", ["ci", "--prefix", here], { stdio: ["ignore", "ignore", "inherit"] })
+execFileSync("npm", ["ci", "--prefix", binaries], { stdio: ["ignore", "ignore", "inherit"] })
 if (!existsSync(join(root, "dist/index.js"))) execFileSync("npm", ["run", "build"], { cwd: root, stdio: "ignore" })
 
-const lines = Object.keys(JSON.parse(readFileSync(join(here, "package.json"), "utf8")).dependencies)
-const binary = (line) => join(here, "node_modules", line, "bin/node")
+const lines = Object.keys(JSON.parse(readFileSync(join(binaries, "package.json"), "utf8")).dependencies)
+const binary = (line) => join(binaries, "node_modules", line, "bin/node")
 let failed = 0
 
 function check(name, line, args) {

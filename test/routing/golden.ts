@@ -11,7 +11,7 @@ import {
 } from "../../src/routing/index.ts"
 
 const CASES = join(import.meta.dirname, "cases")
-export const NOW = "2026-01-01T00:00:00Z"
+const NOW = "2026-01-01T00:00:00Z"
 
 const COLLECTIONS: Readonly<Record<string, keyof GatewayResources>> = {
   GatewayClass: "gatewayClasses",
@@ -42,7 +42,7 @@ export function caseNames(): readonly string[] {
     .sort()
 }
 
-export const inputFile = (name: string): string => join(CASES, `${name}.in.yaml`)
+const inputFile = (name: string): string => join(CASES, `${name}.in.yaml`)
 export const outputFile = (name: string): string => join(CASES, `${name}.out.yaml`)
 
 /** Reads a case, builds its table and writes everything it tells as YAML. */
@@ -53,7 +53,7 @@ export function renderCase(name: string): string {
   return stringify(describeTable(table, settings), { lineWidth: 0, aliasDuplicateObjects: false })
 }
 
-export function collect(objects: readonly { kind?: string }[]): GatewayResources {
+function collect(objects: readonly { kind?: string }[]): GatewayResources {
   const resources: Record<string, unknown[]> = {}
   for (const object of objects) {
     if (object === null || object.kind === "Case") continue

@@ -24,7 +24,7 @@ export function run(client: Client, args: readonly string[], input = ""): Promis
 }
 
 /** Starts a client and leaves its standard streams to the test. */
-export function start(client: Client, args: readonly string[]): ChildProcessByStdio<Writable, Readable, Readable> {
+function start(client: Client, args: readonly string[]): ChildProcessByStdio<Writable, Readable, Readable> {
   return spawn(client, args, { stdio: ["pipe", "pipe", "pipe"] })
 }
 

@@ -41,7 +41,7 @@ interface EndpointState {
 }
 
 /** Name of an endpoint within its target. */
-export function endpointKey(endpoint: DialEndpoint): string {
+function endpointKey(endpoint: DialEndpoint): string {
   return `${endpoint.address} ${endpoint.port}`
 }
 

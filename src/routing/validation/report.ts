@@ -73,7 +73,7 @@ const LONGEST_NAME = 317
  * Writes a field path: `spec.listeners[0].tls.mode`, and `metadata.labels["example.com/team"]` for names that
  * are not plain words (the name in JSON's quotes). Names are cut at 317 characters.
  */
-export function formatPath(path: readonly PathSegment[]): string {
+function formatPath(path: readonly PathSegment[]): string {
   let text = ""
   for (const segment of path) {
     if (typeof segment === "number") text += `[${segment}]`

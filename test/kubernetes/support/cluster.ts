@@ -103,7 +103,7 @@ export class TestCluster {
 }
 
 /** A port of 127.0.0.1 that was free a moment ago. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1")
   await once(server, "listening")
   const address = server.address()

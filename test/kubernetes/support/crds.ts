@@ -12,7 +12,7 @@ const KINDS = ["gatewayclasses", "gateways", "listenersets", "tlsroutes", "refer
 export type Channel = "standard" | "experimental"
 
 /** Folder of a channel's CRDs: of `TLSROUTE_CRDS` (`standard` and `experimental` in it), or of the Go module. */
-export async function crdFolder(channel: Channel): Promise<string> {
+async function crdFolder(channel: Channel): Promise<string> {
   const given = process.env["TLSROUTE_CRDS"]
   if (given !== undefined && given !== "") {
     const folder = join(given, channel)

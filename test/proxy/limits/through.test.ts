@@ -130,8 +130,10 @@ describe("limits of the proxy as a whole", () => {
   })
 
   it("bound the bytes that clients without a backend make it hold", async () => {
-    const { proxy, port } = await startProxy({ router: routerTo(await greeter()), limits: { maxHelloMemory: 1000 } })
-    const part = (await hello).subarray(0, 300)
+    const whole = await hello
+    const part = whole.subarray(0, 300)
+    const limits = { maxHelloMemory: 2 * part.length + whole.length }
+    const { proxy, port } = await startProxy({ router: routerTo(await greeter()), limits })
     const stalled = []
     for (let turn = 0; turn < 3; turn++) {
       const socket = await client(port)
