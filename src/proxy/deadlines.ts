@@ -2,6 +2,8 @@
 const TICK = 100
 /** Slots of the wheel. Entries further away than a turn stay in their slot and are passed over. */
 const SLOTS = 512
+/** Slot, besides those of the wheel, of entries that are due and wait for their call. */
+const DUE = SLOTS
 
 /** Something with at most one deadline at a time. The links live in the object itself, so that arming allocates nothing. */
 export abstract class Timed {
@@ -11,6 +13,8 @@ export abstract class Timed {
   wheelPrevious: Timed | undefined
   /** @internal Tick at which the deadline is due; -1 when none is armed. */
   wheelTick = -1
+  /** @internal Slot that it is linked into, while a deadline is armed. */
+  wheelSlot = 0
 
   /** Called once when the deadline passes; it is then no longer armed. */
   abstract deadlineReached(): void
@@ -21,7 +25,7 @@ export abstract class Timed {
  * allocation. It runs only while something is armed and never keeps the process alive by itself.
  */
 export class TimerWheel {
-  readonly #slots: (Timed | undefined)[] = new Array(SLOTS).fill(undefined)
+  readonly #slots: (Timed | undefined)[] = new Array(SLOTS + 1).fill(undefined)
   #timer: NodeJS.Timeout | undefined
   #tick = 0
   #armed = 0
@@ -49,23 +53,32 @@ export class TimerWheel {
     if (this.#timer === undefined) this.#start()
     entry.wheelTick = Math.max(this.#tick + 1, Math.ceil((performance.now() + delay) / TICK))
     this.#armed++
-    const slot = entry.wheelTick % SLOTS
-    const head = this.#slots[slot]
-    entry.wheelNext = head
-    if (head !== undefined) head.wheelPrevious = entry
-    this.#slots[slot] = entry
+    this.#link(entry, entry.wheelTick % SLOTS)
   }
 
   /** Takes an entry's deadline away. Does nothing when it has none. */
   disarm(entry: Timed): void {
     if (entry.wheelTick === -1) return
-    if (entry.wheelPrevious === undefined) this.#slots[entry.wheelTick % SLOTS] = entry.wheelNext
-    else entry.wheelPrevious.wheelNext = entry.wheelNext
-    if (entry.wheelNext !== undefined) entry.wheelNext.wheelPrevious = entry.wheelPrevious
-    entry.wheelNext = undefined
-    entry.wheelPrevious = undefined
+    this.#unlink(entry)
     entry.wheelTick = -1
     this.#armed--
+  }
+
+  #link(entry: Timed, slot: number): void {
+    const head = this.#slots[slot]
+    entry.wheelSlot = slot
+    entry.wheelNext = head
+    if (head !== undefined) head.wheelPrevious = entry
+    this.#slots[slot] = entry
+  }
+
+  #unlink(entry: Timed): void {
+    const { wheelNext: next, wheelPrevious: previous } = entry
+    if (previous === undefined) this.#slots[entry.wheelSlot] = next
+    else previous.wheelNext = next
+    if (next !== undefined) next.wheelPrevious = previous
+    entry.wheelNext = undefined
+    entry.wheelPrevious = undefined
   }
 
   #start(): void {
@@ -87,17 +100,22 @@ export class TimerWheel {
     this.#timer = undefined
   }
 
+  /**
+   * What is called may arm or disarm any neighbour, so entries that are due are set apart before the first call.
+   * Walking the slot anew after each call would pass over its far deadlines as often as it has due ones.
+   */
   #expire(slot: number, tick: number): void {
-    let entry = this.#slots[slot]
-    while (entry !== undefined) {
-      if (entry.wheelTick > tick) {
-        entry = entry.wheelNext
-        continue
+    for (let entry = this.#slots[slot]; entry !== undefined; ) {
+      const next = entry.wheelNext
+      if (entry.wheelTick <= tick) {
+        this.#unlink(entry)
+        this.#link(entry, DUE)
       }
+      entry = next
+    }
+    for (let entry = this.#slots[DUE]; entry !== undefined; entry = this.#slots[DUE]) {
       this.disarm(entry)
       entry.deadlineReached()
-      // What was called may have armed or disarmed any neighbour, so the walk begins anew.
-      entry = this.#slots[slot]
     }
   }
 }

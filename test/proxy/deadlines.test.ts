@@ -76,8 +76,8 @@ test("what comes due may arm and disarm others in the same slot", () => {
     wheel.arm(first, 300)
   })
   for (let index = 0; index < 3; index++) neighbours.push(new Probe())
-  for (const neighbour of neighbours) wheel.arm(neighbour, 100)
   wheel.arm(first, 100)
+  for (const neighbour of neighbours) wheel.arm(neighbour, 100)
   vi.advanceTimersByTime(1_000)
   expect(neighbours.flatMap(({ fired }) => fired)).toEqual([])
   expect(first.fired.length).toBeGreaterThanOrEqual(2)
@@ -93,4 +93,32 @@ test("ten thousand deadlines all come, after a pause of the whole process too", 
   vi.advanceTimersByTime(200_000)
   expect(probes.every(({ fired }) => fired.length === 1)).toBe(true)
   expect(wheel.size).toBe(0)
+})
+
+test("coming due takes time in proportion to what is armed, however many far deadlines share the slot", () => {
+  /** Steps that the wheel takes from entry to entry. */
+  let steps = 0
+  const counted = () => {
+    let next: Timed | undefined
+    return Object.defineProperty(new Probe(), "wheelNext", {
+      get() {
+        steps++
+        return next
+      },
+      set(entry: Timed | undefined) {
+        next = entry
+      },
+    })
+  }
+  const wheel = new TimerWheel()
+  const turn = 51_200
+  const due = Array.from({ length: 1_000 }, counted)
+  const far = Array.from({ length: 1_000 }, counted)
+  for (const probe of due) wheel.arm(probe, 300)
+  for (const probe of far) wheel.arm(probe, 300 + 10 * turn)
+  steps = 0
+  vi.advanceTimersByTime(1_000)
+  expect(due.every(({ fired }) => fired.length === 1)).toBe(true)
+  expect(steps).toBeLessThan(10_000)
+  expect(wheel.size).toBe(1_000)
 })
