@@ -77,8 +77,8 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
    * @param options - `tolerateBindErrors`: go on without the ports that cannot be bound, as after any later
    * snapshot: they are reported, and tried again. For configuration that many people write.
    * @throws {@link GatewayError} `ERR_TLSROUTE_BIND` naming the port that cannot be bound,
-   * `ERR_TLSROUTE_SOURCE` when the source throws before its first snapshot, `ERR_TLSROUTE_STATE` when
-   * started twice. The gateway is closed after any of them.
+   * `ERR_TLSROUTE_SOURCE` when the source throws or ends before its first snapshot, `ERR_TLSROUTE_STATE` when
+   * started twice, or closed before the first snapshot came. The gateway is closed after any of them.
    */
   async start(options: { readonly tolerateBindErrors?: boolean } = {}): Promise<void> {
     if (this.#phase.name !== "idle") {
@@ -89,7 +89,7 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
       await new Promise<void>((resolve, reject) => {
         const loop = this.#follow(abort.signal, options.tolerateBindErrors ?? false, resolve, reject)
         this.#phase = { name: "running", abort, loop }
-        loop.then(resolve, reject)
+        loop.then(() => reject(this.#endedTooSoon()), reject)
       })
     } catch (error) {
       await this.close({ drainTimeout: 0 })
@@ -175,6 +175,16 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
         else this.#report(error)
       },
     })
+  }
+
+  /** Why there will be no first snapshot any more. */
+  #endedTooSoon(): GatewayError {
+    return this.#phase.name === "closed"
+      ? new GatewayError("ERR_TLSROUTE_STATE", "the gateway was closed before its source gave a snapshot")
+      : new GatewayError(
+          "ERR_TLSROUTE_SOURCE",
+          "the config source ended without a snapshot; it must yield at least one",
+        )
   }
 
   async #apply(resources: GatewayResources): Promise<readonly BindingState[]> {

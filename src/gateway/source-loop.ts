@@ -1,9 +1,11 @@
-import { setTimeout as sleep } from "node:timers/promises"
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises"
 import type { GatewayResources } from "../routing/resources.ts"
 import type { GatewaySource } from "../sources/source.ts"
 
 const FIRST_PAUSE_MS = 1_000
 const LAST_PAUSE_MS = 30_000
+/** Time that a source has to end once the signal has aborted; one that does not heed it is left behind. */
+const LEAVE_AFTER_MS = 1_000
 
 /** What the loop tells its owner. */
 export interface SourceObserver {
@@ -25,10 +27,12 @@ export async function followSource(
   if (typeof source !== "function") return observer.snapshot(source)
   for (let failures = 0; !signal.aborted; ) {
     try {
-      for await (const resources of source(signal)) {
+      for await (const resources of heeding(signal, source(signal))) {
         if (signal.aborted) return
         failures = 0
         await observer.snapshot(resources)
+        // Between snapshots of a source that never waits, connections have their turn.
+        await turn()
       }
       return
     } catch (error) {
@@ -38,6 +42,39 @@ export async function followSource(
       await pause(failures, signal)
     }
   }
+}
+
+/** Makes any source end soon after the signal aborts, even one that stalls for ever. */
+function heeding<T>(signal: AbortSignal, source: AsyncIterable<T>): AsyncIterable<T> {
+  const iterator = source[Symbol.asyncIterator]()
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: () => settledOrLeft(signal, async () => iterator.next()),
+      return: () => settledOrLeft(signal, async () => (await iterator.return?.()) ?? DONE),
+    }),
+  }
+}
+
+const DONE = { done: true, value: undefined } as const
+
+function settledOrLeft<T>(
+  signal: AbortSignal,
+  step: () => Promise<IteratorResult<T, undefined>>,
+): Promise<IteratorResult<T, undefined>> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined
+    const leave = () => {
+      timer = setTimeout(resolve, LEAVE_AFTER_MS, DONE)
+    }
+    if (signal.aborted) leave()
+    else signal.addEventListener("abort", leave, { once: true })
+    step()
+      .then(resolve, reject)
+      .finally(() => {
+        clearTimeout(timer)
+        signal.removeEventListener("abort", leave)
+      })
+  })
 }
 
 async function pause(failures: number, signal: AbortSignal): Promise<void> {

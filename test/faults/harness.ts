@@ -1,0 +1,106 @@
+import { once } from "node:events"
+import type { Socket } from "node:net"
+import { onTestFinished } from "vitest"
+import type { PassthroughGateway } from "../../src/gateway/gateway.ts"
+import type { PassthroughGatewayOptions } from "../../src/gateway/options.ts"
+import type { ConnectionRecord } from "../../src/proxy/record.ts"
+import type { DialEndpoint } from "../../src/proxy/router.ts"
+import type { GatewayResources } from "../../src/routing/resources.ts"
+import { hello, serverName } from "../client-hello/build.ts"
+import { backend, client } from "../proxy/harness.ts"
+import { localPort, startGateway } from "../support/gateway.ts"
+import { gateway, listener, resources, route, service } from "../support/resources.ts"
+
+/** The name that every gateway here routes. */
+export const NAME = "app.example.com"
+
+/** How much a heavy test does: 1 by default, more where a machine has the time. */
+export const SCALE = Number(process.env["TLSROUTE_FAULTS_SCALE"] ?? 1)
+
+/** A whole ClientHello for a name, in one record. */
+export function greeting(name: string = NAME): Buffer {
+  return Buffer.from(hello({ extensions: [serverName(name)] }))
+}
+
+/** A configuration that routes {@link NAME} on these Gateway ports to one backend. */
+export function configTo(endpoint: Pick<DialEndpoint, "port">, ports: readonly number[] = [443]): GatewayResources {
+  const listeners = ports.map((port) => listener(`tls-${port}`, port))
+  return resources(
+    { gateways: [gateway(listeners)], tlsRoutes: [route("app", [NAME], [{ name: "app", port: 443 }])] },
+    service("app", [endpoint.port]),
+  )
+}
+
+/** A backend that sends back what it gets, and ends when its client does. */
+export function echo(): Promise<DialEndpoint> {
+  return backend((socket) => void socket.pipe(socket))
+}
+
+/** A gateway that serves until the test is over. */
+export interface Served {
+  readonly gateway: PassthroughGateway
+  /** Local port of its first listener. */
+  readonly port: number
+  /** What became of each connection so far. */
+  readonly records: readonly ConnectionRecord[]
+  /** Resolves once so many connections have ended. */
+  ended(count: number): Promise<readonly ConnectionRecord[]>
+}
+
+/** Starts the gateway; it is closed when the test is over. */
+export async function serve(options: PassthroughGatewayOptions): Promise<Served> {
+  const { gateway: served } = await startGateway(options)
+  onTestFinished(() => served.close({ drainTimeout: 0 }))
+  const records: ConnectionRecord[] = []
+  served.on("close", (record) => records.push(record))
+  return {
+    gateway: served,
+    port: localPort(served),
+    records,
+    async ended(count) {
+      while (records.length < count) await once(served, "close")
+      return records
+    },
+  }
+}
+
+/** Reads until so many bytes are there. */
+export async function readBytes(socket: Socket, count: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for (let got = 0; got < count; ) {
+    const chunk: Buffer | null = socket.read()
+    if (chunk === null) {
+      if (socket.readableEnded || socket.destroyed) throw new Error(`ended after ${got} of ${count} bytes`)
+      await Promise.race([once(socket, "readable"), once(socket, "close")])
+      continue
+    }
+    chunks.push(chunk)
+    got += chunk.length
+  }
+  return Buffer.concat(chunks)
+}
+
+/** A client whose hello has come back from an {@link echo}. */
+export async function connected(port: number, name?: string): Promise<Socket> {
+  const socket = await client(port)
+  const bytes = greeting(name)
+  socket.write(bytes)
+  await readBytes(socket, bytes.length)
+  return socket
+}
+
+/** Sends a word through an {@link echo} and tells what comes back. */
+export async function says(socket: Socket, word: string): Promise<string> {
+  socket.write(word)
+  return String(await readBytes(socket, word.length))
+}
+
+/** Whether an honest client is served: a whole exchange from connect to a clean end. */
+export async function isServed(port: number): Promise<boolean> {
+  const socket = await connected(port)
+  if ((await says(socket, "honest")) !== "honest") return false
+  socket.end()
+  socket.resume()
+  await once(socket, "close")
+  return !socket.errored
+}
