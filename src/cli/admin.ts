@@ -51,7 +51,7 @@ const LISTED = 1000
 /**
  * Serves, over plain HTTP and for reading only: `/livez`, `/readyz`, `/metrics`, `/routes`,
  * `/explain?port=&sni=`, `/connections`. It has no authentication, so that it belongs on loopback or behind a
- * network policy.
+ * network policy. On loopback it answers only requests for a loopback address or `localhost`.
  *
  * @throws the system's error when the address cannot be bound
  */
@@ -92,6 +92,8 @@ function listen(server: Server, { host, port }: AdminOptions): Promise<void> {
     server.once("error", reject)
     server.listen({ host, port }, () => {
       server.off("error", reject)
+      // What fails from here on is an accept, for want of descriptors, and without a listener it would end the process.
+      server.on("error", () => undefined)
       resolve()
     })
   })
@@ -99,6 +101,11 @@ function listen(server: Server, { host, port }: AdminOptions): Promise<void> {
 
 async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
   if (request.method !== "GET" && request.method !== "HEAD") return failure(405, "only GET is served")
+  // A page that a browser on this machine shows may have had its own name resolved to loopback (DNS rebinding).
+  const host = requestedHost(request)
+  if (isLoopback(options.host) && host !== undefined && !isLoopback(host)) {
+    return failure(403, "this server listens on loopback: ask for localhost or a loopback address")
+  }
   const url = parseTarget(request.url)
   if (url === undefined) return failure(400, "the request target is no path")
   const { gateway, metrics } = options
@@ -119,6 +126,15 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
     default:
       return failure(404, "there are /livez, /readyz, /metrics, /routes, /explain and /connections")
   }
+}
+
+/** What the request's Host names, without port and brackets. */
+function requestedHost({ headers }: IncomingMessage): string | undefined {
+  return headers.host?.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1")
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host)
 }
 
 function parseTarget(target = "/"): URL | undefined {

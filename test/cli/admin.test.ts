@@ -40,9 +40,9 @@ async function admin(overrides: Partial<AdminOptions> = {}) {
   }
   const started = await startAdmin({ host: "127.0.0.1", port: 0, gateway, isServing: () => true, ...overrides })
   onTestFinished(() => started.close())
-  const get = (path: string, method = "GET") =>
+  const get = (path: string, method = "GET", headers = {}) =>
     new Promise<{ status: number | undefined; text: string; type: string | undefined }>((resolve, reject) => {
-      request({ port: started.port, path, method, agent: false }, async (response) => {
+      request({ host: "127.0.0.1", port: started.port, path, method, headers, agent: false }, async (response) => {
         let text = ""
         for await (const chunk of response) text += chunk
         resolve({ status: response.statusCode, text, type: response.headers["content-type"] })
@@ -115,6 +115,23 @@ describe("the admin server", () => {
     const answer = await get(path, method)
     expect(answer.status).toBe(status)
     expect(JSON.parse(answer.text)).toEqual({ error: expect.any(String) })
+  })
+
+  it.each([
+    ["rebound.example", 403],
+    ["rebound.example:9900", 403],
+    ["127.0.0.1.rebound.example", 403],
+    ["localhost:9900", 200],
+    ["127.0.0.1", 200],
+    ["[::1]:9900", 200],
+  ])("on loopback, answers a request for the host %s with %i", async (host, status) => {
+    const { get } = await admin()
+    expect((await get("/connections", "GET", { host })).status).toBe(status)
+  })
+
+  it("on any other address, answers whatever name it is asked by", async () => {
+    const { get } = await admin({ host: "0.0.0.0" })
+    expect((await get("/connections", "GET", { host: "gateway.monitoring.svc" })).status).toBe(200)
   })
 
   it("answers 500 when something throws, and goes on", async () => {

@@ -15,6 +15,8 @@ export interface DescriptorHeadroomOptions {
 /** The client's socket, the backend's, and one more while two addresses of a name are raced. */
 const DESCRIPTORS_PER_CONNECTION = 3
 const SAMPLE_LIFETIME = 1000
+/** Milliseconds before a sample without room is taken again: where counting walks a table, a flood must not make it walk each time. */
+const FULL_LIFETIME = 50
 
 /**
  * Tells whether one more connection can be taken without running out of file descriptors. A proxy that takes
@@ -28,6 +30,7 @@ export class DescriptorHeadroom {
   readonly #count: () => number | undefined
   readonly #now: () => number
   #credit = 0
+  #wasFull = false
   #sampledAt = Number.NEGATIVE_INFINITY
 
   constructor(options: DescriptorHeadroomOptions = {}) {
@@ -45,7 +48,8 @@ export class DescriptorHeadroom {
   take(undialed: number): boolean {
     if (this.#limit === undefined) return true
     const now = this.#now()
-    if (this.#credit < 1 || now - this.#sampledAt > SAMPLE_LIFETIME) this.#sample(this.#limit, undialed, now)
+    const lifetime = this.#wasFull ? FULL_LIFETIME : this.#credit < 1 ? 0 : SAMPLE_LIFETIME
+    if (now - this.#sampledAt >= lifetime) this.#sample(this.#limit, undialed, now)
     if (this.#credit < 1) return false
     this.#credit--
     return true
@@ -59,6 +63,7 @@ export class DescriptorHeadroom {
       const free = limit - this.#reserve - open - undialed * (DESCRIPTORS_PER_CONNECTION - 1)
       this.#credit = Math.floor(free / DESCRIPTORS_PER_CONNECTION)
     }
+    this.#wasFull = this.#credit < 1
     this.#sampledAt = now
   }
 }

@@ -207,13 +207,29 @@ describe("DescriptorHeadroom", () => {
     expect(taken).toBeGreaterThan(30)
     expect(headroom.take(0)).toBe(false)
     state.open = 50
+    state.now = 50
     expect(headroom.take(0)).toBe(true)
   })
 
+  it("does not count for each connection of a flood that it sheds", () => {
+    const state = { counted: 0, now: 0 }
+    const count = () => {
+      state.counted++
+      return 90
+    }
+    const headroom = new DescriptorHeadroom({ limit: 100, reserve: 20, count, now: () => state.now })
+    for (let refused = 0; refused < 10_000; refused++) {
+      expect(headroom.take(0)).toBe(false)
+      state.now += 0.1
+    }
+    expect(state.counted).toBeLessThanOrEqual(20)
+  })
+
   it("keeps room for connections that have yet to dial", () => {
-    const headroom = new DescriptorHeadroom({ limit: 100, reserve: 20, count: () => 50 })
-    expect(headroom.take(14)).toBe(false)
-    expect(headroom.take(13)).toBe(true)
+    const takes = (undialed: number) =>
+      new DescriptorHeadroom({ limit: 100, reserve: 20, count: () => 50 }).take(undialed)
+    expect(takes(14)).toBe(false)
+    expect(takes(13)).toBe(true)
   })
 
   it("counts again when its sample is old", () => {
