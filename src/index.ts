@@ -17,6 +17,7 @@
  * @packageDocumentation
  */
 export type { BindingState, ListenTarget, LocalAddressOptions } from "./gateway/bindings.ts"
+export type { DataPlaneOptions, EndpointVerdict } from "./gateway/data-plane.ts"
 export { GatewayError, type GatewayErrorCode } from "./gateway/errors.ts"
 export {
   type ConfigApplied,
@@ -24,7 +25,10 @@ export {
   type GatewayEvents,
   PassthroughGateway,
 } from "./gateway/gateway.ts"
+export type { EndpointHealthChange } from "./gateway/health-checks.ts"
 export type { PassthroughGatewayOptions } from "./gateway/options.ts"
+export type { PolicyKey, PolicyLevel, PolicyValues } from "./gateway/policies/fields.ts"
+export { PolicyError, type PolicyOptions, type PolicySettings } from "./gateway/policies/options.ts"
 export type { SpliceProxyOptions } from "./proxy/options.ts"
 export type { SpliceProxyEvents } from "./proxy/proxy.ts"
 export type { ConnectionInfo, ConnectionRecord, Rejection } from "./proxy/record.ts"

@@ -1,3 +1,6 @@
+import { AnnotationScan } from "../gateway/policies/annotated-objects.ts"
+import { PolicyCompiler } from "../gateway/policies/compiler.ts"
+import type { ResourceProblem } from "../routing/resources.ts"
 import type { RouteTable } from "../routing/route-table.ts"
 import { buildRouteTable } from "../routing/table-builder.ts"
 import { type ReadResult, readResources } from "../sources/file-source.ts"
@@ -8,13 +11,19 @@ import { UsageError } from "./usage-error.ts"
 /** What the manifests say, as a gateway would understand them. */
 export interface LoadedManifests extends ReadResult {
   readonly table: RouteTable
+  /** Everything found wrong: in the objects, and in their annotations. */
+  readonly problems: readonly ResourceProblem[]
 }
 
 /** Reads manifests and builds their route table. A path that does not exist is a {@link UsageError}. */
 export async function loadManifests(paths: readonly string[], flags: RoutingFlags): Promise<LoadedManifests> {
   try {
     const read = await readResources(paths)
-    return { ...read, table: buildRouteTable(read.resources, routeTableOptions(flags)) }
+    const options = routeTableOptions(flags)
+    const table = buildRouteTable(read.resources, options)
+    const annotated = new AnnotationScan(options.defaultNamespace).scan(read.resources)
+    const policies = new PolicyCompiler().compile(annotated, table)
+    return { ...read, table, problems: [...table.problems, ...policies.problems] }
   } catch (error) {
     if (error instanceof SourceError) throw new UsageError(error.message)
     throw error

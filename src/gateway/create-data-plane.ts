@@ -3,16 +3,18 @@ import type { RouteTable } from "../routing/route-table.ts"
 import { type DataPlane, type DataPlaneOptions, LocalDataPlane } from "./data-plane.ts"
 import { GatewayError } from "./errors.ts"
 import type { PassthroughGatewayOptions } from "./options.ts"
+import type { Policies } from "./policies/policies.ts"
 import { workerHost } from "./workers/host.ts"
 import { WorkerDataPlane } from "./workers/worker-data-plane.ts"
 
 /** Makes the data plane that the options ask for: in this thread, or in workers. */
-export function createDataPlane(table: RouteTable, options: PassthroughGatewayOptions): DataPlane {
+export function createDataPlane(table: RouteTable, policies: Policies, options: PassthroughGatewayOptions): DataPlane {
   const count = workerCount(options.workers)
-  const dataPlane = dataPlaneOptions(options)
-  if (count === 1) return new LocalDataPlane(table, dataPlane)
+  const { refusal, describeHello, names, policies: policyOptions, limits, resolve } = options
+  const dataPlane: DataPlaneOptions = { refusal, describeHello, names, policies: policyOptions, limits, resolve }
+  if (count === 1) return new LocalDataPlane(table, policies, dataPlane)
   assertPlain(dataPlane)
-  return new WorkerDataPlane(workerHost(), count, table, dataPlane)
+  return new WorkerDataPlane(workerHost(), count, table, policies, dataPlane)
 }
 
 function workerCount(workers: PassthroughGatewayOptions["workers"] = 1): number {
@@ -22,27 +24,6 @@ function workerCount(workers: PassthroughGatewayOptions["workers"] = 1): number 
     "ERR_TLSROUTE_OPTION",
     `workers must be "auto" or a whole number from 1 to 1024, not ${workers}`,
   )
-}
-
-/** Leaves out what the gateway itself uses. */
-function dataPlaneOptions(options: PassthroughGatewayOptions): DataPlaneOptions {
-  const {
-    source: _source,
-    workers: _workers,
-    address: _address,
-    mapPort: _mapPort,
-    controllerName: _controllerName,
-    gatewayClassNames: _gatewayClassNames,
-    defaultNamespace: _defaultNamespace,
-    externalBackends: _externalBackends,
-    externalNameServices: _externalNameServices,
-    backendResolvers: _backendResolvers,
-    gatewayAddresses: _gatewayAddresses,
-    supportedFeatures: _supportedFeatures,
-    bundleVersion: _bundleVersion,
-    ...dataPlane
-  } = options
-  return dataPlane
 }
 
 function assertPlain(options: DataPlaneOptions): void {

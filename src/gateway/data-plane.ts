@@ -1,14 +1,27 @@
 import type { EventEmitter } from "node:events"
-import { DnsCache } from "../proxy/names.ts"
-import type { CloseOptions, SpliceProxyOptions } from "../proxy/options.ts"
+import type { AddressInfo } from "node:net"
+import type { ProxyLimits } from "../proxy/limits/gate.ts"
+import { DnsCache, type NameResolver } from "../proxy/names.ts"
+import type { CloseOptions, ListenOptions, SpliceProxyOptions } from "../proxy/options.ts"
 import { SpliceProxy, type SpliceProxyEvents } from "../proxy/proxy.ts"
 import type { ConnectionInfo } from "../proxy/record.ts"
+import type { DialEndpoint } from "../proxy/router.ts"
 import type { RouteMatcher, RouteTable } from "../routing/route-table.ts"
 import type { ListenTarget } from "./bindings.ts"
+import type { PolicyOptions } from "./policies/options.ts"
+import type { Policies } from "./policies/policies.ts"
+import { RemovalCheck } from "./removal.ts"
 import { TableRouter } from "./table-router.ts"
 
 /** Options of a data plane. */
-export interface DataPlaneOptions extends Omit<SpliceProxyOptions, "router"> {
+export interface DataPlaneOptions extends Pick<SpliceProxyOptions, "refusal" | "describeHello" | "names"> {
+  /**
+   * Deadlines, limits, PROXY protocol, health checks and drain, for all connections and for single listeners,
+   * routes and backends: see docs/policies.md.
+   */
+  readonly policies?: PolicyOptions | undefined
+  /** Limits of the process as a whole. */
+  readonly limits?: Omit<ProxyLimits, "scope"> | undefined
   /**
    * Fixed addresses for names of external backends, asked before DNS and allowed to be any: `host` or
    * `host:port` to `address` or `address:port`. Has no effect when `names` is given.
@@ -16,28 +29,72 @@ export interface DataPlaneOptions extends Omit<SpliceProxyOptions, "router"> {
   readonly resolve?: Readonly<Record<string, string | readonly string[]>> | undefined
 }
 
+/** What an active check has come to for one endpoint. */
+export interface EndpointVerdict {
+  /** Id of the target. */
+  readonly target: string
+  /** The endpoint. */
+  readonly endpoint: DialEndpoint
+  /** Id of the check: see `HealthCheck`. */
+  readonly check: string
+  /** Whether it is healthy. */
+  readonly healthy: boolean
+}
+
 /** What carries connections for a gateway: one proxy in this thread, or several in workers. */
 export interface DataPlane extends ListenTarget, EventEmitter<SpliceProxyEvents> {
-  /** Puts a table in force for connections that are routed from now on. */
-  setTable(table: RouteTable): void
+  /** Puts a table in force for connections that are routed from now on, and lets those drain whose policy says so. */
+  setTable(table: RouteTable, policies: Policies): void
+  /** Takes what an active check has come to. */
+  endpointChecked(verdict: EndpointVerdict): void
   /** Live connections. */
   readonly connections: Iterable<ConnectionInfo> & { readonly size: number }
   /** Stops accepting, lets live connections finish, and ends those that are left when the time is over. */
   close(options?: CloseOptions): Promise<void>
 }
 
+/** What resolves names where the options give nothing that does. */
+export function dnsCache(resolve: DataPlaneOptions["resolve"]): NameResolver {
+  return new DnsCache(resolve === undefined ? {} : { overrides: resolve })
+}
+
 /** A data plane in this thread. */
 export class LocalDataPlane extends SpliceProxy implements DataPlane {
   readonly #router: TableRouter
+  readonly #listening = new Set<string>()
+  #policies: Policies
 
-  constructor(table: RouteMatcher, options: DataPlaneOptions) {
-    const router = new TableRouter(table)
-    const names = options.names ?? new DnsCache(options.resolve === undefined ? {} : { overrides: options.resolve })
-    super({ ...options, names, router })
+  constructor(table: RouteMatcher, policies: Policies, options: DataPlaneOptions) {
+    const router = new TableRouter(table, policies)
+    const { resolve, limits, refusal, describeHello } = options
+    const names = options.names ?? dnsCache(resolve)
+    super({ router, names, refusal, describeHello, limits: { ...limits, scope: policies.gatewayScope } })
     this.#router = router
+    this.#policies = policies
   }
 
-  setTable(table: RouteMatcher): void {
-    this.#router.setTable(table)
+  setTable(table: RouteMatcher, policies: Policies): void {
+    this.#policies = policies
+    this.#router.setTable(table, policies)
+    for (const key of this.#listening) this.setListenerPolicy(key, policies.binding(key)?.listener)
+    const check = new RemovalCheck(table)
+    this.drainRemoved((connection) => check.removalOf(connection))
+    this.forgetUnused()
+  }
+
+  override async listen(options: ListenOptions): Promise<AddressInfo> {
+    const { key } = options
+    const address = await super.listen({ ...options, policy: this.#policies.binding(key)?.listener })
+    this.#listening.add(key)
+    return address
+  }
+
+  override unlisten(key: string): boolean {
+    this.#listening.delete(key)
+    return super.unlisten(key)
+  }
+
+  endpointChecked({ target, endpoint, check, healthy }: EndpointVerdict): void {
+    this.setEndpointHealth(target, endpoint, check, healthy)
   }
 }

@@ -1,4 +1,6 @@
 import { EventEmitter, errorMonitor } from "node:events"
+import type { NameResolver } from "../proxy/names.ts"
+import type { CloseOptions } from "../proxy/options.ts"
 import type { SpliceProxyEvents } from "../proxy/proxy.ts"
 import type { ConnectionInfo } from "../proxy/record.ts"
 import type { GatewayResources, ResourceProblem } from "../routing/resources.ts"
@@ -7,9 +9,13 @@ import { createRouteTableBuilder, type RouteTableBuilder } from "../routing/tabl
 import type { GatewaySource } from "../sources/source.ts"
 import { type BindingState, Bindings } from "./bindings.ts"
 import { createDataPlane } from "./create-data-plane.ts"
-import type { DataPlane } from "./data-plane.ts"
+import { type DataPlane, dnsCache } from "./data-plane.ts"
 import { GatewayError } from "./errors.ts"
+import { type EndpointHealthChange, HealthChecks } from "./health-checks.ts"
 import type { PassthroughGatewayOptions } from "./options.ts"
+import { AnnotationScan } from "./policies/annotated-objects.ts"
+import { PolicyCompiler } from "./policies/compiler.ts"
+import type { Policies } from "./policies/policies.ts"
 import { followSource } from "./source-loop.ts"
 
 /** What a snapshot led to: the payload of the `config` event. */
@@ -26,6 +32,8 @@ export interface ConfigApplied {
 export interface GatewayEvents extends Omit<SpliceProxyEvents, "error"> {
   /** A snapshot was applied, or a binding that failed was bound since. */
   readonly config: [applied: ConfigApplied]
+  /** Active checks found an endpoint unhealthy, or healthy again. */
+  readonly health: [change: EndpointHealthChange]
   /** Something failed and the gateway goes on: the source threw, a port could not be bound. */
   readonly error: [error: Error]
 }
@@ -54,9 +62,14 @@ export function createPassthroughGateway(options: PassthroughGatewayOptions): Pa
 export class PassthroughGateway extends EventEmitter<GatewayEvents> {
   readonly #source: GatewaySource
   readonly #builder: RouteTableBuilder
+  readonly #annotations: AnnotationScan
+  readonly #compiler: PolicyCompiler
   readonly #plane: DataPlane
   readonly #bindings: Bindings
+  readonly #checkNames: NameResolver
+  readonly #checks: HealthChecks
   #table: RouteTable
+  #policies: Policies
   #phase: Phase = { name: "idle" }
 
   /** @internal */
@@ -64,8 +77,16 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
     super()
     this.#source = options.source
     this.#builder = createRouteTableBuilder(options)
+    this.#annotations = new AnnotationScan(options.defaultNamespace)
+    this.#compiler = new PolicyCompiler(options.policies)
     this.#table = this.#builder.build({})
-    this.#plane = createDataPlane(this.#table, options)
+    this.#policies = this.#compiler.compile([], this.#table)
+    this.#plane = createDataPlane(this.#table, this.#policies, options)
+    this.#checkNames = options.names ?? dnsCache(options.resolve)
+    this.#checks = new HealthChecks(this.#checkNames, (change) => {
+      this.#plane.endpointChecked(change)
+      this.emit("health", change)
+    })
     this.#bindings = new Bindings(this.#plane, options, () => this.#announce())
     for (const event of ["connection", "route", "reject", "close"] as const) this.#relay(event)
     this.#plane.on("error", (error) => this.#report(error))
@@ -100,16 +121,18 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
   /**
    * Stops accepting, lets live connections finish, then ends them.
    *
-   * @param options - `drainTimeout`: milliseconds that live connections may take, default 30 000;
-   * 0 ends them at once.
+   * @param options - `drainTimeout`: milliseconds that live connections may take, default 30 000; 0 ends them
+   * at once. `spread`: the last part of that time, over which those that are left are ended.
    */
-  close(options: { readonly drainTimeout?: number } = {}): Promise<void> {
+  close(options: CloseOptions = {}): Promise<void> {
     if (this.#phase.name === "closed") return this.#phase.done
     if (this.#phase.name === "running") this.#phase.abort.abort()
     const loop = this.#phase.name === "running" ? this.#phase.loop : undefined
+    this.#checks.stop()
     const done = (async () => {
       await this.#bindings.stop()
-      await this.#plane.close({ drainTimeout: options.drainTimeout ?? 30_000 })
+      await this.#plane.close(options)
+      this.#checkNames.close?.()
       await loop?.catch(() => undefined)
     })()
     this.#phase = { name: "closed", done }
@@ -189,8 +212,11 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
 
   async #apply(resources: GatewayResources): Promise<readonly BindingState[]> {
     const table = this.#builder.build(resources)
+    const policies = this.#compiler.compile(this.#annotations.scan(resources), table)
     this.#table = table
-    this.#plane.setTable(table)
+    this.#policies = policies
+    this.#plane.setTable(table, policies)
+    this.#checks.update(table, policies)
     const bindings = await this.#bindings.reconcile(table.listeners)
     this.#announce()
     return bindings
@@ -211,7 +237,8 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
 
   #announce(): void {
     const table = this.#table
-    this.emit("config", { table, problems: table.problems, bindings: this.#bindings.states() })
+    const problems = [...table.problems, ...this.#policies.problems]
+    this.emit("config", { table, problems, bindings: this.#bindings.states() })
   }
 
   // An `error` event without a listener would end the process, and no input may do that.

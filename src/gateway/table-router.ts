@@ -1,87 +1,102 @@
 import { WeightedRoundRobin } from "../proxy/balance/weighted-round-robin.ts"
 import type { RouteDecision, RouteRequest, Router } from "../proxy/router.ts"
-import type { ListenerBinding, NoMatchReason, RouteMatcher, TableRoute } from "../routing/route-table.ts"
+import type { ListenerBinding, NoMatch, RouteMatch, RouteMatcher, TableRoute } from "../routing/route-table.ts"
+import type { BindingPolicies, Policies } from "./policies/policies.ts"
 
-type Refusal = Extract<RouteDecision, { readonly action: "refuse" }>
-
-const REFUSED: Readonly<Record<NoMatchReason, Refusal>> = {
-  NoListener: { action: "refuse", reason: "NoListener" },
-  NoMatchingListener: { action: "refuse", reason: "NoMatchingListener" },
-  NoMatchingRoute: { action: "refuse", reason: "NoMatchingRoute" },
-  NoServerName: { action: "refuse", reason: "NoServerName" },
+/** One socket, with what has been decided for its connections so far. */
+interface Served {
+  readonly binding: ListenerBinding
+  readonly policies: BindingPolicies | undefined
+  /** One decision for each backend of a match's route. A match is the same object each time. */
+  readonly decisions: Map<RouteMatch, readonly RouteDecision[]>
 }
 
-/** Spreads one route's connections over its backendRefs by weight, invalid ones included. */
-interface Spread {
-  readonly route: TableRoute
-  readonly turns: WeightedRoundRobin
-  readonly decisions: readonly RouteDecision[]
-}
-
-/** Answers the proxy from a route table: the seam between Gateway API and sockets. */
+/** Answers the proxy from a route table and its policies: the seam between Gateway API and sockets. */
 export class TableRouter implements Router {
   #table: RouteMatcher
-  #bindings: ReadonlyMap<string, ListenerBinding>
-  #spreads = new Map<string, Spread>()
-  #before: ReadonlyMap<string, Spread> = new Map()
+  #served: ReadonlyMap<string, Served>
+  /** Turns over each route's backendRefs, invalid ones included, by the route's name. */
+  #turns = new Map<string, WeightedRoundRobin>()
+  #before: ReadonlyMap<string, WeightedRoundRobin> = new Map()
 
-  constructor(table: RouteMatcher) {
+  constructor(table: RouteMatcher, policies: Policies) {
     this.#table = table
-    this.#bindings = byKey(table)
+    this.#served = servedOf(table, policies)
   }
 
   /** Puts another table in force for connections that are routed from now on. */
-  setTable(table: RouteMatcher): void {
+  setTable(table: RouteMatcher, policies: Policies): void {
     this.#table = table
-    this.#bindings = byKey(table)
+    this.#served = servedOf(table, policies)
     // Routes take their turns over when they are next asked for; those not asked for are forgotten with the next table.
-    this.#before = this.#spreads
-    this.#spreads = new Map()
+    this.#before = this.#turns
+    this.#turns = new Map()
   }
 
   route(request: RouteRequest): RouteDecision {
-    const binding = this.#bindings.get(request.listener)
-    if (binding === undefined) return REFUSED.NoListener
+    const served = this.#served.get(request.listener)
+    if (served === undefined) return { action: "refuse", reason: "NoListener" }
+    const { port, address, byAddress } = served.binding
     const { serverName } = request.hello
-    const match = this.#table.match({ port: binding.port, address: binding.address, serverName })
-    return match.matched ? this.#pick(match.route) : REFUSED[match.reason]
+    const match = this.#table.match({ port, address: byAddress ? request.localAddress : address, serverName })
+    return match.matched ? this.#pick(served, match) : refusal(match)
   }
 
-  #pick(route: TableRoute): RouteDecision {
-    const name = routeName(route)
-    let spread = this.#spreads.get(name)
-    if (spread === undefined) {
-      spread = spreadOver(route, this.#before.get(name))
-      this.#spreads.set(name, spread)
+  #pick(served: Served, match: RouteMatch): RouteDecision {
+    let decisions = served.decisions.get(match)
+    if (decisions === undefined) {
+      decisions = decisionsOf(match, served.policies)
+      served.decisions.set(match, decisions)
     }
-    const decision = spread.decisions[spread.turns.next()]
-    return decision ?? { action: "refuse", reason: "NoBackend", route: name }
+    const { route } = match
+    const name = routeName(route)
+    let turns = this.#turns.get(name)
+    if (turns === undefined) {
+      turns = turnsOver(route, this.#before.get(name))
+      this.#turns.set(name, turns)
+    }
+    const decision = decisions[turns.next()]
+    return decision ?? { action: "refuse", reason: "NoBackend", route: name, listener: match.listener.id }
   }
-}
-
-function byKey(table: RouteMatcher): ReadonlyMap<string, ListenerBinding> {
-  return new Map(table.listeners.map((binding) => [binding.key, binding]))
-}
-
-function routeName(route: TableRoute): string {
-  return `${route.ref.namespace}/${route.ref.name}`
 }
 
 // Turns go on from where they stood: a configuration that changes often would otherwise start every round
 // with the same backend and starve the light ones.
-function spreadOver(route: TableRoute, before?: Spread): Spread {
-  if (before?.route === route) return before
-  const choices = route.backends.map(({ target, weight }) => ({ id: target.id, weight }))
-  return { route, turns: new WeightedRoundRobin(choices, before?.turns), decisions: decisionsOf(route) }
+function turnsOver(route: TableRoute, before: WeightedRoundRobin | undefined): WeightedRoundRobin {
+  return new WeightedRoundRobin(
+    route.backends.map(({ target, weight }) => ({ id: target.id, weight })),
+    before,
+  )
 }
 
-function decisionsOf(route: TableRoute): readonly RouteDecision[] {
-  const name = routeName(route)
-  return route.backends.map(({ target }): RouteDecision => {
-    if (target.kind === "invalid") return { action: "refuse", reason: target.reason, route: name }
+function servedOf(table: RouteMatcher, policies: Policies): ReadonlyMap<string, Served> {
+  return new Map(
+    table.listeners.map((binding) => [
+      binding.key,
+      { binding, policies: policies.binding(binding.key), decisions: new Map() },
+    ]),
+  )
+}
+
+/** What records and policies call a route. */
+export function routeName({ ref }: TableRoute): string {
+  return `${ref.namespace}/${ref.name}`
+}
+
+function refusal({ reason, listener }: NoMatch): RouteDecision {
+  return listener === undefined ? { action: "refuse", reason } : { action: "refuse", reason, listener: listener.id }
+}
+
+function decisionsOf(match: RouteMatch, policies: BindingPolicies | undefined): readonly RouteDecision[] {
+  const route = routeName(match.route)
+  const listener = match.listener.id
+  return match.route.backends.map((backend): RouteDecision => {
+    const { target } = backend
+    if (target.kind === "invalid") return { action: "refuse", reason: target.reason, route, listener }
     if (target.kind === "endpoints" && target.endpoints.length === 0) {
-      return { action: "refuse", reason: "NoEndpoints", route: name }
+      return { action: "refuse", reason: "NoEndpoints", route, listener }
     }
-    return { action: "forward", target, route: name }
+    const policy = policies?.connection(match, backend)
+    return { action: "forward", target, route, listener, ...(policy === undefined ? undefined : { policy }) }
   })
 }

@@ -5,9 +5,9 @@ import type { Balancer } from "./balance/balancer.ts"
 import { Timed, type TimerWheel } from "./deadlines.ts"
 import { Dial, type DialObserver, type DialPlan } from "./dial.ts"
 import { ProxyError } from "./errors.ts"
+import type { CircuitRefusal } from "./health/circuit.ts"
 import { type HelloSummary, summarizeHello } from "./hello-summary.ts"
 import { type Gate, Pass } from "./limits/gate.ts"
-import { NamePlan } from "./name-plan.ts"
 import type { NameResolver } from "./names.ts"
 import type { RefusalMode } from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy, SentProxyHeader } from "./policy.ts"
@@ -24,9 +24,10 @@ import type {
   EndedBy,
   Rejection,
   RejectReason,
+  Removal,
 } from "./record.ts"
 import { alertFor, rejectReason } from "./refusal.ts"
-import type { DialEndpoint, DialTarget, RouteDecision, Router } from "./router.ts"
+import type { DialEndpoint, DialTarget, RouteDecision, RouteRequest, Router } from "./router.ts"
 import type { SlabPool, SlabReader } from "./slabs.ts"
 import { adoptReading, reset, type SocketOwner } from "./socket-owner.ts"
 
@@ -35,6 +36,9 @@ const NOTHING = new Uint8Array(0)
 const LINGER = 1_000
 /** Bytes of a refused client that are read and thrown away, so that its FIN is not overtaken by a RST. */
 const LINGER_BYTES = 262_144
+
+/** Why a connection is ended though nothing is wrong with it. */
+type DrainOutcome = "drained" | "route-removed" | "endpoint-removed"
 
 /** What a connection needs of the proxy it belongs to. */
 export interface ConnectionHost {
@@ -101,8 +105,9 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
   /** What the client connected to, as a PROXY header tells it. */
   #destination: ProxyAddress | undefined
   #summary: HelloSummary | undefined
-  /** When it is ended whatever happens. */
+  /** When it is ended whatever happens, and what for. */
   #endBy = Number.POSITIVE_INFINITY
+  #endFor: "max-duration" | DrainOutcome = "max-duration"
   #parser: ClientHelloParser | undefined
   /** Bytes that the client sent after its ClientHello before a backend was there. */
   #early: Buffer[] | undefined
@@ -180,6 +185,29 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     this.#dial?.abort()
     if (this.#splice === undefined) this.#client.destroy()
     else this.#splice.stop()
+  }
+
+  /** Whether its policy ends it when what it was routed by goes. */
+  get drainsOnRemoval(): boolean {
+    const { onRemoval, onEndpointRemoval } = this.#policy.drain
+    return onRemoval === "drain" || onEndpointRemoval === "drain"
+  }
+
+  /** What it was routed by is there no longer: it ends within its window, if its policy says so. */
+  removed(removal: Removal | undefined): void {
+    const { onRemoval, onEndpointRemoval, window } = this.#policy.drain
+    if (removal === "route" && onRemoval === "drain") this.endWithin(window, "route-removed")
+    if (removal === "endpoint" && onEndpointRemoval === "drain") this.endWithin(window, "endpoint-removed")
+  }
+
+  /** Ends it at a moment drawn from the next `window` milliseconds, unless it is to end before. */
+  endWithin(window: number, outcome: DrainOutcome): void {
+    if (this.#endFor !== "max-duration") return
+    const moment = performance.now() + window * Math.random()
+    if (moment > this.#endBy) return
+    this.#endBy = moment
+    this.#endFor = outcome
+    if (this.state === "splicing" || this.state === "half-closed") this.#watch()
   }
 
   toJSON(): ConnectionSnapshot {
@@ -308,12 +336,7 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
   #decide(hello: ClientHello): void {
     let decision: RouteDecision
     try {
-      decision = this.#host.router.route({
-        listener: this.listener,
-        hello,
-        clientAddress: this.clientAddress,
-        clientPort: this.clientPort,
-      })
+      decision = this.#host.router.route(new ConnectionRequest(this, this.#client, hello))
     } catch (cause) {
       this.#host.connectionError(new ProxyError("ERR_TLSROUTE_ROUTER", "The router threw; it must not", { cause }))
       this.#refuse("router-error", undefined)
@@ -332,7 +355,7 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
       return
     }
     const { maxDuration, maxDurationJitter } = this.#policy
-    this.#endBy = this.#acceptedAt + maxDuration * (1 - maxDurationJitter * Math.random())
+    this.#endBy = Math.min(this.#endBy, this.#acceptedAt + maxDuration * (1 - maxDurationJitter * Math.random()))
     this.target = decision.target.id
     this.state = "routed"
     this.#host.connectionRouted(this, decision)
@@ -342,37 +365,38 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
 
   #reach(target: DialTarget): void {
     if (target.kind === "name") {
-      this.#resolve(target.host, target.port)
+      this.#resolve(target)
       return
     }
     if (target.endpoints.length === 0) {
       this.#refuse("no-endpoints", undefined)
       return
     }
-    this.#connect(this.#host.balancer.plan(target, this.clientAddress, this.#policy.backend.dialAttempts))
+    this.#connect(this.#host.balancer.plan(target, this.clientAddress, this.#policy.backend))
   }
 
-  #resolve(host: string, port: number): void {
+  #resolve({ id, host, port, anyAddress }: DialTarget & { readonly kind: "name" }): void {
     let known: readonly DialEndpoint[] | Promise<readonly DialEndpoint[]>
     try {
-      known = this.#host.names.resolve(host, port)
+      known = this.#host.names.resolve(host, port, anyAddress)
     } catch (error) {
       this.#unresolved(error)
       return
     }
     if (!(known instanceof Promise)) {
-      this.#resolved(known)
+      this.#resolved(id, known)
       return
     }
     this.#host.wheel.arm(this, this.#policy.dialTimeout)
     known.then(
-      (endpoints) => this.#resolved(endpoints),
+      (endpoints) => this.#resolved(id, endpoints),
       (error) => this.#unresolved(error),
     )
   }
 
-  #resolved(endpoints: readonly DialEndpoint[]): void {
-    if (this.state === "routed" && this.#outcome === undefined) this.#connect(new NamePlan(endpoints))
+  #resolved(target: string, endpoints: readonly DialEndpoint[]): void {
+    if (this.state !== "routed" || this.#outcome !== undefined) return
+    this.#connect(this.#host.balancer.planName(target, endpoints, this.#policy.backend))
   }
 
   #unresolved(error: unknown): void {
@@ -383,13 +407,19 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
 
   // Dialling
 
-  #connect(plan: DialPlan): void {
+  #connect(plan: DialPlan | CircuitRefusal): void {
+    if (typeof plan === "string") {
+      this.#refuse("circuit-open", plan)
+      return
+    }
     const { wheel, slabs } = this.#host
     wheel.disarm(this)
     this.state = "dialing"
     this.#plan = plan
     const due = (this.#helloAt ?? this.#acceptedAt) + this.#policy.dialTimeout
-    this.#dial = new Dial(plan, this, wheel, slabs, due)
+    // What is held to a rate must be paused at will, which a socket that reads into slabs decides by itself.
+    const isThrottled = this.#policy.bandwidth !== Number.POSITIVE_INFINITY
+    this.#dial = new Dial(plan, this, wheel, isThrottled ? undefined : slabs, due)
     this.#dial.start()
   }
 
@@ -398,7 +428,7 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     this.#refuse(reason, detail)
   }
 
-  dialConnected(backend: Socket, slabs: SlabReader, endpoint: DialEndpoint): void {
+  dialConnected(backend: Socket, slabs: SlabReader | undefined, endpoint: DialEndpoint): void {
     this.#connectedAt = performance.now()
     this.#attempts = this.#dial?.attempts ?? 0
     this.#dial = undefined
@@ -416,7 +446,7 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
       backend.write(isAlone ? parser.bytes : Buffer.concat([header ?? NOTHING, parser.bytes, ...(early ?? [])]))
     }
     this.state = "splicing"
-    this.#splice = new Splice(this.#client, backend, this, slabs)
+    this.#splice = new Splice(this.#client, backend, this, slabs, this.#policy.bandwidth)
     this.spliceActive()
     this.#watch()
     if (early !== undefined) this.#client.resume()
@@ -498,7 +528,7 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
       return
     }
     const inactive = this.state === "half-closed" ? "half-closed-timeout" : "idle-timeout"
-    this.#settle(old ? "max-duration" : inactive, undefined, "proxy")
+    this.#settle(old ? this.#endFor : inactive, undefined, "proxy")
     this.#splice?.stop()
   }
 
@@ -559,6 +589,28 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
     this.#parser = undefined
     this.#early = undefined
     this.#host.connectionClosed(this)
+  }
+}
+
+/** What the router is asked, for one connection. */
+class ConnectionRequest implements RouteRequest {
+  readonly listener: string
+  readonly hello: ClientHello
+  readonly clientAddress: string
+  readonly clientPort: number
+  readonly #client: Socket
+
+  constructor(connection: Connection, client: Socket, hello: ClientHello) {
+    this.listener = connection.listener
+    this.hello = hello
+    this.clientAddress = connection.clientAddress
+    this.clientPort = connection.clientPort
+    this.#client = client
+  }
+
+  get localAddress(): string | undefined {
+    const { localAddress } = this.#client
+    return localAddress === undefined ? undefined : plainAddress(localAddress)
   }
 }
 

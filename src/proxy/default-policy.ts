@@ -31,6 +31,7 @@ export function defaultConnectionPolicy(options: SpliceProxyOptions): Connection
       retryBudget: 0.2,
       circuit: { maxConnections: Number.POSITIVE_INFINITY, maxPending: Number.POSITIVE_INFINITY },
       health: DEFAULT_HEALTH_POLICY,
+      check: undefined,
     },
     drain: { onRemoval: "keep", onEndpointRemoval: "keep", window: 30_000 },
   }

@@ -8,8 +8,9 @@ const FORBIDDEN: readonly (readonly [network: string, prefix: number, family: "i
   ["127.0.0.0", 8, "ipv4"],
   // Link-local (RFC 3927), with the clouds' metadata service at 169.254.169.254.
   ["169.254.0.0", 16, "ipv4"],
-  // Metadata services outside of link-local: Alibaba Cloud and Oracle Cloud.
+  // Metadata services outside of link-local: Alibaba Cloud, Azure, Oracle Cloud.
   ["100.100.100.200", 32, "ipv4"],
+  ["168.63.129.16", 32, "ipv4"],
   ["192.0.0.192", 32, "ipv4"],
   // Multicast (RFC 5771), reserved and broadcast (RFC 1112).
   ["224.0.0.0", 4, "ipv4"],
@@ -18,8 +19,9 @@ const FORBIDDEN: readonly (readonly [network: string, prefix: number, family: "i
   ["::", 127, "ipv6"],
   // Link-local (RFC 4291).
   ["fe80::", 10, "ipv6"],
-  // Amazon's metadata service over IPv6.
+  // Metadata services over IPv6: Amazon and Google Cloud.
   ["fd00:ec2::", 32, "ipv6"],
+  ["fd20:ce::", 32, "ipv6"],
   // Multicast (RFC 4291).
   ["ff00::", 8, "ipv6"],
 ]
@@ -29,7 +31,7 @@ for (const [network, prefix, family] of FORBIDDEN) forbidden.addSubnet(network, 
 
 /**
  * Whether an address that came out of DNS may be dialled: not loopback, link-local, multicast, unspecified,
- * nor a cloud's metadata service, an IPv4 address within an IPv6 one (mapped, or NAT64 under `64:ff9b::/96`)
+ * nor a cloud's metadata service, an IPv4 address within an IPv6 one (mapped, NAT64 under `64:ff9b::/96`, or 6to4)
  * included. Private networks may: backends live there.
  */
 export function isSafeDestination(address: string): boolean {
@@ -39,12 +41,15 @@ export function isSafeDestination(address: string): boolean {
   return embedded === undefined || !forbidden.check(embedded, "ipv4")
 }
 
-/** IPv4 address in the last 32 bits, for the prefixes that the system or a translator would send to it. */
+/** Prefixes of addresses that the system or a translator sends to the IPv4 address in their last 32 bits. */
+const BEFORE_IPV4 = new Set(["0:0:0:0:0:ffff", "0:0:0:0:0:0", "64:ff9b:0:0:0:0"])
+
 function embeddedIPv4(address: string): string | undefined {
   const groups = expand(address)
-  const prefix = groups.slice(0, 6).join(":")
-  if (prefix !== "0:0:0:0:0:ffff" && prefix !== "0:0:0:0:0:0" && prefix !== "64:ff9b:0:0:0:0") return undefined
-  const [high = 0, low = 0] = groups.slice(6).map((group) => Number.parseInt(group, 16))
+  // 6to4 (RFC 3056) has it right behind its prefix.
+  const is6to4 = groups[0] === "2002"
+  if (!is6to4 && !BEFORE_IPV4.has(groups.slice(0, 6).join(":"))) return undefined
+  const [high = 0, low = 0] = groups.slice(is6to4 ? 1 : 6).map((group) => Number.parseInt(group, 16))
   return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
 }
 

@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net"
 import { Timed, type TimerWheel } from "./deadlines.ts"
 import type { DialEndpoint } from "./router.ts"
 import { type SlabPool, SlabReader } from "./slabs.ts"
-import { adoptDialing, handOver, type SocketOwner } from "./socket-owner.ts"
+import { adoptDialing, handOver, type SocketOwner, startReading } from "./socket-owner.ts"
 
 /** Pause before the next address of a name is tried beside the first (RFC 8305 section 5, Connection Attempt Delay). */
 const ATTEMPT_DELAY = 250
@@ -13,25 +13,29 @@ export interface DialPlan {
   readonly race: boolean
   /** Whether {@link next} has another endpoint. */
   readonly more: boolean
-  /** The next endpoint to try. */
+  /** Milliseconds to wait before {@link next}, once an attempt has failed. */
+  readonly pause: number
+  /** The next endpoint to try; `undefined` when another attempt cannot be afforded. */
   next(): DialEndpoint | undefined
-  /** An attempt came to nothing. */
+  /** The endpoint refused, or did not answer in time. */
   failed(endpoint: DialEndpoint): void
+  /** The endpoint answered. */
+  connected(endpoint: DialEndpoint): void
   /** The connection is over. */
   release(): void
 }
 
 /** Is told how a dial ended; exactly one of the two is called, unless it is aborted. */
 export interface DialObserver {
-  /** Connected. The socket reads through `slabs`, which must be started before this returns. */
-  dialConnected(socket: Socket, slabs: SlabReader, endpoint: DialEndpoint): void
+  /** Connected. The socket reads through `slabs`, where it was given, which must be started before this returns. */
+  dialConnected(socket: Socket, slabs: SlabReader | undefined, endpoint: DialEndpoint): void
   /** Nothing could be reached; `detail` is the last error's code. */
   dialFailed(reason: "dial-failed" | "dial-timeout", detail: string | undefined): void
 }
 
 interface Attempt {
   readonly socket: Socket
-  readonly slabs: SlabReader
+  readonly slabs: SlabReader | undefined
   readonly endpoint: DialEndpoint
 }
 
@@ -49,19 +53,21 @@ export class Dial extends Timed implements SocketOwner {
   readonly #plan: DialPlan
   readonly #observer: DialObserver
   readonly #wheel: TimerWheel
-  readonly #pool: SlabPool
+  readonly #pool: SlabPool | undefined
   readonly #due: number
   readonly #open: Attempt[] = []
+  /** Until the next attempt. A retry is rare enough for a timer of its own, and waits for less than a tick of the wheel. */
+  #pause: NodeJS.Timeout | undefined
   #detail: string | undefined
 
   /**
    * @param plan - what to try
    * @param observer - is told how it ended
    * @param wheel - keeps the deadline
-   * @param pool - memory that sockets read into
+   * @param pool - memory that sockets read into; without one they emit `data`, to their owner
    * @param due - the deadline, on the clock of `performance.now()`
    */
-  constructor(plan: DialPlan, observer: DialObserver, wheel: TimerWheel, pool: SlabPool, due: number) {
+  constructor(plan: DialPlan, observer: DialObserver, wheel: TimerWheel, pool: SlabPool | undefined, due: number) {
     super()
     this.#plan = plan
     this.#observer = observer
@@ -72,6 +78,7 @@ export class Dial extends Timed implements SocketOwner {
 
   /** Begins. May call the observer at once. */
   start(): void {
+    clearTimeout(this.#pause)
     while (this.#plan.more) {
       const endpoint = this.#plan.next()
       if (endpoint === undefined) break
@@ -86,10 +93,8 @@ export class Dial extends Timed implements SocketOwner {
   /** Gives up without a word. */
   abort(): void {
     this.#wheel.disarm(this)
-    for (const { socket, endpoint } of this.#open) {
-      discard(socket)
-      this.#plan.failed(endpoint)
-    }
+    clearTimeout(this.#pause)
+    for (const { socket } of this.#open) discard(socket)
     this.#open.length = 0
   }
 
@@ -98,7 +103,7 @@ export class Dial extends Timed implements SocketOwner {
       this.#fail("dial-timeout")
       return
     }
-    if (!this.#plan.race) this.abort()
+    if (!this.#plan.race) this.#giveUp()
     this.start()
   }
 
@@ -106,6 +111,7 @@ export class Dial extends Timed implements SocketOwner {
     const won = this.#remove(socket)
     if (won === undefined) return
     this.abort()
+    this.#plan.connected(won.endpoint)
     this.#observer.dialConnected(socket, won.slabs, won.endpoint)
   }
 
@@ -117,23 +123,31 @@ export class Dial extends Timed implements SocketOwner {
     this.#detail = error.code ?? error.message
     this.#plan.failed(lost.endpoint)
     // In a race the next attempt need not wait for its turn once one has failed.
-    if (this.#plan.more || this.#open.length === 0) this.start()
+    if (!this.#plan.more && this.#open.length > 0) return
+    const pause = this.#plan.more ? this.#plan.pause : 0
+    if (pause === 0) {
+      this.start()
+      return
+    }
+    this.#wheel.arm(this, this.#due - performance.now())
+    this.#pause = setTimeout(startDial, pause, this)
   }
 
   socketClosed(_socket: Socket): void {}
 
   #attempt(endpoint: DialEndpoint): boolean {
     this.attempts++
-    const slabs = new SlabReader(this.#pool)
+    const slabs = this.#pool === undefined ? undefined : new SlabReader(this.#pool)
     try {
       const socket = connect({
         host: endpoint.address,
         port: endpoint.port,
         allowHalfOpen: true,
         noDelay: true,
-        onread: slabs.onread,
+        ...(slabs === undefined ? undefined : { onread: slabs.onread }),
       })
       adoptDialing(socket, this)
+      if (slabs === undefined) startReading(socket)
       this.#open.push({ socket, slabs, endpoint })
       return true
     } catch (error) {
@@ -155,10 +169,20 @@ export class Dial extends Timed implements SocketOwner {
     return index === -1 ? undefined : this.#open.splice(index, 1)[0]
   }
 
-  #fail(reason: "dial-failed" | "dial-timeout"): void {
+  /** Counts what is under way as failed. */
+  #giveUp(): void {
+    for (const { endpoint } of this.#open) this.#plan.failed(endpoint)
     this.abort()
+  }
+
+  #fail(reason: "dial-failed" | "dial-timeout"): void {
+    this.#giveUp()
     this.#observer.dialFailed(reason, this.#detail ?? (reason === "dial-timeout" ? "ETIMEDOUT" : undefined))
   }
+}
+
+function startDial(dial: Dial): void {
+  dial.start()
 }
 
 const NOBODY: SocketOwner = { socketEnded() {}, socketFailed() {}, socketClosed() {} }

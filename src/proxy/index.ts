@@ -26,6 +26,7 @@ export type {
   BackendPolicy,
   ConnectionPolicy,
   DrainPolicy,
+  HealthCheck,
   ListenerPolicy,
   ProxyProtocolPolicy,
   ScopePolicy,
@@ -57,5 +58,6 @@ export type {
   EndedBy,
   Rejection,
   RejectReason,
+  Removal,
 } from "./record.ts"
 export type * from "./router.ts"

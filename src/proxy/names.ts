@@ -11,9 +11,10 @@ export interface NameResolver {
    *
    * @param host - DNS name in lower case, or IP literal
    * @param port - TCP port
+   * @param anyAddress - the name may lead anywhere: no address is forbidden
    * @throws {@link ProxyError} `ERR_TLSROUTE_NAME` or `ERR_TLSROUTE_FORBIDDEN_ADDRESS`, at once or by rejection
    */
-  resolve(host: string, port: number): readonly DialEndpoint[] | Promise<readonly DialEndpoint[]>
+  resolve(host: string, port: number, anyAddress?: boolean): readonly DialEndpoint[] | Promise<readonly DialEndpoint[]>
   /** Stops what is under way. */
   close?(): void
 }
@@ -53,6 +54,8 @@ export interface DnsCacheOptions {
 }
 
 interface Entry {
+  readonly host: string
+  readonly anyAddress: boolean
   /** Last good answer, in the order to try. */
   addresses: readonly string[] | undefined
   expiresAt: number
@@ -97,35 +100,39 @@ export class DnsCache implements NameResolver {
     this.#lookup = options.lookup ?? systemLookup
   }
 
-  resolve(host: string, port: number): readonly DialEndpoint[] | Promise<readonly DialEndpoint[]> {
+  resolve(host: string, port: number, anyAddress = false): readonly DialEndpoint[] | Promise<readonly DialEndpoint[]> {
     const override = this.#overrides.get(`${host}:${port}`) ?? this.#overrides.get(host)
     if (override !== undefined) return override.map((value) => parseOverride(host, value, port))
-    const entry = this.#entry(host)
+    const entry = this.#entry(host, anyAddress)
     const now = performance.now()
     if (entry.addresses !== undefined && now < entry.expiresAt) return endpointsOf(entry, port)
     if (entry.failure !== undefined && now < entry.expiresAt) throw entry.failure
-    const refresh = this.#refresh(host, entry)
+    const refresh = this.#refresh(entry)
     if (entry.addresses === undefined) return refresh.then(() => endpointsOf(entry, port))
     if (now < entry.expiresAt + this.#staleFor) return endpointsOf(entry, port)
     return refresh.then(() => endpointsOf(entry, port))
   }
 
-  #entry(host: string): Entry {
-    const known = this.#entries.get(host)
+  #entry(host: string, anyAddress: boolean): Entry {
+    // No DNS name has a space in it.
+    const key = anyAddress ? `${host} any` : host
+    const known = this.#entries.get(key)
     if (known !== undefined) {
       // Moved to the end: a Map iterates in order of insertion, so the least recently used name comes first.
-      this.#entries.delete(host)
-      this.#entries.set(host, known)
+      this.#entries.delete(key)
+      this.#entries.set(key, known)
       return known
     }
     const entry: Entry = {
+      host,
+      anyAddress,
       addresses: undefined,
       expiresAt: 0,
       failure: undefined,
       refresh: undefined,
       endpoints: new Map(),
     }
-    this.#entries.set(host, entry)
+    this.#entries.set(key, entry)
     if (this.#entries.size > this.#maxEntries) {
       for (const oldest of this.#entries.keys()) {
         this.#entries.delete(oldest)
@@ -135,8 +142,8 @@ export class DnsCache implements NameResolver {
     return entry
   }
 
-  #refresh(host: string, entry: Entry): Promise<readonly string[]> {
-    entry.refresh ??= this.#fetch(host, entry).finally(() => {
+  #refresh(entry: Entry): Promise<readonly string[]> {
+    entry.refresh ??= this.#fetch(entry).finally(() => {
       entry.refresh = undefined
     })
     // Whoever waits sees the failure; a renewal in the background has nobody waiting.
@@ -144,11 +151,12 @@ export class DnsCache implements NameResolver {
     return entry.refresh
   }
 
-  async #fetch(host: string, entry: Entry): Promise<readonly string[]> {
+  async #fetch(entry: Entry): Promise<readonly string[]> {
+    const { host, anyAddress } = entry
     try {
       const records = isIP(host) === 0 ? await this.#lookup(host) : [{ address: host, ttl: Number.POSITIVE_INFINITY }]
       if (records.length === 0) throw new Error("no address")
-      const allowed = records.filter(({ address }) => this.#allow(address, host))
+      const allowed = records.filter(({ address }) => anyAddress || this.#allow(address, host))
       if (allowed.length === 0) throw forbidden(host, records)
       const ttl = Math.min(...allowed.map((record) => record.ttl * 1000))
       this.#accept(entry, interleave(allowed.map(({ address }) => address)).slice(0, MOST_ADDRESSES))

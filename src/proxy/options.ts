@@ -62,21 +62,21 @@ export interface SpliceProxyOptions {
   /** Decides where connections go. */
   readonly router: Router
   /** Time limits; those left out keep their defaults. */
-  readonly deadlines?: Partial<Deadlines>
+  readonly deadlines?: Partial<Deadlines> | undefined
   /** How refused clients learn of it. Default `close`. */
-  readonly refusal?: RefusalMode
+  readonly refusal?: RefusalMode | undefined
   /** Largest ClientHello taken, in bytes on the wire. Default 65 536. */
-  readonly maxHelloBytes?: number
+  readonly maxHelloBytes?: number | undefined
   /** Endpoints tried per connection before it is refused. Default 3. */
-  readonly dialAttempts?: number
+  readonly dialAttempts?: number | undefined
   /** How endpoints of a target share connections. Default `least-connections`. */
-  readonly balance?: BalancePolicy
+  readonly balance?: BalancePolicy | undefined
   /** Limits of the proxy as a whole. */
-  readonly limits?: ProxyLimits
+  readonly limits?: ProxyLimits | undefined
   /** Keep in each record what the ClientHello told: ALPN, version, ECH, JA4. Costs about the time of parsing it again. Default false. */
-  readonly describeHello?: boolean
+  readonly describeHello?: boolean | undefined
   /** Resolves targets given by name. Default: a new {@link DnsCache}. */
-  readonly names?: NameResolver
+  readonly names?: NameResolver | undefined
 }
 
 /** What to bind. */
@@ -99,4 +99,9 @@ export interface ListenOptions {
 export interface CloseOptions {
   /** Milliseconds that live connections may go on before they are ended. Default 30 000; 0 ends them at once. */
   readonly drainTimeout?: number
+  /**
+   * Milliseconds before that time over which those that are left are ended, at moments drawn at random, so that
+   * their clients do not all return at once. Default: a quarter of the time.
+   */
+  readonly spread?: number
 }

@@ -64,6 +64,26 @@ export interface BackendPolicy {
   readonly circuit: CircuitLimits
   /** When endpoints are left out. */
   readonly health: HealthPolicy
+  /** Active check whose verdicts count for the endpoints, if any. */
+  readonly check: HealthCheck | undefined
+}
+
+/** How endpoints are probed, over and over. The proxy does not probe by itself: see {@link SpliceProxy.endpointChecked}. */
+export interface HealthCheck {
+  /** Tells checks of one target apart: those that are equal have the same. */
+  readonly id: string
+  /** `tcp`: a connection is enough. `tls`: the handshake must finish as well. Certificates are not verified. */
+  readonly kind: "tcp" | "tls"
+  /** SNI of TLS probes. */
+  readonly serverName: string | undefined
+  /** Milliseconds from one probe of an endpoint to the next. */
+  readonly interval: number
+  /** Milliseconds of one probe. */
+  readonly timeout: number
+  /** Good probes in a row that bring an endpoint back. */
+  readonly rise: number
+  /** Failed probes in a row that take it out. */
+  readonly fall: number
 }
 
 /** What becomes of a connection when what it was routed by goes. */

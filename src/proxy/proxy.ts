@@ -12,8 +12,8 @@ import { bind, boundAddress } from "./listener.ts"
 import { DnsCache, type NameResolver } from "./names.ts"
 import type { CloseOptions, ListenOptions, RefusalMode, SpliceProxyOptions } from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
-import type { ConnectionInfo, ConnectionRecord, Rejection } from "./record.ts"
-import type { RouteDecision, Router } from "./router.ts"
+import type { ConnectionInfo, ConnectionRecord, Rejection, Removal } from "./record.ts"
+import type { DialEndpoint, RouteDecision, Router } from "./router.ts"
 import { defaultSlabs } from "./slabs.ts"
 
 const DEFAULT_DRAIN = 30_000
@@ -140,7 +140,37 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
   /** Puts another router in force for every connection whose ClientHello is not whole yet. Live ones go on. */
   setRouter(router: Router): void {
     this.#host.router = router
+    this.forgetUnused()
+  }
+
+  /** Forgets what is known of targets that carry nothing and were not asked for in the last minute. */
+  forgetUnused(): void {
     this.#host.balancer.prune()
+  }
+
+  /**
+   * Takes what an active check has come to for an endpoint. It counts for connections whose policy names that
+   * check, until it is told otherwise.
+   *
+   * @param target - id of the target
+   * @param endpoint - one of its endpoints
+   * @param check - id of the check: {@link HealthCheck.id}
+   * @param isHealthy - whether connections may be sent there
+   */
+  setEndpointHealth(target: string, endpoint: DialEndpoint, check: string, isHealthy: boolean): void {
+    this.#host.balancer.checked(target, endpoint, check, isHealthy)
+  }
+
+  /**
+   * Lets those live connections end, each within its own window, whose {@link DrainPolicy} says so.
+   *
+   * @param removal - tells what a connection was routed by and is there no longer; asked only of those that a
+   * removal would end
+   */
+  drainRemoved(removal: (connection: ConnectionInfo) => Removal | undefined): void {
+    for (const connection of this.#host.connections) {
+      if (connection.drainsOnRemoval) connection.removed(removal(connection))
+    }
   }
 
   /**
@@ -150,10 +180,18 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
   close(options: CloseOptions = {}): Promise<void> {
     for (const key of [...this.#servers.keys()]) this.unlisten(key)
     const timeout = options.drainTimeout ?? DEFAULT_DRAIN
-    const end = () => this.#host.stopAll()
-    const timer = timeout > LONGEST_TIMER ? undefined : setTimeout(end, timeout)
+    const spread = Math.min(timeout, options.spread ?? timeout / 4)
+    const timers =
+      timeout > LONGEST_TIMER
+        ? []
+        : [
+            setTimeout(() => this.#host.endAll(spread), timeout - spread),
+            setTimeout(() => this.#host.stopAll(), timeout),
+          ]
     this.#closing ??= this.#host.whenEmpty().then(() => this.#host.names.close?.())
-    return this.#closing.finally(() => clearTimeout(timer))
+    return this.#closing.finally(() => {
+      for (const timer of timers) clearTimeout(timer)
+    })
   }
 
   /** Same as {@link close} with its defaults. */
@@ -191,7 +229,7 @@ class Host implements ConnectionHost {
   readonly refusal: RefusalMode
   readonly describesHello: boolean
   readonly wheel = new TimerWheel()
-  readonly balancer: Balancer
+  readonly balancer = new Balancer()
   readonly names: NameResolver
   readonly slabs = defaultSlabs
   readonly connections = new Set<Connection>()
@@ -206,7 +244,7 @@ class Host implements ConnectionHost {
     this.connectionPolicy = defaultConnectionPolicy(options)
     this.refusal = options.refusal ?? "close"
     this.describesHello = options.describeHello ?? false
-    this.balancer = new Balancer(options.balance ?? "least-connections")
+
     this.names = options.names ?? new DnsCache()
   }
 
@@ -239,6 +277,10 @@ class Host implements ConnectionHost {
     const record = connection.record()
     closeChannel.publish(record)
     if (isListenedTo) this.#events.emit("close", record)
+  }
+
+  endAll(window: number): void {
+    for (const connection of this.connections) connection.endWithin(window, "drained")
   }
 
   stopAll(): void {

@@ -2,6 +2,7 @@ import type { Socket } from "node:net"
 import { Timed, TimerWheel } from "./deadlines.ts"
 import type { SlabReader, SlabSink } from "./slabs.ts"
 import { adoptReading, handOver, reset, type SocketOwner } from "./socket-owner.ts"
+import { Throttle, type ThrottleObserver } from "./throttle.ts"
 
 /** How a splice ended. */
 export interface SpliceResult {
@@ -34,7 +35,7 @@ export interface SpliceObserver {
  * Moves bytes between two sockets until both have ended: half-close, reset and backpressure pass through,
  * and nothing is read that cannot be written on. At most one read per direction is held in memory.
  */
-export class Splice implements SocketOwner, SlabSink {
+export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   /** Bytes read from the first socket. */
   bytesFromA = 0
   /** Bytes read from the second socket. */
@@ -49,6 +50,7 @@ export class Splice implements SocketOwner, SlabSink {
   readonly #b: Socket
   readonly #observer: SpliceObserver
   readonly #slabs: SlabReader | undefined
+  readonly #throttle: { readonly a: Throttle; readonly b: Throttle } | undefined
   #aEnded = false
   #bEnded = false
   #aPaused = false
@@ -61,13 +63,24 @@ export class Splice implements SocketOwner, SlabSink {
    * @param a - first socket
    * @param b - second socket
    * @param observer - is told of turning points
-   * @param slabs - reads `b`, where it was made to read into slabs
+   * @param slabs - reads `b`, where it was made to read into slabs; such a socket cannot be held to a rate
+   * @param bytesPerSecond - rate that each direction is held to
    */
-  constructor(a: Socket, b: Socket, observer: SpliceObserver, slabs?: SlabReader) {
+  constructor(
+    a: Socket,
+    b: Socket,
+    observer: SpliceObserver,
+    slabs?: SlabReader,
+    bytesPerSecond = Number.POSITIVE_INFINITY,
+  ) {
     this.#a = a
     this.#b = b
     this.#observer = observer
     this.#slabs = slabs
+    this.#throttle =
+      bytesPerSecond === Number.POSITIVE_INFINITY
+        ? undefined
+        : { a: new Throttle(bytesPerSecond, a, this), b: new Throttle(bytesPerSecond, b, this) }
     slabs?.start(b, a, this)
     handOver(a, this)
     handOver(b, this)
@@ -94,10 +107,12 @@ export class Splice implements SocketOwner, SlabSink {
     this.#observer.spliceActive()
     if (socket === this.#a) {
       this.bytesFromA += chunk.length
+      this.#throttle?.a.spend(chunk.length)
       if (this.#b.write(chunk) || this.#b.writableLength === 0) return
       this.#aPaused = true
     } else {
       this.bytesFromB += chunk.length
+      this.#throttle?.b.spend(chunk.length)
       if (this.#a.write(chunk) || this.#a.writableLength === 0) return
       this.#bPaused = true
     }
@@ -109,7 +124,7 @@ export class Splice implements SocketOwner, SlabSink {
     if (socket === this.#b) {
       if (!this.#aPaused) return
       this.#aPaused = false
-      this.#a.resume()
+      if (this.#throttle?.a.isHolding !== true) this.#a.resume()
       return
     }
     if (this.#slabs !== undefined) {
@@ -118,7 +133,11 @@ export class Splice implements SocketOwner, SlabSink {
     }
     if (!this.#bPaused) return
     this.#bPaused = false
-    this.#b.resume()
+    if (this.#throttle?.b.isHolding !== true) this.#b.resume()
+  }
+
+  throttleOver(socket: Socket): void {
+    if (!(socket === this.#a ? this.#aPaused : this.#bPaused)) socket.resume()
   }
 
   socketEnded(socket: Socket): void {
@@ -152,6 +171,8 @@ export class Splice implements SocketOwner, SlabSink {
       return
     }
     this.#slabs?.release()
+    this.#throttle?.a.release()
+    this.#throttle?.b.release()
     this.#observer.spliceClosed()
   }
 }

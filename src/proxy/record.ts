@@ -84,6 +84,13 @@ export type ConnectionOutcome =
   | "max-duration"
   /** The proxy closed while it was live. */
   | "drained"
+  /** Its route or its listener was taken out of the configuration, and its policy was to drain. */
+  | "route-removed"
+  /** Its endpoint was taken out of the configuration, and its policy was to drain. */
+  | "endpoint-removed"
+
+/** What was taken out of the configuration. */
+export type Removal = "route" | "endpoint"
 
 /** Who ended a connection: the side that ended its stream first, or reset it. */
 export type EndedBy = "client" | "backend" | "proxy"

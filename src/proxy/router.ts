@@ -14,7 +14,14 @@ export interface DialEndpoint {
 /** Where to send a connection. `id` is stable across configurations: load and health are kept by it. */
 export type DialTarget =
   | { readonly kind: "endpoints"; readonly id: string; readonly endpoints: readonly DialEndpoint[] }
-  | { readonly kind: "name"; readonly id: string; readonly host: string; readonly port: number }
+  | {
+      readonly kind: "name"
+      readonly id: string
+      readonly host: string
+      readonly port: number
+      /** The name is trusted to lead anywhere, this machine included. Default false. */
+      readonly anyAddress?: boolean
+    }
 
 /** What the router is asked, once per connection. */
 export interface RouteRequest {
@@ -26,6 +33,8 @@ export interface RouteRequest {
   readonly clientAddress: string
   /** The client's port. */
   readonly clientPort: number
+  /** Address that the client connected to; costs a system call when it is read. */
+  readonly localAddress: string | undefined
 }
 
 /** What to do with a connection. `route` is carried into events and records, unread by the proxy. */

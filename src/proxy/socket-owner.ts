@@ -27,6 +27,11 @@ type OwnedSocket = Socket & { [OWNER]?: SocketOwner }
 /** Gives a socket its first owner. Its `data` events begin to flow. */
 export function adoptReading(socket: Socket, owner: SocketOwner): void {
   adopt(socket, owner)
+  startReading(socket)
+}
+
+/** Lets a socket's bytes flow to its owner. One that is still dialling begins once it is connected. */
+export function startReading(socket: Socket): void {
   socket.on("data", onData)
 }
 

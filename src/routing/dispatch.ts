@@ -60,10 +60,10 @@ export class Sockets {
       for (const address of named) {
         const there = onPort.filter(({ addresses }) => addresses.length === 0 || addresses.includes(address))
         byAddress.set(address, byHostname(there.map(({ node }) => node)))
-        if (open.length === 0) bindings.push(binding(port, address, there))
+        if (open.length === 0) bindings.push(binding(port, address, there, false))
       }
       // One socket on every address stands for all: the system binds no second one beside it.
-      if (open.length > 0) bindings.push(binding(port, undefined, onPort))
+      if (open.length > 0) bindings.push(binding(port, undefined, onPort, named.length > 0))
       ports.set(port, {
         any: byHostname((open.length > 0 ? open : onPort).map(({ node }) => node)),
         byAddress: byAddress.size > 0 ? byAddress : undefined,
@@ -108,9 +108,14 @@ function byHostname(nodes: readonly ListenerNode[]): SocketListeners {
   return listeners
 }
 
-function binding(port: number, address: string | undefined, there: readonly { node: ListenerNode }[]): ListenerBinding {
+function binding(
+  port: number,
+  address: string | undefined,
+  there: readonly { node: ListenerNode }[],
+  byAddress: boolean,
+): ListenerBinding {
   const host = address === undefined ? "*" : address.includes(":") ? `[${address}]` : address
-  return { key: `${host}:${port}`, address, port, listeners: there.map(({ node }) => node.listener) }
+  return { key: `${host}:${port}`, address, port, listeners: there.map(({ node }) => node.listener), byAddress }
 }
 
 function noMatch(reason: NoMatchReason, listener: TableListener | undefined): NoMatch {

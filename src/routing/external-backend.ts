@@ -1,5 +1,5 @@
 import { ANY_HOSTNAME, hostnameMatches, isWildcard } from "./hostname.ts"
-import { embeddedIpv4, type IpBytes, MAPPED, parseIp } from "./ip-address.ts"
+import { parseIp } from "./ip-address.ts"
 
 /** What the `externalBackends` patterns say of a name. */
 export type ExternalBackendVerdict =
@@ -49,49 +49,6 @@ export function judgeExternalBackend(name: string, patterns: readonly string[]):
     return { allowed: true, host, anyAddress: false }
   }
   return { allowed: false, why: "externalBackends does not list it" }
-}
-
-/**
- * Whether an address must not be dialled for an external name unless the name itself was listed: this
- * machine (loopback, unspecified), link-local, multicast, and the metadata services of clouds, also where
- * embedded in IPv4-mapped, NAT64 or 6to4 addresses. Text that is no IP address is forbidden.
- */
-export function isForbiddenExternalAddress(address: string): boolean {
-  const zone = address.indexOf("%")
-  const bytes = parseIp(zone === -1 ? address : address.slice(0, zone))
-  if (bytes === undefined) return true
-  const ipv4 = [MAPPED, COMPATIBLE, NAT64]
-    .map((prefix) => embeddedIpv4(bytes, prefix))
-    .find((found) => found !== undefined)
-  if (ipv4 !== undefined) return isForbiddenIpv4(ipv4)
-  if (bytes[0] === 0x20 && bytes[1] === 0x02) return isForbiddenIpv4(bytes.slice(2, 6))
-  return isForbiddenIpv6(bytes)
-}
-
-/** `::/96`: the unspecified address, loopback, and the retired IPv4-compatible form. */
-const COMPATIBLE: IpBytes = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-/** `64:ff9b::/96`, RFC 6052. */
-const NAT64: IpBytes = [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0]
-
-const METADATA_IPV4 = new Set(["100.100.100.200", "168.63.129.16", "192.0.0.192"])
-/** `fd00:ec2::/32` and `fd20:ce::/32`: AWS and Google Cloud serve instance metadata there. */
-const METADATA_IPV6: readonly IpBytes[] = [
-  [0xfd, 0x00, 0x0e, 0xc2],
-  [0xfd, 0x20, 0x00, 0xce],
-]
-
-function isForbiddenIpv4(bytes: IpBytes): boolean {
-  const [first = 0, second = 0] = bytes
-  if (first === 0 || first === 127 || first >= 224) return true
-  if (first === 169 && second === 254) return true
-  return METADATA_IPV4.has(bytes.join("."))
-}
-
-function isForbiddenIpv6(bytes: IpBytes): boolean {
-  const [first = 0, second = 0] = bytes
-  if (first === 0xff) return true
-  if (first === 0xfe && (second & 0xc0) === 0x80) return true
-  return METADATA_IPV6.some((prefix) => prefix.every((byte, at) => bytes[at] === byte))
 }
 
 function isExternalPattern(pattern: string): boolean {

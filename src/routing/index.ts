@@ -1,5 +1,4 @@
 export type { BackendLookup, BackendRequest, BackendResolution, BackendResolver } from "./backend-resolver.ts"
-export { isForbiddenExternalAddress } from "./external-backend.ts"
 export { formatExplanation } from "./format-explanation.ts"
 export { ANY_HOSTNAME, hostnameMatches, hostnameSpecificity, intersectHostnames, isHostname } from "./hostname.ts"
 export { DEFAULT_CONTROLLER_NAME, DEFAULT_SUPPORTED_FEATURES, type RouteTableOptions } from "./options.ts"

@@ -35,6 +35,8 @@ export interface ListenerBinding {
   readonly port: number
   /** Accepted listeners behind it. */
   readonly listeners: readonly TableListener[]
+  /** Whether the local address that takes a connection matters: it is bound for every address, and some Gateway on it has its own. */
+  readonly byAddress: boolean
 }
 
 /** Where one connection can be dialled. */
@@ -67,7 +69,7 @@ export type BackendTarget =
       readonly id: string
       readonly host: string
       readonly port: number
-      /** The name itself was allowed, so it may resolve to addresses that `isForbiddenExternalAddress` tells. */
+      /** The name itself was allowed, so it may lead anywhere, this machine included. */
       readonly anyAddress?: boolean
     }
   | { readonly kind: "invalid"; readonly id: string; readonly reason: BackendRefusal; readonly message: string }
@@ -197,14 +199,16 @@ export interface Explanation {
 export interface RouteMatcher {
   /** Sockets to bind, by port and address. */
   readonly listeners: readonly ListenerBinding[]
+  /** Routes that are attached to at least one listener. */
+  readonly routes: readonly TableRoute[]
   /** Finds the route for a connection. Never throws; constant time in the number of routes. */
   match(query: RouteQuery): RouteMatch | NoMatch
 }
 
 /** Immutable result of a build. */
 export interface RouteTable extends RouteMatcher {
-  /** Routes that are attached to at least one listener, by `namespace/name`. */
-  readonly routes: readonly TableRoute[]
+  /** Hostnames of an attached route, as it says; `["*"]` where it says none. Empty for a route that is not attached. */
+  hostnamesOf(route: ObjectRef): readonly string[]
   /** Everything found wrong, in all objects. */
   readonly problems: readonly ResourceProblem[]
   /** Statuses to write. Computed at each call; `bound` tells which bindings listen by now. */

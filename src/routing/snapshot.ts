@@ -15,3 +15,8 @@ export interface Snapshot {
   /** What the source found, then what was found in single objects. */
   readonly objectProblems: readonly (() => readonly ResourceProblem[])[]
 }
+
+/** Routes that at least one listener takes. */
+export function attachedRoutes(snapshot: Snapshot): readonly RouteState[] {
+  return snapshot.routes.filter(({ attachment }) => attachment.listeners.length > 0)
+}

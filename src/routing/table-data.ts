@@ -1,14 +1,14 @@
 import { type ListenerRoutes, matchRoute, type ServedListener, Sockets } from "./dispatch.ts"
 import { HostnameMap } from "./hostname-map.ts"
 import type { ListenerBinding, NoMatch, RouteMatch, RouteMatcher, RouteQuery, TableRoute } from "./route-table.ts"
-import type { Snapshot } from "./snapshot.ts"
+import { attachedRoutes, type Snapshot } from "./snapshot.ts"
 
 /**
  * The part of a table that connections need, as plain data: it survives `structuredClone` and
  * `postMessage`. Its shape is not for reading; give it to {@link routeTableFromData}.
  */
 export interface RouteTableData {
-  /** Routes that take some hostname; the others need not travel. */
+  /** Attached routes. */
   readonly routes: readonly TableRoute[]
   /** Listeners in order of precedence, each with who takes which hostname. */
   readonly listeners: readonly (ServedListener & {
@@ -20,22 +20,14 @@ export interface RouteTableData {
 
 /** Writes the dispatch part of a snapshot as plain data. */
 export function tableData(snapshot: Snapshot): RouteTableData {
-  const routes: TableRoute[] = []
-  const places = new Map<TableRoute, number>()
-  const placeOf = (route: TableRoute): number => {
-    let place = places.get(route)
-    if (place === undefined) {
-      place = routes.push(route) - 1
-      places.set(route, place)
-    }
-    return place
-  }
+  const routes = attachedRoutes(snapshot).map(({ table }) => table)
+  const places = new Map(routes.map((route, place) => [route, place]))
   const listeners = snapshot.listening.served.map(({ listener, addresses }, place) => {
     const hostnames: string[] = []
     const winners: number[] = []
     for (const [hostname, match] of snapshot.contests[place]?.entries() ?? []) {
       hostnames.push(hostname)
-      winners.push(placeOf(match.route))
+      winners.push(places.get(match.route) ?? -1)
     }
     return { listener, addresses, hostnames, winners }
   })
@@ -49,12 +41,14 @@ export function routeTableFromData(data: RouteTableData): RouteMatcher {
 
 class DataTable implements RouteMatcher {
   readonly listeners: readonly ListenerBinding[]
+  readonly routes: readonly TableRoute[]
   readonly #sockets: Sockets
   readonly #routes: readonly ListenerRoutes[]
 
   constructor(data: RouteTableData) {
     this.#sockets = new Sockets(data.listeners)
     this.listeners = this.#sockets.bindings
+    this.routes = data.routes
     this.#routes = data.listeners.map(({ listener, hostnames, winners }) => {
       const routes: ListenerRoutes = new HostnameMap()
       for (const [at, hostname] of hostnames.entries()) {

@@ -2,7 +2,7 @@ import { matchRoute, type Sockets } from "./dispatch.ts"
 import { explainQuery } from "./explain.ts"
 import { lintSnapshot } from "./lint.ts"
 import { collectProblems } from "./problems.ts"
-import type { ResourceProblem } from "./resources.ts"
+import type { ObjectRef, ResourceProblem } from "./resources.ts"
 import type {
   Explanation,
   ListenerBinding,
@@ -14,7 +14,7 @@ import type {
   StatusOptions,
   TableRoute,
 } from "./route-table.ts"
-import type { Snapshot } from "./snapshot.ts"
+import { attachedRoutes, type Snapshot } from "./snapshot.ts"
 import { computeStatuses } from "./status.ts"
 import { type RouteTableData, tableData } from "./table-data.ts"
 
@@ -23,6 +23,7 @@ export class Table implements RouteTable {
   readonly #snapshot: Snapshot
   readonly #sockets: Sockets
   #routes: readonly TableRoute[] | undefined
+  #hostnames: ReadonlyMap<string, readonly string[]> | undefined
   #problems: readonly ResourceProblem[] | undefined
 
   constructor(snapshot: Snapshot) {
@@ -35,10 +36,15 @@ export class Table implements RouteTable {
   }
 
   get routes(): readonly TableRoute[] {
-    this.#routes ??= this.#snapshot.routes
-      .filter((state) => state.attachment.listeners.length > 0)
-      .map((state) => state.table)
+    this.#routes ??= attachedRoutes(this.#snapshot).map((state) => state.table)
     return this.#routes
+  }
+
+  hostnamesOf({ namespace, name }: ObjectRef): readonly string[] {
+    this.#hostnames ??= new Map(
+      attachedRoutes(this.#snapshot).map(({ route }) => [`${route.ref.namespace}/${route.ref.name}`, route.hostnames]),
+    )
+    return this.#hostnames.get(`${namespace}/${name}`) ?? []
   }
 
   get problems(): readonly ResourceProblem[] {

@@ -110,6 +110,18 @@ describe("tlsroute check", () => {
     )
   })
 
+  test("names file, line and column of an annotation that is no policy", async () => {
+    const annotated = gateway.replace(
+      "  name: edge\n",
+      '  name: edge\n  annotations:\n    tlsroute.dev/idle-timeot: "10s"\n',
+    )
+    const file = await manifest("annotated.yaml", annotated + route("a", "a.example.com"))
+    const { code, stdout } = await cli.run(["check", file])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/annotated\.yaml:7:5: error: Gateway shop\/edge .*did you mean tlsroute\.dev\/idle-timeout/)
+    expect(stdout).toContain("[UnknownPolicy]")
+  })
+
   test("names file, line and column of what is no YAML, with the rest checked all the same", async () => {
     const broken = await manifest("broken.yaml", `a: 1\nb: "open\n`)
     const file = await manifest("other.yaml", gateway)

@@ -3,6 +3,7 @@ import net from "node:net"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest"
+import { PolicyCompiler } from "../../src/gateway/policies/compiler.ts"
 import { hasReusePort, type WorkerHandle, type WorkerHost, workerHost } from "../../src/gateway/workers/host.ts"
 import { WorkerDataPlane } from "../../src/gateway/workers/worker-data-plane.ts"
 import type * as Face from "../../src/index.ts"
@@ -166,7 +167,7 @@ describe("a worker that dies", () => {
       },
     }
     const table = buildRouteTable(await config("app.example.com"))
-    const plane = new WorkerDataPlane(watched, 2, table, {})
+    const plane = new WorkerDataPlane(watched, 2, table, new PolicyCompiler().compile([], table), {})
     cleanups.push(() => plane.close({ drainTimeout: 0 }))
     const { port } = await plane.listen({ key: table.listeners[0]?.key ?? "", host: "127.0.0.1", port: 0 })
     const sockets = await Promise.all(Array.from({ length: 16 }, () => connect(port)))

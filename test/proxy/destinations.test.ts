@@ -9,6 +9,7 @@ test.each([
   ["169.254.0.1", "RFC 3927"],
   ["169.254.169.254", "cloud metadata"],
   ["100.100.100.200", "cloud metadata"],
+  ["168.63.129.16", "cloud metadata"],
   ["192.0.0.192", "cloud metadata"],
   ["224.0.0.1", "RFC 5771"],
   ["255.255.255.255", "RFC 919"],
@@ -19,6 +20,8 @@ test.each([
   ["fe80::1%eth0", "RFC 4007 section 11"],
   ["febf::1", "RFC 4291 section 2.5.6"],
   ["fd00:ec2::254", "cloud metadata"],
+  ["fd20:ce::254", "cloud metadata"],
+  ["2002:7f00:1::", "RFC 3056 section 2"],
   ["ff02::1", "RFC 4291 section 2.7"],
   ["::ffff:127.0.0.1", "RFC 4291 section 2.5.5.2"],
   ["::ffff:7f00:1", "RFC 4291 section 2.5.5.2"],
@@ -43,6 +46,7 @@ test.each([
   "fec0::1",
   "::ffff:10.0.0.1",
   "64:ff9b::a00:1",
+  "2002:a00:1::",
 ])("a name may lead to %s", (address) => {
   expect(isSafeDestination(address)).toBe(true)
 })

@@ -1,8 +1,9 @@
 import type { Socket } from "node:net"
 import { expect, test } from "vitest"
+import { NamePlan } from "../../src/proxy/balance/plans.ts"
+import { TargetState } from "../../src/proxy/balance/target-state.ts"
 import { TimerWheel } from "../../src/proxy/deadlines.ts"
 import { Dial } from "../../src/proxy/dial.ts"
-import { NamePlan } from "../../src/proxy/name-plan.ts"
 import { DnsCache } from "../../src/proxy/names.ts"
 import type { DialEndpoint, Router } from "../../src/proxy/router.ts"
 import { SlabPool } from "../../src/proxy/slabs.ts"
@@ -153,7 +154,13 @@ function race(endpoints: readonly DialEndpoint[], limit = 5_000) {
         resolve({ endpoint: undefined, after: after() })
       },
     }
-    new Dial(new NamePlan(endpoints), observer, new TimerWheel(), new SlabPool(), started + limit).start()
+    new Dial(
+      new NamePlan(new TargetState(Math.random), endpoints),
+      observer,
+      new TimerWheel(),
+      new SlabPool(),
+      started + limit,
+    ).start()
   })
 }
 

@@ -35,16 +35,22 @@ export function connectionPolicy(
     bandwidth: none,
     drain: { onRemoval: "keep", onEndpointRemoval: "keep", window: 0 },
     ...asked,
-    backend: {
-      proxyHeader: undefined,
-      balance: "round-robin",
-      dialAttempts: 3,
-      retryBackoff: 0,
-      retryBudget: 1,
-      circuit: { maxConnections: none, maxPending: none },
-      health: DEFAULT_HEALTH_POLICY,
-      ...backend,
-    },
+    backend: backendPolicy(backend),
+  }
+}
+
+/** A backend's policy that asks nothing but what is given. */
+export function backendPolicy(asked: Partial<BackendPolicy> = {}): BackendPolicy {
+  return {
+    proxyHeader: undefined,
+    balance: "round-robin",
+    dialAttempts: 3,
+    retryBackoff: 0,
+    retryBudget: 1,
+    circuit: { maxConnections: none, maxPending: none },
+    health: DEFAULT_HEALTH_POLICY,
+    check: undefined,
+    ...asked,
   }
 }
 

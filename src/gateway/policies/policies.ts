@@ -1,42 +1,20 @@
 import { CidrList } from "../../proxy/limits/cidr.ts"
-import type { BackendPolicy, ConnectionPolicy, ListenerPolicy, ScopePolicy } from "../../proxy/policy.ts"
-import type { GatewayResources, KubernetesObject, ObjectRef, ResourceProblem } from "../../routing/resources.ts"
-import type {
-  ListenerBinding,
-  RouteMatch,
-  RouteTable,
-  TableListener,
-  WeightedBackend,
-} from "../../routing/route-table.ts"
-import { type AnnotatedPolicies, NO_POLICIES, readAnnotations } from "./annotations.ts"
+import type { BackendPolicy, ConnectionPolicy, HealthCheck, ListenerPolicy, ScopePolicy } from "../../proxy/policy.ts"
+import type { ObjectRef, ResourceProblem } from "../../routing/resources.ts"
+import type { ListenerBinding, RouteMatch, TableListener, WeightedBackend } from "../../routing/route-table.ts"
+import type { AnnotatedObject } from "./annotated-objects.ts"
+import type { AnnotatedPolicies } from "./annotations.ts"
 import { definite, EMPTY_LAYER, inherited, overlay, type PolicyLayer } from "./layer.ts"
-import { type PolicyOptions, type ReadPolicyOptions, readPolicyOptions } from "./options.ts"
+import type { ReadPolicyOptions } from "./options.ts"
 import { commonScopes, type NamedLayer, scopesOf } from "./scopes.ts"
 
-const GATEWAY_GROUP = "gateway.networking.k8s.io"
 const NOBODY = new CidrList([])
-
-/** How a backend's endpoints are probed. */
-export interface HealthCheckPolicy {
-  /** What a probe does. */
-  readonly kind: "tcp" | "tls"
-  /** SNI of TLS probes, where it is set; else the route's own. */
-  readonly serverName: string | undefined
-  /** Milliseconds between probes. */
-  readonly interval: number
-  /** Milliseconds of one probe. */
-  readonly timeout: number
-  /** Good probes in a row that bring an endpoint back. */
-  readonly rise: number
-  /** Failed probes in a row that take it out. */
-  readonly fall: number
-}
 
 /** Policies on one socket. */
 export interface BindingPolicies {
   /** What holds before the SNI is known. */
   readonly listener: ListenerPolicy
-  /** What holds for connections that a match sends to a backend. The same object each time. */
+  /** What holds for connections that a match sends to a backend. */
   connection(match: RouteMatch, backend: WeightedBackend): ConnectionPolicy
 }
 
@@ -44,92 +22,42 @@ export interface BindingPolicies {
 export interface Policies {
   /** Annotations that are unknown, misplaced, malformed, or at odds with another listener's on the same port. */
   readonly problems: readonly ResourceProblem[]
+  /** What is asked of every connection, whatever its listener. */
+  readonly gatewayScope: ScopePolicy | undefined
   /** What holds on a socket; `undefined` for one that the table does not have. */
   binding(key: string): BindingPolicies | undefined
   /** How the endpoints of a route's backend are probed, if at all. */
-  healthCheck(route: ObjectRef, backend: ObjectRef): HealthCheckPolicy | undefined
+  healthCheck(route: ObjectRef, backend: ObjectRef): HealthCheck | undefined
+  /** Whether any endpoint is probed. */
+  readonly hasHealthChecks: boolean
+  /** What they were compiled from, as plain data for another thread; see `PolicyCompiler.compile`. */
+  readonly annotated: readonly AnnotatedObject[]
 }
 
-/** Makes {@link Policies} of each snapshot; objects that did not change are not read again. */
-export class PolicyCompiler {
-  readonly #options: ReadPolicyOptions
-  readonly #defaultNamespace: string
-  readonly #read = new WeakMap<KubernetesObject, AnnotatedPolicies>()
-
-  /**
-   * @param options - the `policies` option
-   * @param defaultNamespace - namespace of objects that name none, as routing has it
-   * @throws PolicyError naming the setting that cannot be used
-   */
-  constructor(options?: PolicyOptions, defaultNamespace = "default") {
-    this.#options = readPolicyOptions(options)
-    this.#defaultNamespace = defaultNamespace
-  }
-
-  /** What the program asks of every connection, whatever its listener. */
-  get gatewayScope(): ScopePolicy | undefined {
-    return scopesOf([{ key: "gateway", layer: this.#options.gateway }])[0]
-  }
-
-  /** Reads the annotations of a snapshot for the sockets of its table. Bad ones become problems; never throws. */
-  compile(resources: GatewayResources, table: Pick<RouteTable, "listeners">): Policies {
-    const annotated = new Map<string, AnnotatedPolicies>()
-    const problems: ResourceProblem[] = []
-    const add = (kind: string, group: string, objects: readonly KubernetesObject[] = []): void => {
-      for (const object of objects) {
-        const read = this.#annotations(kind, group, object)
-        if (read === NO_POLICIES) continue
-        annotated.set(`${kind}/${object.metadata.namespace ?? this.#defaultNamespace}/${object.metadata.name}`, read)
-        problems.push(...read.problems)
-      }
-    }
-    if (this.#options.annotations === "apply") {
-      add("Gateway", GATEWAY_GROUP, resources.gateways)
-      add("ListenerSet", GATEWAY_GROUP, resources.listenerSets)
-      add("TLSRoute", GATEWAY_GROUP, resources.tlsRoutes)
-      add("Service", "", resources.services)
-    }
-    return new SnapshotPolicies(this.#options, annotated, problems, table.listeners)
-  }
-
-  #annotations(kind: string, group: string, object: KubernetesObject | null): AnnotatedPolicies {
-    // Objects may come from anywhere, and routing has already reported those without metadata.
-    const metadata = object?.metadata
-    if (object === null || metadata?.annotations === undefined) return NO_POLICIES
-    let read = this.#read.get(object)
-    if (read === undefined) {
-      const { name, namespace = this.#defaultNamespace } = metadata
-      read = readAnnotations({ group, kind, namespace, name }, metadata.annotations, listenerNames(object))
-      this.#read.set(object, read)
-    }
-    return read
-  }
+/** Annotations that were read, with the objects they came from. */
+export interface ReadAnnotations {
+  readonly objects: readonly AnnotatedObject[]
+  /** By `kind/namespace/name`. */
+  readonly byObject: ReadonlyMap<string, AnnotatedPolicies>
 }
 
-/** Names of `spec.listeners`, of an object that may not have passed validation. */
-function listenerNames(object: KubernetesObject): readonly string[] {
-  const { spec } = object as { readonly spec?: { readonly listeners?: unknown } | null }
-  if (!Array.isArray(spec?.listeners)) return []
-  return spec.listeners.flatMap((listener: { readonly name?: unknown } | null) =>
-    typeof listener?.name === "string" ? [listener.name] : [],
-  )
-}
-
-class SnapshotPolicies implements Policies {
+/** Policies over one table. */
+export class SnapshotPolicies implements Policies {
+  readonly annotated: readonly AnnotatedObject[]
+  readonly gatewayScope: ScopePolicy | undefined
+  readonly hasHealthChecks: boolean
   readonly #options: ReadPolicyOptions
   readonly #annotated: ReadonlyMap<string, AnnotatedPolicies>
   readonly #problems: ResourceProblem[]
   readonly #bindings: ReadonlyMap<string, BindingPolicies>
 
-  constructor(
-    options: ReadPolicyOptions,
-    annotated: ReadonlyMap<string, AnnotatedPolicies>,
-    problems: ResourceProblem[],
-    bindings: readonly ListenerBinding[],
-  ) {
+  constructor(options: ReadPolicyOptions, read: ReadAnnotations, bindings: readonly ListenerBinding[]) {
+    this.annotated = read.objects
+    this.gatewayScope = scopesOf([{ key: "gateway", layer: options.gateway }])[0]
     this.#options = options
-    this.#annotated = annotated
-    this.#problems = problems
+    this.#annotated = read.byObject
+    this.#problems = [...read.byObject.values()].flatMap(({ problems }) => problems)
+    this.hasHealthChecks = this.#layers().some(({ healthCheck = "off" }) => healthCheck !== "off")
     this.#bindings = new Map(bindings.map((binding) => [binding.key, this.#bindingPolicies(binding)]))
   }
 
@@ -141,32 +69,15 @@ class SnapshotPolicies implements Policies {
     return this.#bindings.get(key)
   }
 
-  healthCheck(route: ObjectRef, backend: ObjectRef): HealthCheckPolicy | undefined {
-    const layers = [this.#backendLayer(backend), this.#routeLayer(route), this.#options.gateway]
-    const kind = definite("healthCheck", layers)
-    if (kind === "off") return undefined
-    return {
-      kind,
-      serverName: inherited("healthCheckServerName", layers),
-      interval: definite("healthCheckInterval", layers),
-      timeout: definite("healthCheckTimeout", layers),
-      rise: definite("healthyThreshold", layers),
-      fall: definite("unhealthyThreshold", layers),
-    }
+  healthCheck(route: ObjectRef, backend: ObjectRef): HealthCheck | undefined {
+    if (!this.hasHealthChecks) return undefined
+    return healthCheckOf([this.#backendLayer(backend), this.#routeLayer(route), this.#options.gateway], route)
   }
 
   #bindingPolicies(binding: ListenerBinding): BindingPolicies {
     const listener = this.#listenerPolicy(binding)
     const checked = new Set(listener.scopes.map(({ key }) => key))
-    const known = new WeakMap<RouteMatch, Map<WeightedBackend, ConnectionPolicy>>()
-    const connection = (match: RouteMatch, backend: WeightedBackend): ConnectionPolicy => {
-      const byBackend = known.get(match) ?? new Map<WeightedBackend, ConnectionPolicy>()
-      known.set(match, byBackend)
-      const policy = byBackend.get(backend) ?? this.#connectionPolicy(checked, match, backend)
-      byBackend.set(backend, policy)
-      return policy
-    }
-    return { listener, connection }
+    return { listener, connection: (match, backend) => this.#connectionPolicy(checked, match, backend) }
   }
 
   /** The first listener of a socket, as the table orders them, decides what must be settled before the SNI is known. */
@@ -208,7 +119,7 @@ class SnapshotPolicies implements Policies {
       maxDuration: definite("maxDuration", stream),
       maxDurationJitter: definite("maxDurationJitter", stream),
       bandwidth: definite("bandwidth", stream),
-      backend: this.#backendPolicy([backendLayer, routeLayer, this.#options.gateway]),
+      backend: this.#backendPolicy([backendLayer, routeLayer, this.#options.gateway], match.route.ref),
       drain: {
         onRemoval: definite("onRemoval", stream),
         onEndpointRemoval: definite("onEndpointRemoval", all),
@@ -217,7 +128,7 @@ class SnapshotPolicies implements Policies {
     }
   }
 
-  #backendPolicy(layers: readonly [PolicyLayer, ...PolicyLayer[]]): BackendPolicy {
+  #backendPolicy(layers: readonly [PolicyLayer, ...PolicyLayer[]], route: ObjectRef): BackendPolicy {
     const version = definite("sendProxyProtocol", layers)
     const fields = definite("sendProxyProtocolFields", layers)
     return {
@@ -238,7 +149,14 @@ class SnapshotPolicies implements Policies {
         slowStart: definite("slowStart", layers),
         panicThreshold: definite("panicThreshold", layers),
       },
+      check: this.hasHealthChecks ? healthCheckOf(layers, route) : undefined,
     }
+  }
+
+  #layers(): readonly PolicyLayer[] {
+    const { gateway, routes, backends } = this.#options
+    const annotated = Array.from(this.#annotated.values(), ({ own }) => own)
+    return [gateway, ...routes.values(), ...backends.values(), ...annotated]
   }
 
   /** The listener itself, the Gateway or ListenerSet that declares it, and the Gateway that a ListenerSet joins. */
@@ -269,6 +187,18 @@ class SnapshotPolicies implements Policies {
   #ownLayer(object: ObjectRef, options: ReadonlyMap<string, PolicyLayer>): PolicyLayer {
     return overlay(this.#annotated.get(refKey(object))?.own ?? EMPTY_LAYER, options.get(nameOf(object)))
   }
+}
+
+function healthCheckOf(layers: readonly PolicyLayer[], route: ObjectRef): HealthCheck | undefined {
+  const kind = definite("healthCheck", layers)
+  if (kind === "off") return undefined
+  const serverName = kind === "tls" ? inherited("healthCheckServerName", layers) : undefined
+  const [interval, timeout] = [definite("healthCheckInterval", layers), definite("healthCheckTimeout", layers)]
+  const [rise, fall] = [definite("healthyThreshold", layers), definite("unhealthyThreshold", layers)]
+  // TLS probes send the route's own name, so that what they find concerns that route alone.
+  const whose = kind === "tls" && serverName === undefined ? nameOf(route) : (serverName ?? "")
+  const id = [kind, whose, interval, timeout, rise, fall].join(" ")
+  return { id, kind, serverName, interval, timeout, rise, fall }
 }
 
 type BeforeSni = Omit<ListenerPolicy, "scopes">

@@ -1,17 +1,27 @@
 import type { AddressInfo } from "node:net"
+import type { CloseOptions } from "../../proxy/options.ts"
 import type { SpliceProxyEvents } from "../../proxy/proxy.ts"
 import type { ConnectionRecord, ConnectionSnapshot, Rejection } from "../../proxy/record.ts"
 import type { RouteDecision } from "../../proxy/router.ts"
 import type { RouteTableData } from "../../routing/table-data.ts"
-import type { DataPlaneOptions } from "../data-plane.ts"
+import type { DataPlaneOptions, EndpointVerdict } from "../data-plane.ts"
+import type { AnnotatedObject } from "../policies/annotated-objects.ts"
 
 /** Events that travel from workers, and only while somebody listens. */
 export type RelayedEvent = Exclude<keyof SpliceProxyEvents, "error">
 
+/** A table with what its policies are compiled from. */
+export interface Configuration {
+  readonly table: RouteTableData
+  readonly annotated: readonly AnnotatedObject[]
+}
+
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly options: DataPlaneOptions
-  readonly table: RouteTableData
+  readonly configuration: Configuration
+  /** Endpoints that active checks have found unhealthy. */
+  readonly unhealthy: readonly EndpointVerdict[]
   readonly events: readonly RelayedEvent[]
 }
 
@@ -25,13 +35,14 @@ export type WorkerRequest =
       readonly reusePort: boolean
     }
   | { readonly type: "unlisten"; readonly key: string }
-  | { readonly type: "close"; readonly drainTimeout: number | undefined }
+  | { readonly type: "close"; readonly options: CloseOptions }
 
 /** What the main thread sends. */
 export type ToWorker =
   | { readonly type: "start"; readonly start: WorkerStart }
   | { readonly type: "request"; readonly id: number; readonly request: WorkerRequest }
-  | { readonly type: "table"; readonly table: RouteTableData }
+  | { readonly type: "configuration"; readonly configuration: Configuration }
+  | { readonly type: "checked"; readonly verdict: EndpointVerdict }
   | { readonly type: "events"; readonly events: readonly RelayedEvent[] }
 
 /** An event as it travels: live views as plain copies. */
@@ -40,7 +51,8 @@ export type EventMessage =
   | {
       readonly event: "route"
       readonly connection: ConnectionSnapshot
-      readonly decision: RouteDecision & { readonly action: "forward" }
+      /** Without its policy, which holds what cannot travel. */
+      readonly decision: Omit<RouteDecision & { readonly action: "forward" }, "policy">
     }
   | { readonly event: "reject"; readonly connection: ConnectionSnapshot; readonly rejection: Rejection }
   | { readonly event: "close"; readonly record: ConnectionRecord }

@@ -5,10 +5,11 @@ import type { CloseOptions } from "../../proxy/options.ts"
 import type { SpliceProxyEvents } from "../../proxy/proxy.ts"
 import type { ConnectionInfo } from "../../proxy/record.ts"
 import type { RouteTable } from "../../routing/route-table.ts"
-import type { DataPlane, DataPlaneOptions } from "../data-plane.ts"
+import type { DataPlane, DataPlaneOptions, EndpointVerdict } from "../data-plane.ts"
 import { GatewayError } from "../errors.ts"
+import type { Policies } from "../policies/policies.ts"
 import type { WorkerHost } from "./host.ts"
-import type { EventMessage, RelayedEvent, WorkerStart } from "./messages.ts"
+import type { Configuration, EventMessage, RelayedEvent, WorkerStart } from "./messages.ts"
 import { WorkerLink } from "./worker-link.ts"
 
 const RELAYED: readonly RelayedEvent[] = ["connection", "route", "reject", "close"]
@@ -31,25 +32,38 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
   readonly #links: (WorkerLink | undefined)[]
   readonly #listening = new Map<string, Listening>()
   readonly #restarts = new Set<NodeJS.Timeout>()
+  /** Endpoints that active checks have found unhealthy, for workers that start later. */
+  readonly #unhealthy = new Map<string, EndpointVerdict>()
   #table: RouteTable
+  #policies: Policies
   #deaths = 0
   #closing: Promise<void> | undefined
 
-  constructor(host: WorkerHost, count: number, table: RouteTable, options: DataPlaneOptions) {
+  constructor(host: WorkerHost, count: number, table: RouteTable, policies: Policies, options: DataPlaneOptions) {
     super()
     this.#host = host
     this.#options = options
     this.#table = table
+    this.#policies = policies
     this.#links = Array.from({ length: count }, (_, index) => this.#start(index))
     for (const name of ["newListener", "removeListener"]) {
       ;(this as EventEmitter).on(name, () => queueMicrotask(() => this.#subscribe()))
     }
   }
 
-  setTable(table: RouteTable): void {
+  setTable(table: RouteTable, policies: Policies): void {
     this.#table = table
-    const data = table.toData()
-    for (const link of this.#live()) link.post({ type: "table", table: data })
+    this.#policies = policies
+    const configuration = this.#configuration()
+    for (const link of this.#live()) link.post({ type: "configuration", configuration })
+  }
+
+  endpointChecked(verdict: EndpointVerdict): void {
+    const { target, endpoint, check, healthy } = verdict
+    const key = `${target} ${endpoint.address} ${endpoint.port} ${check}`
+    if (healthy) this.#unhealthy.delete(key)
+    else this.#unhealthy.set(key, verdict)
+    for (const link of this.#live()) link.post({ type: "checked", verdict })
   }
 
   get connections(): Iterable<ConnectionInfo> & { readonly size: number } {
@@ -96,10 +110,10 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
     await Promise.allSettled(this.#live().map((link) => link.ask({ type: "unlisten", key })))
   }
 
-  close({ drainTimeout }: CloseOptions = {}): Promise<void> {
+  close(options: CloseOptions = {}): Promise<void> {
     for (const timer of this.#restarts) clearTimeout(timer)
     const links = this.#live()
-    const closed = Promise.allSettled(links.map((link) => link.ask({ type: "close", drainTimeout })))
+    const closed = Promise.allSettled(links.map((link) => link.ask({ type: "close", options })))
     this.#closing ??= closed.then(async () => {
       await Promise.all(links.map((link) => link.terminate()))
     })
@@ -110,10 +124,15 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
     return this.#links.filter((link) => link !== undefined)
   }
 
+  #configuration(): Configuration {
+    return { table: this.#table.toData(), annotated: this.#policies.annotated }
+  }
+
   #start(index: number): WorkerLink {
     const start: WorkerStart = {
       options: this.#options,
-      table: this.#table.toData(),
+      configuration: this.#configuration(),
+      unhealthy: [...this.#unhealthy.values()],
       events: this.#subscribed(),
     }
     return new WorkerLink(this.#host, index, start, {

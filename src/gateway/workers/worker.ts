@@ -1,9 +1,21 @@
 import cluster from "node:cluster"
 import { parentPort } from "node:worker_threads"
 import type { ConnectionInfo } from "../../proxy/record.ts"
+import type { RouteDecision } from "../../proxy/router.ts"
+import type { RouteMatcher } from "../../routing/route-table.ts"
 import { routeTableFromData } from "../../routing/table-data.ts"
 import { LocalDataPlane } from "../data-plane.ts"
-import type { ErrorMessage, EventMessage, FromWorker, RelayedEvent, ToWorker, WorkerRequest } from "./messages.ts"
+import { PolicyCompiler } from "../policies/compiler.ts"
+import type { Policies } from "../policies/policies.ts"
+import type {
+  Configuration,
+  ErrorMessage,
+  EventMessage,
+  FromWorker,
+  RelayedEvent,
+  ToWorker,
+  WorkerRequest,
+} from "./messages.ts"
 
 const REPORT_MS = 250
 const LOADED: FromWorker = { type: "loaded" }
@@ -12,6 +24,7 @@ const LOADED: FromWorker = { type: "loaded" }
 class Worker {
   readonly #post: (message: FromWorker) => void
   #plane: LocalDataPlane | undefined
+  #compiler = new PolicyCompiler()
   #events: readonly RelayedEvent[] = []
   #happened: EventMessage[] = []
   readonly #reported = new Map<number, number>()
@@ -24,17 +37,25 @@ class Worker {
     const plane = this.#plane
     if (message.type === "start") this.#start(message.start)
     else if (plane === undefined) return
-    else if (message.type === "table") plane.setTable(routeTableFromData(message.table))
+    else if (message.type === "configuration") plane.setTable(...this.#read(message.configuration))
+    else if (message.type === "checked") plane.endpointChecked(message.verdict)
     else if (message.type === "events") this.#listenTo(plane, message.events)
     else void this.#answer(plane, message.id, message.request)
   }
 
-  #start({ options, table, events }: (ToWorker & { readonly type: "start" })["start"]): void {
-    const plane = new LocalDataPlane(routeTableFromData(table), options)
+  #start({ options, configuration, unhealthy, events }: (ToWorker & { readonly type: "start" })["start"]): void {
+    this.#compiler = new PolicyCompiler(options.policies)
+    const plane = new LocalDataPlane(...this.#read(configuration), options)
     this.#plane = plane
+    for (const verdict of unhealthy) plane.endpointChecked(verdict)
     plane.on("error", (error) => this.#post({ type: "error", error: errorMessage(error) }))
     this.#listenTo(plane, events)
     setInterval(() => this.#report(plane), REPORT_MS).unref()
+  }
+
+  #read({ table: data, annotated }: Configuration): [table: RouteMatcher, policies: Policies] {
+    const table = routeTableFromData(data)
+    return [table, this.#compiler.compile(annotated, table)]
   }
 
   async #answer(plane: LocalDataPlane, id: number, request: WorkerRequest): Promise<void> {
@@ -47,7 +68,7 @@ class Worker {
 
   readonly #relays = {
     connection: (connection: ConnectionInfo) => this.#push({ event: "connection", connection: connection.toJSON() }),
-    route: (connection: ConnectionInfo, decision: (EventMessage & { readonly event: "route" })["decision"]) =>
+    route: (connection: ConnectionInfo, { policy: _, ...decision }: RouteDecision & { readonly action: "forward" }) =>
       this.#push({ event: "route", connection: connection.toJSON(), decision }),
     reject: (connection: ConnectionInfo, rejection: (EventMessage & { readonly event: "reject" })["rejection"]) =>
       this.#push({ event: "reject", connection: connection.toJSON(), rejection }),
@@ -93,7 +114,7 @@ async function perform(plane: LocalDataPlane, request: WorkerRequest) {
     return plane.listen({ key, host, port, reusePort })
   }
   if (request.type === "unlisten") await plane.unlisten(request.key)
-  else await plane.close(request.drainTimeout === undefined ? {} : { drainTimeout: request.drainTimeout })
+  else await plane.close(request.options)
   return undefined
 }
 

@@ -13,9 +13,12 @@ export interface ActiveCheck extends Probe {
 }
 
 /** Options of {@link ActiveChecks}. */
-export interface ActiveChecksOptions {
-  /** Told whenever an endpoint changes between healthy and unhealthy; `reason` says why it is unhealthy. */
-  readonly onChange: (check: ActiveCheck, isHealthy: boolean, reason: string | undefined) => void
+export interface ActiveChecksOptions<Check extends ActiveCheck = ActiveCheck> {
+  /**
+   * Told whenever an endpoint changes between healthy and unhealthy; `reason` says why it is unhealthy. One that
+   * is checked no longer counts as healthy.
+   */
+  readonly onChange: (check: Check, isHealthy: boolean, reason: string | undefined) => void
   /** Probes that may run at once. @defaultValue 64 */
   readonly concurrency?: number
   /** Tries an endpoint. @defaultValue {@link runProbe} */
@@ -26,8 +29,8 @@ export interface ActiveChecksOptions {
   readonly random?: () => number
 }
 
-interface CheckState {
-  check: ActiveCheck
+interface CheckState<Check> {
+  check: Check
   dueAt: number
   isRunning: boolean
   isHealthy: boolean
@@ -41,16 +44,16 @@ const TICK = 100
  * Probes endpoints on their intervals, with one timer for all. Endpoints count as healthy until probes have
  * failed; the first probes are spread over one interval, so that a thousand endpoints are not dialled in one go.
  */
-export class ActiveChecks {
-  readonly #options: ActiveChecksOptions
+export class ActiveChecks<Check extends ActiveCheck = ActiveCheck> {
+  readonly #options: ActiveChecksOptions<Check>
   readonly #probe: (probe: Probe) => Promise<ProbeResult>
   readonly #now: () => number
   readonly #random: () => number
-  readonly #states = new Map<string, CheckState>()
+  readonly #states = new Map<string, CheckState<Check>>()
   #running = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor(options: ActiveChecksOptions) {
+  constructor(options: ActiveChecksOptions<Check>) {
     this.#options = options
     this.#probe = options.probe ?? runProbe
     this.#now = options.now ?? (() => performance.now())
@@ -63,9 +66,13 @@ export class ActiveChecks {
   }
 
   /** Replaces what is checked. The timer runs while there is something to check, and keeps no process alive. */
-  update(checks: readonly ActiveCheck[]): void {
+  update(checks: readonly Check[]): void {
     const wanted = new Map(checks.map((check) => [check.key, check]))
-    for (const key of this.#states.keys()) if (!wanted.has(key)) this.#states.delete(key)
+    for (const [key, { check, isHealthy }] of this.#states) {
+      if (wanted.has(key)) continue
+      this.#states.delete(key)
+      if (!isHealthy) this.#options.onChange(check, true, undefined)
+    }
     for (const check of wanted.values()) {
       const state = this.#states.get(check.key)
       if (state === undefined) this.#states.set(check.key, this.#fresh(check))
@@ -96,12 +103,12 @@ export class ActiveChecks {
     this.#states.clear()
   }
 
-  #fresh(check: ActiveCheck): CheckState {
+  #fresh(check: Check): CheckState<Check> {
     const dueAt = this.#now() + this.#random() * check.interval
     return { check, dueAt, isRunning: false, isHealthy: true, contrary: 0 }
   }
 
-  #settle(state: CheckState, result: ProbeResult): void {
+  #settle(state: CheckState<Check>, result: ProbeResult): void {
     this.#running--
     state.isRunning = false
     if (this.#states.get(state.check.key) !== state) return

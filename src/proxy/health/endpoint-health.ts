@@ -36,12 +36,12 @@ interface EndpointState {
   ejectedUntil: number
   /** From when the share grows; `-Infinity` when the share is whole. */
   risingSince: number
-  /** What active checks say. */
-  isFailingChecks: boolean
+  /** Checks that say it is unhealthy. */
+  readonly failedChecks: Set<string>
 }
 
 /** Name of an endpoint within its target. */
-function endpointKey(endpoint: DialEndpoint): string {
+export function endpointKey(endpoint: DialEndpoint): string {
   return `${endpoint.address} ${endpoint.port}`
 }
 
@@ -81,6 +81,7 @@ export class TargetHealth {
 
   /** A connect to the endpoint succeeded. */
   succeeded(endpoint: DialEndpoint): void {
+    if (this.#states.size === 0) return
     const state = this.#states.get(endpointKey(endpoint))
     if (state === undefined) return
     state.failuresInRow = 0
@@ -102,46 +103,66 @@ export class TargetHealth {
     state.risingSince = slowStart > 0 ? state.ejectedUntil : Number.NEGATIVE_INFINITY
   }
 
-  /** What active checks have come to. */
-  checked(endpoint: DialEndpoint, isHealthy: boolean): void {
+  /**
+   * What an active check has come to. Routes may check the same endpoint in different ways, and what one of
+   * them finds does not concern the others.
+   */
+  checked(endpoint: DialEndpoint, check: string, isHealthy: boolean): void {
     const key = endpointKey(endpoint)
     if (isHealthy && !this.#states.has(key)) return
     const state = this.#state(key)
-    if (state.isFailingChecks && isHealthy && this.#policy.slowStart > 0) state.risingSince = this.#now()
-    state.isFailingChecks = !isHealthy
+    if (!isHealthy) state.failedChecks.add(check)
+    else if (state.failedChecks.delete(check) && this.#policy.slowStart > 0) state.risingSince = this.#now()
     this.#dropIfPlain(key, state)
   }
 
-  /** Share of the endpoint: 0 when it is left out, 1 when it is in full health, between while it starts slowly. */
-  share(endpoint: DialEndpoint): number {
+  /** Whether an active check says of any endpoint that it is unhealthy. */
+  get failsChecks(): boolean {
+    for (const { failedChecks } of this.#states.values()) if (failedChecks.size > 0) return true
+    return false
+  }
+
+  /**
+   * Share of the endpoint: 0 when it is left out, 1 when it is in full health, between while it starts slowly.
+   *
+   * @param endpoint - the endpoint
+   * @param check - active check that counts, if any
+   */
+  share(endpoint: DialEndpoint, check?: string): number {
     const state = this.#states.get(endpointKey(endpoint))
-    return state === undefined ? 1 : this.#shareOf(state, this.#now())
+    return state === undefined ? 1 : this.#shareOf(state, check, this.#now())
   }
 
   /**
    * Endpoints to pick from for one connection: the healthy ones, those that start slowly in proportion to
    * their share, or all of them in panic. The very list given when nothing speaks against any. Never empty
    * unless the list is.
+   *
+   * @param endpoints - all of them
+   * @param check - active check that counts, if any
    */
-  candidates(endpoints: readonly DialEndpoint[]): readonly DialEndpoint[] {
+  candidates(endpoints: readonly DialEndpoint[], check?: string): readonly DialEndpoint[] {
     if (this.#states.size === 0) return endpoints
-    const now = this.#now()
-    const shares = endpoints.map((endpoint) => {
-      const state = this.#states.get(endpointKey(endpoint))
-      return state === undefined ? 1 : this.#shareOf(state, now)
-    })
+    const shares = endpoints.map((endpoint) => this.share(endpoint, check))
     const healthy = endpoints.filter((_, index) => shares[index] !== 0)
     if (healthy.length === 0 || healthy.length < endpoints.length * this.#policy.panicThreshold) return endpoints
     const drawn = endpoints.filter((_, index) => this.#isDrawn(shares[index] ?? 1))
     return drawn.length > 0 ? drawn : healthy
   }
 
+  /** The endpoints in their order, except that those that are left out come last. */
+  inOrder(endpoints: readonly DialEndpoint[], check?: string): readonly DialEndpoint[] {
+    if (this.#states.size === 0) return endpoints
+    const isOut = (endpoint: DialEndpoint): boolean => this.share(endpoint, check) === 0
+    return [...endpoints.filter((endpoint) => !isOut(endpoint)), ...endpoints.filter(isOut)]
+  }
+
   #isDrawn(share: number): boolean {
     return share === 1 || (share > 0 && this.#random() < share)
   }
 
-  #shareOf(state: EndpointState, now: number): number {
-    if (state.isFailingChecks || now < state.ejectedUntil) return 0
+  #shareOf(state: EndpointState, check: string | undefined, now: number): number {
+    if (now < state.ejectedUntil || (check !== undefined && state.failedChecks.has(check))) return 0
     const risen = (now - state.risingSince) / this.#policy.slowStart
     return risen < 1 ? Math.max(SLOW_START_FLOOR, risen) : 1
   }
@@ -158,14 +179,14 @@ export class TargetHealth {
       ejectionsInRow: 0,
       ejectedUntil: Number.NEGATIVE_INFINITY,
       risingSince: Number.NEGATIVE_INFINITY,
-      isFailingChecks: false,
+      failedChecks: new Set(),
     }
     this.#states.set(key, state)
     return state
   }
 
   #dropIfPlain(key: string, state: EndpointState): void {
-    const isPlain = state.failuresInRow === 0 && state.ejectionsInRow === 0 && !state.isFailingChecks
-    if (isPlain && this.#shareOf(state, this.#now()) === 1) this.#states.delete(key)
+    const isPlain = state.failuresInRow === 0 && state.ejectionsInRow === 0 && state.failedChecks.size === 0
+    if (isPlain && this.#shareOf(state, undefined, this.#now()) === 1) this.#states.delete(key)
   }
 }

@@ -1,7 +1,5 @@
 /** Options of {@link RetryBudget}. */
 export interface RetryBudgetOptions {
-  /** Retries granted per connection dialled, for example 0.2. @defaultValue 0.2 */
-  readonly ratio?: number
   /** Retries per second granted however few connections there are. @defaultValue 10 */
   readonly minPerSecond?: number
   /** Monotonic clock in milliseconds. @defaultValue `performance.now` */
@@ -10,15 +8,14 @@ export interface RetryBudgetOptions {
 
 /** Seconds of the grant that may be saved up. */
 const SAVED_SECONDS = 10
-/** Connections whose grant may be saved up. */
-const SAVED_CONNECTIONS = 1000
+/** Retries that connections may save up. */
+const MOST_EARNED = 200
 
 /**
  * Keeps retries to a share of the connections. When all backends fail, retrying each connection three times
  * triples the load just when they can bear it least; within a budget it cannot.
  */
 export class RetryBudget {
-  readonly #ratio: number
   readonly #perMillisecond: number
   readonly #now: () => number
   #earned = 0
@@ -26,16 +23,19 @@ export class RetryBudget {
   #updated: number
 
   constructor(options: RetryBudgetOptions = {}) {
-    this.#ratio = options.ratio ?? 0.2
     this.#perMillisecond = (options.minPerSecond ?? 10) / 1000
     this.#now = options.now ?? (() => performance.now())
     this.#granted = this.#perMillisecond * 1000
     this.#updated = this.#now()
   }
 
-  /** Counts a connection dialled for the first time. */
-  deposit(): void {
-    this.#earned = Math.min(SAVED_CONNECTIONS * this.#ratio, this.#earned + this.#ratio)
+  /**
+   * Counts a connection dialled for the first time.
+   *
+   * @param ratio - retries that it earns, for example 0.2
+   */
+  deposit(ratio: number): void {
+    this.#earned = Math.min(MOST_EARNED, this.#earned + ratio)
   }
 
   /** Takes one retry, if there is one. */

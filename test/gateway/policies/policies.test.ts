@@ -1,8 +1,9 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
+import { AnnotationScan } from "../../../src/gateway/policies/annotated-objects.ts"
+import { PolicyCompiler } from "../../../src/gateway/policies/compiler.ts"
 import { POLICY_KEYS } from "../../../src/gateway/policies/fields.ts"
 import type { PolicyOptions } from "../../../src/gateway/policies/options.ts"
-import { PolicyCompiler } from "../../../src/gateway/policies/policies.ts"
 import { admits } from "../../../src/proxy/limits/cidr.ts"
 import type { GatewayResources, ObjectRef } from "../../../src/routing/resources.ts"
 import type { ListenerBinding, RouteMatch, TableListener, WeightedBackend } from "../../../src/routing/route-table.ts"
@@ -51,8 +52,8 @@ function compile({ gateway, listenerSet, route, service, options, listeners = [l
     tlsRoutes: [object(ref("TLSRoute", "checkout", "shop"), route)],
     services: [object(backend.ref, service)],
   }
-  const binding: ListenerBinding = { key: "*:443", address: undefined, port: 443, listeners }
-  const policies = new PolicyCompiler(options).compile(resources, { listeners: [binding] })
+  const binding: ListenerBinding = { key: "*:443", address: undefined, port: 443, listeners, byAddress: false }
+  const policies = new PolicyCompiler(options).compile(new AnnotationScan().scan(resources), { listeners: [binding] })
   const on = policies.binding("*:443")!
   const match: RouteMatch = {
     matched: true,
@@ -81,11 +82,6 @@ describe("policies that nobody sets", () => {
       drain: { onRemoval: "keep", onEndpointRemoval: "keep", window: 30_000 },
     })
     expect(healthCheck).toBeUndefined()
-  })
-
-  it("are the same object for every connection of a match", () => {
-    const { on, match, connection } = compile({})
-    expect(on.connection(match, backend)).toBe(connection)
   })
 })
 
@@ -139,7 +135,9 @@ describe("an inherited policy", () => {
       dialAttempts: 7,
       health: { ejectAfter: 5 },
     })
+    expect(connection.backend.check).toEqual(healthCheck)
     expect(healthCheck).toEqual({
+      id: expect.stringMatching(/^tls /),
       kind: "tls",
       serverName: undefined,
       interval: 10_000,
@@ -178,9 +176,14 @@ describe("a limit", () => {
   })
 
   it("of the program counts every connection", () => {
-    const { gatewayScope } = new PolicyCompiler({ maxConnections: 100, connectionRatePerClient: 3 })
-    expect(gatewayScope).toMatchObject({ key: "gateway", maxConnections: 100, rate: { perSecond: 3, burst: 10 } })
-    expect(new PolicyCompiler().gatewayScope).toBeUndefined()
+    const scopeUnder = (options?: PolicyOptions) =>
+      new PolicyCompiler(options).compile([], { listeners: [] }).gatewayScope
+    expect(scopeUnder({ maxConnections: 100, connectionRatePerClient: 3 })).toMatchObject({
+      key: "gateway",
+      maxConnections: 100,
+      rate: { perSecond: 3, burst: 10 },
+    })
+    expect(scopeUnder()).toBeUndefined()
   })
 })
 
@@ -294,7 +297,8 @@ describe("an annotation", () => {
     fc.assert(
       fc.property(fc.array(fc.anything()), (objects) => {
         const resources = { gateways: objects, tlsRoutes: objects, services: objects } as never
-        expect(new PolicyCompiler().compile(resources, { listeners: [] }).binding("x")).toBeUndefined()
+        const found = new AnnotationScan().scan(resources)
+        expect(new PolicyCompiler().compile(found, { listeners: [] }).binding("x")).toBeUndefined()
       }),
     )
   })

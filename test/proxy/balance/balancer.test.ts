@@ -1,6 +1,10 @@
 import { expect, test, vi } from "vitest"
 import { Balancer, type EndpointsTarget } from "../../../src/proxy/balance/balancer.ts"
+import type { BalancePolicy } from "../../../src/proxy/balance/policy.ts"
+import type { DialPlan } from "../../../src/proxy/dial.ts"
+import type { BackendPolicy } from "../../../src/proxy/policy.ts"
 import type { DialEndpoint } from "../../../src/proxy/router.ts"
+import { backendPolicy } from "../policy-harness.ts"
 
 function target(count: number, id = "target"): EndpointsTarget {
   return { id, endpoints: Array.from({ length: count }, (_, index) => ({ address: `10.0.0.${index}`, port: 443 })) }
@@ -15,8 +19,25 @@ function seeded(seed = 1): () => number {
   }
 }
 
-function first(balancer: Balancer, to: EndpointsTarget, client = "192.0.2.1"): DialEndpoint | undefined {
-  return balancer.plan(to, client, 3).next()
+/** A balancer under one policy. */
+class Balanced {
+  readonly balancer: Balancer
+  readonly #policy: BackendPolicy
+
+  constructor(balance: BalancePolicy, random?: () => number, policy: Partial<BackendPolicy> = {}) {
+    this.balancer = new Balancer(random)
+    this.#policy = backendPolicy({ balance, ...policy })
+  }
+
+  plan(to: EndpointsTarget, client = "192.0.2.1"): DialPlan {
+    const plan = this.balancer.plan(to, client, this.#policy)
+    if (typeof plan === "string") throw new Error(plan)
+    return plan
+  }
+}
+
+function first(balancer: Balanced, to: EndpointsTarget, client?: string): DialEndpoint | undefined {
+  return balancer.plan(to, client).next()
 }
 
 function spread(addresses: readonly (string | undefined)[]): number[] {
@@ -26,7 +47,7 @@ function spread(addresses: readonly (string | undefined)[]): number[] {
 }
 
 test("round robin gives each endpoint its turn", () => {
-  const balancer = new Balancer("round-robin")
+  const balancer = new Balanced("round-robin")
   const to = target(3)
   expect(Array.from({ length: 6 }, () => first(balancer, to)?.address)).toEqual([
     "10.0.0.0",
@@ -39,7 +60,7 @@ test("round robin gives each endpoint its turn", () => {
 })
 
 test("least connections keeps endpoints level while connections stay", () => {
-  const balancer = new Balancer("least-connections", seeded())
+  const balancer = new Balanced("least-connections", seeded())
   const to = target(10)
   const chosen = Array.from({ length: 1_000 }, () => first(balancer, to)?.address)
   const counts = spread(chosen)
@@ -49,15 +70,15 @@ test("least connections keeps endpoints level while connections stay", () => {
 })
 
 test("least connections avoids an endpoint that is slow to finish", () => {
-  const balancer = new Balancer("least-connections", seeded())
+  const balancer = new Balanced("least-connections", seeded())
   const to = target(4)
   const busy = first(balancer, to)
   for (let held = 0; held < 50; held++) {
-    const plan = balancer.plan(to, "", 3)
+    const plan = balancer.plan(to)
     if (plan.next() !== busy) plan.release()
   }
   const chosen = Array.from({ length: 200 }, () => {
-    const plan = balancer.plan(to, "", 3)
+    const plan = balancer.plan(to)
     const endpoint = plan.next()
     plan.release()
     return endpoint
@@ -66,13 +87,13 @@ test("least connections avoids an endpoint that is slow to finish", () => {
 })
 
 test("of two endpoints the one with fewer connections is always taken", () => {
-  const balancer = new Balancer("least-connections", seeded())
+  const balancer = new Balanced("least-connections", seeded())
   const to = target(2)
   expect(spread(Array.from({ length: 100 }, () => first(balancer, to)?.address))).toEqual([50, 50])
 })
 
 test("client hash keeps a client to its endpoint and spreads clients", () => {
-  const balancer = new Balancer("client-hash")
+  const balancer = new Balanced("client-hash")
   const to = target(5)
   const clients = Array.from({ length: 5_000 }, (_, index) => `192.0.${index >> 8}.${index & 255}`)
   const chosen = clients.map((client) => first(balancer, to, client)?.address)
@@ -84,7 +105,7 @@ test("client hash keeps a client to its endpoint and spreads clients", () => {
 test.each(["least-connections", "round-robin", "client-hash"] as const)(
   "%s tries each endpoint once, then has no more",
   (policy) => {
-    const plan = new Balancer(policy).plan(target(4), "192.0.2.1", 10)
+    const plan = new Balanced(policy, undefined, { dialAttempts: 10, retryBudget: 1 }).plan(target(4))
     const tried = new Set<string>()
     while (plan.more) {
       const endpoint = plan.next()
@@ -97,9 +118,9 @@ test.each(["least-connections", "round-robin", "client-hash"] as const)(
 )
 
 test("what endpoints carry is remembered across configurations", () => {
-  const balancer = new Balancer("least-connections", seeded())
+  const balancer = new Balanced("least-connections", seeded())
   const chosen = Array.from({ length: 100 }, (_, index) => {
-    if (index % 10 === 0) balancer.prune()
+    if (index % 10 === 0) balancer.balancer.prune()
     return first(balancer, target(2))?.address
   })
   expect(spread(chosen)).toEqual([50, 50])
@@ -108,21 +129,21 @@ test("what endpoints carry is remembered across configurations", () => {
 test("targets that are gone are forgotten once nothing is connected to them", () => {
   vi.useFakeTimers({ toFake: ["performance"] })
   try {
-    const balancer = new Balancer("least-connections")
-    const held = balancer.plan(target(2, "held"), "", 1)
+    const balancer = new Balanced("least-connections")
+    const held = balancer.plan(target(2, "held"))
     held.next()
     for (let index = 0; index < 100; index++) {
-      const plan = balancer.plan(target(2, `old-${index}`), "", 1)
+      const plan = balancer.plan(target(2, `old-${index}`))
       plan.next()
       plan.release()
     }
-    expect(balancer.size).toBe(101)
+    expect(balancer.balancer.size).toBe(101)
     vi.advanceTimersByTime(61_000)
-    balancer.prune()
-    expect(balancer.size).toBe(1)
+    balancer.balancer.prune()
+    expect(balancer.balancer.size).toBe(1)
     held.release()
-    balancer.prune()
-    expect(balancer.size).toBe(0)
+    balancer.balancer.prune()
+    expect(balancer.balancer.size).toBe(0)
   } finally {
     vi.useRealTimers()
   }
@@ -130,7 +151,7 @@ test("targets that are gone are forgotten once nothing is connected to them", ()
 
 test("an endpoint listed twice counts once", () => {
   const endpoint = { address: "10.0.0.1", port: 443 }
-  const plan = new Balancer("round-robin").plan({ id: "x", endpoints: [endpoint, { ...endpoint }] }, "", 5)
+  const plan = new Balanced("round-robin").plan({ id: "x", endpoints: [endpoint, { ...endpoint }] })
   plan.failed(plan.next()!)
   expect(plan.more).toBe(false)
 })

@@ -100,12 +100,26 @@ describe("an endpoint", () => {
 
   it("that fails its checks is left out until it passes them", () => {
     const { health } = target()
-    health.checked(first, false)
-    expect(health.candidates(endpoints)).toEqual(endpoints.slice(1))
+    health.checked(first, "tcp", false)
+    expect(health.candidates(endpoints, "tcp")).toEqual(endpoints.slice(1))
     health.succeeded(first)
-    expect(health.share(first)).toBe(0)
-    health.checked(first, true)
-    expect(health.candidates(endpoints)).toBe(endpoints)
+    expect(health.share(first, "tcp")).toBe(0)
+    health.checked(first, "tcp", true)
+    expect(health.candidates(endpoints, "tcp")).toBe(endpoints)
+  })
+
+  it("that fails the check of one route stays in for routes that check it otherwise, or not at all", () => {
+    const { health } = target()
+    health.checked(first, "tls a.example", false)
+    expect(health.share(first, "tls a.example")).toBe(0)
+    expect(health.share(first, "tls b.example")).toBe(1)
+    expect(health.share(first)).toBe(1)
+  })
+
+  it("of a name comes last while it is left out", () => {
+    const { health } = target()
+    fail(health)
+    expect(health.inOrder(endpoints)).toEqual([...endpoints.slice(1), first])
   })
 
   it("that is gone is forgotten", () => {
@@ -152,9 +166,9 @@ describe("a target", () => {
             if (what === "fail") health.failed(at)
             else if (what === "succeed") health.succeeded(at)
             else if (what === "wait") clock.now += 3000
-            else health.checked(at, what === "up")
-            const candidates = health.candidates(endpoints)
-            const out = endpoints.filter((each) => health.share(each) === 0)
+            else health.checked(at, "tcp", what === "up")
+            const candidates = health.candidates(endpoints, "tcp")
+            const out = endpoints.filter((each) => health.share(each, "tcp") === 0)
             expect(candidates.length).toBeGreaterThan(0)
             expect(candidates.every((each) => endpoints.includes(each))).toBe(true)
             const isPanic = out.length === 4 || 4 - out.length < 4 * policy.panicThreshold

@@ -12,11 +12,11 @@ describe("RetryBudget", () => {
         fc.integer({ min: 0, max: 20 }),
         (connections, ratio, minPerSecond) => {
           const clock = { now: 0 }
-          const budget = new RetryBudget({ ratio, minPerSecond, now: () => clock.now })
+          const budget = new RetryBudget({ minPerSecond, now: () => clock.now })
           let retries = 0
           for (let turn = 0; turn < connections; turn++) {
             clock.now += 1
-            budget.deposit()
+            budget.deposit(ratio)
             while (budget.withdraw()) retries++
           }
           const allowed = connections * ratio + minPerSecond * (1 + connections / 1000)
@@ -29,7 +29,7 @@ describe("RetryBudget", () => {
 
   it("saves up no more than ten seconds of its floor", () => {
     const clock = { now: 0 }
-    const budget = new RetryBudget({ ratio: 0, minPerSecond: 5, now: () => clock.now })
+    const budget = new RetryBudget({ minPerSecond: 5, now: () => clock.now })
     clock.now = 3_600_000
     let retries = 0
     while (budget.withdraw()) retries++

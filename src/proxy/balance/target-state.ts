@@ -1,0 +1,69 @@
+import { Circuit } from "../health/circuit.ts"
+import { DEFAULT_HEALTH_POLICY, endpointKey, TargetHealth } from "../health/endpoint-health.ts"
+import { RetryBudget } from "../health/retry-budget.ts"
+import type { DialEndpoint } from "../router.ts"
+import { maglevTable } from "./maglev.ts"
+
+/** One endpoint of one target, with what it carries. */
+export interface EndpointLoad {
+  readonly endpoint: DialEndpoint
+  /** Live and dialling connections. */
+  active: number
+}
+
+/** What is known of one target, whatever configuration names it. */
+export class TargetState {
+  /** Endpoints that a configuration names, or that still carry something. */
+  readonly loads = new Map<string, EndpointLoad>()
+  /** Bounds the connections. */
+  readonly circuit = new Circuit()
+  /** Bounds the retries. */
+  readonly retries = new RetryBudget()
+  /** Knows which endpoints to leave out. */
+  readonly health: TargetHealth
+  /** Turn of round robin. */
+  turn = 0
+  /** When it was last asked for, on the clock of `performance.now()`. */
+  usedAt = 0
+
+  /** @param random - source of numbers from 0 up to 1 */
+  constructor(random: () => number) {
+    this.health = new TargetHealth(DEFAULT_HEALTH_POLICY, undefined, random)
+  }
+
+  /** Whether nothing would be lost with it. */
+  get isIdle(): boolean {
+    return this.circuit.pending === 0 && this.circuit.established === 0 && !this.health.failsChecks
+  }
+}
+
+/** Endpoints of one target in one configuration. */
+export class EndpointSet {
+  readonly state: TargetState
+  readonly endpoints: readonly DialEndpoint[]
+  readonly loads: readonly EndpointLoad[]
+  #maglev: Uint32Array | undefined
+
+  constructor(state: TargetState, endpoints: readonly DialEndpoint[]) {
+    this.state = state
+    const kept = new Map<string, EndpointLoad>()
+    for (const endpoint of endpoints) {
+      const key = endpointKey(endpoint)
+      if (!kept.has(key)) kept.set(key, { endpoint, active: 0 })
+    }
+    // What an endpoint carries goes on counting, in the object that live connections hold.
+    for (const [key, load] of state.loads) {
+      if (kept.has(key)) kept.set(key, load)
+      else if (load.active === 0) state.loads.delete(key)
+    }
+    for (const [key, load] of kept) state.loads.set(key, load)
+    this.loads = [...kept.values()]
+    this.endpoints = this.loads.map(({ endpoint }) => endpoint)
+  }
+
+  /** Table of the Maglev hash, made when it is first needed. */
+  get maglev(): Uint32Array {
+    this.#maglev ??= maglevTable(this.endpoints.map(endpointKey))
+    return this.#maglev
+  }
+}
