@@ -18,8 +18,8 @@ export function checkCommand(): Command {
 }
 
 async function check(files: readonly string[], flags: CheckFlags): Promise<void> {
-  const { table, problems: found, locate } = await loadManifests(files, flags)
-  const problems = locateProblems([...found, ...table.lint()], locate)
+  const { table, locate, ...loaded } = await loadManifests(files, flags)
+  const problems = locateProblems([...loaded.problems, ...table.lint()], locate)
   const errors = problems.filter(({ severity }) => severity === "error").length
   const warnings = problems.length - errors
   const listeners = table.listeners.reduce((sum, binding) => sum + binding.listeners.length, 0)
