@@ -118,7 +118,7 @@ describe("tlsroute check", () => {
     const file = await manifest("annotated.yaml", annotated + route("a", "a.example.com"))
     const { code, stdout } = await cli.run(["check", file])
     expect(code).toBe(1)
-    expect(stdout).toMatch(/annotated\.yaml:7:5: error: Gateway shop\/edge .*did you mean tlsroute\.dev\/idle-timeout/)
+    expect(stdout).toMatch(/annotated\.yaml:6:31: error: Gateway shop\/edge .*did you mean tlsroute\.dev\/idle-timeout/)
     expect(stdout).toContain("[UnknownPolicy]")
   })
 

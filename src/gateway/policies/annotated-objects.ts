@@ -1,3 +1,4 @@
+import { arrayOf, field } from "../../routing/json.ts"
 import type { GatewayResources, KubernetesObject, ObjectRef } from "../../routing/resources.ts"
 import { ANNOTATION_DOMAIN } from "./fields.ts"
 
@@ -27,18 +28,17 @@ export class AnnotationScan {
   /** Looks through a snapshot. */
   scan(resources: GatewayResources): readonly AnnotatedObject[] {
     return [
-      ...this.#ofKind("Gateway", GATEWAY_GROUP, resources.gateways),
-      ...this.#ofKind("ListenerSet", GATEWAY_GROUP, resources.listenerSets),
-      ...this.#ofKind("TLSRoute", GATEWAY_GROUP, resources.tlsRoutes),
-      ...this.#ofKind("Service", "", resources.services),
+      ...this.#ofKind("Gateway", GATEWAY_GROUP, field(resources, "gateways")),
+      ...this.#ofKind("ListenerSet", GATEWAY_GROUP, field(resources, "listenerSets")),
+      ...this.#ofKind("TLSRoute", GATEWAY_GROUP, field(resources, "tlsRoutes")),
+      ...this.#ofKind("Service", "", field(resources, "services")),
     ]
   }
 
-  *#ofKind(kind: string, group: string, objects: readonly KubernetesObject[] = []): Iterable<AnnotatedObject> {
-    if (!Array.isArray(objects)) return
-    for (const object of objects) {
-      // Objects may come from anywhere, and routing reports those that are none.
-      if (typeof object !== "object" || object?.metadata?.annotations === undefined) continue
+  // Objects may come from anywhere, and routing reports those that are none.
+  *#ofKind(kind: string, group: string, objects: unknown): Iterable<AnnotatedObject> {
+    for (const object of arrayOf(objects) ?? []) {
+      if (!isAnnotated(object)) continue
       let found = this.#known.get(object)
       if (found === undefined) {
         found = annotated(kind, group, object, this.#defaultNamespace) ?? "plain"
@@ -47,6 +47,10 @@ export class AnnotationScan {
       if (found !== "plain") yield found
     }
   }
+}
+
+function isAnnotated(object: unknown): object is KubernetesObject {
+  return typeof object === "object" && typeof field(field(object, "metadata"), "annotations") === "object"
 }
 
 function annotated(
