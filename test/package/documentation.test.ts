@@ -1,0 +1,77 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { join, resolve } from "node:path"
+import ts from "typescript"
+import { describe, expect, it } from "vitest"
+
+const root = resolve(import.meta.dirname, "../..")
+
+/** TypeScript that a reader may copy: a fenced block of a page, or of a comment in the sources. */
+interface Example {
+  readonly where: string
+  readonly file: string
+  readonly code: string
+}
+
+const pages = ["README.md", ...readdirSync(join(root, "docs")).map((name) => join("docs", name))]
+const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).map((name) => join("src", name))
+const examples = [...pages, ...sources].filter((name) => /\.(md|ts)$/.test(name)).flatMap(examplesIn)
+
+function examplesIn(name: string): Example[] {
+  const text = readFileSync(join(root, name), "utf8")
+  return [...text.matchAll(/^( \* )?```ts\n(.*?)^(?: \* )?```$/gms)].map(({ index, 1: star, 2: block = "" }) => {
+    const line = text.slice(0, index).split("\n").length
+    return {
+      where: `${name}:${line}`,
+      // Beside the sources, so that modules are found from there.
+      file: join(root, `example-${name.replaceAll(/\W/g, "-")}-${line}.ts`),
+      // Without an import or export it would share its names with the others.
+      code: `${star === undefined ? block : block.replace(/^ \* ?/gm, "")}\nexport {}\n`,
+    }
+  })
+}
+
+// An example beside the thing it shows leaves names to the reader: `socket`, `source`, the thing itself. What TypeScript
+// says of those: that it cannot find them, and that it cannot tell what is passed to them.
+const LEFT_TO_THE_READER: ReadonlySet<number> = new Set([2304, 2552, 18004, 7006, 7031])
+
+function check(): ReadonlyMap<string, readonly string[]> {
+  const { options } = ts.convertCompilerOptionsFromJson(
+    {
+      ...ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile).config.compilerOptions,
+      paths: { tlsroute: ["./src/index.ts"], "tlsroute/*": ["./src/*/index.ts"] },
+      noUnusedLocals: false,
+    },
+    root,
+  )
+  const code = new Map(examples.map((example) => [example.file, example.code]))
+  const host = ts.createCompilerHost(options)
+  const { fileExists, readFile, getSourceFile } = host
+  host.fileExists = (file) => code.has(file) || fileExists(file)
+  host.readFile = (file) => code.get(file) ?? readFile(file)
+  host.getSourceFile = (file, ...rest) => {
+    const text = code.get(file)
+    return text === undefined ? getSourceFile(file, ...rest) : ts.createSourceFile(file, text, ts.ScriptTarget.ES2022)
+  }
+  const program = ts.createProgram([...code.keys()], options, host)
+  return new Map(
+    examples.map(({ where, file }) => {
+      const source = program.getSourceFile(file)
+      if (source === undefined) throw new Error(`${where} was not read`)
+      const faults = [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)]
+      const isWhole = where.startsWith("README.md")
+      return [
+        where,
+        faults
+          .filter((fault) => isWhole || !LEFT_TO_THE_READER.has(fault.code))
+          .map((fault) => ts.flattenDiagnosticMessageText(fault.messageText, " ")),
+      ]
+    }),
+  )
+}
+
+describe("the documentation", () => {
+  it("shows TypeScript that compiles: in the README, in docs and in the sources", () => {
+    expect(examples.length).toBeGreaterThan(10)
+    expect(Object.fromEntries([...check()].filter(([, faults]) => faults.length > 0))).toEqual({})
+  }, 120_000)
+})
