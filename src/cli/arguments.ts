@@ -1,5 +1,7 @@
 import { isIP } from "node:net"
-import { InvalidArgumentError } from "commander"
+import { InvalidArgumentError, Option } from "commander"
+import { ClientHelloError } from "../client-hello/errors.ts"
+import { readHostName } from "../client-hello/server-name.ts"
 
 /** Reads a TCP port; 0 only where the system may choose. */
 export function parsePort(text: string): number {
@@ -17,6 +19,30 @@ export function parseLocalPort(text: string): number {
 export function parseSeconds(text: string): number {
   if (!/^\d+(\.\d+)?$/.test(text)) throw new InvalidArgumentError("Expected a number of seconds.")
   return Number(text) * 1_000
+}
+
+/** A flag that takes seconds and tells its default in them. The value is in milliseconds. */
+export function secondsOption(flags: string, description: string, standard: number): Option {
+  return new Option(flags, description).argParser(parseSeconds).default(standard * 1_000, String(standard))
+}
+
+/** Reads a server name as the ClientHello parser does: what it refuses reaches no route. */
+export function parseServerName(text: string): string {
+  const bytes = Buffer.from(text)
+  try {
+    return readHostName(bytes, 0, bytes.length)
+  } catch (error) {
+    if (!(error instanceof ClientHelloError)) throw error
+    throw new InvalidArgumentError(`A ClientHello with it is refused: ${error.message} [${error.code}].`)
+  }
+}
+
+/** Reads the name of a namespace, a DNS label. */
+export function parseNamespace(text: string): string {
+  if (!/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text)) {
+    throw new InvalidArgumentError("Expected a DNS label: lower-case letters, digits and hyphens.")
+  }
+  return text
 }
 
 /** Reads an IP address. */

@@ -1,7 +1,7 @@
 import { isIP } from "node:net"
 import { hostname } from "node:os"
 import { setTimeout as sleep } from "node:timers/promises"
-import { Command, InvalidArgumentError, Option } from "commander"
+import { Command, InvalidArgumentError } from "commander"
 import { createPassthroughGateway, type PassthroughGateway } from "../gateway/gateway.ts"
 import { type ClusterAccess, loadClusterAccess } from "../kubernetes/cluster-access.ts"
 import { KubernetesError } from "../kubernetes/errors.ts"
@@ -13,10 +13,12 @@ import { type StatusWriter, startStatusWriter } from "../kubernetes/status-write
 import { DEFAULT_CONTROLLER_NAME } from "../routing/options.ts"
 import type { Gateway } from "../routing/resources.ts"
 import { type Admin, parseAdminAddress, startAdmin } from "./admin.ts"
-import { parseAddress, parseList, parsePortMapping, parseResolve, parseSeconds } from "./arguments.ts"
+import { parseAddress, parseList, parsePortMapping, parseResolve, secondsOption } from "./arguments.ts"
 import { type ClusterLog, jsonClusterLog, terminalClusterLog } from "./cluster-log.ts"
+import { goOnWithoutOutput } from "./output-failure.ts"
 import { boundAddresses } from "./published-addresses.ts"
 import { jsonLog, type RunLog, terminalLog } from "./run-log.ts"
+import { firstSignal } from "./signals.ts"
 import { UsageError } from "./usage-error.ts"
 
 interface ObjectName {
@@ -71,20 +73,17 @@ export function controllerCommand(): Command {
       parseObjectName,
     )
     .option("--no-lease", "write statuses without a Lease: for a single replica")
-    .addOption(seconds("--lease-duration <seconds>", "silence after which the holder is taken for dead", 15))
+    .addOption(secondsOption("--lease-duration <seconds>", "silence after which the holder is taken for dead", 15))
     .option(
       "--identity <name>",
       "name of this replica in the Lease (default: $POD_NAME or the host's name, and a suffix)",
     )
     .option("--admin <address:port>", "serve health, metrics and routes over HTTP", parseAdmin)
-    .addOption(seconds("--drain-timeout <seconds>", "time that connections may take to finish at the end", 30))
+    .addOption(secondsOption("--drain-timeout <seconds>", "time that connections may take to finish at the end", 30))
     .option("--json", "print one JSON object per event")
     .addHelpText("after", "\nThe first signal hands over and lets connections finish, the second ends them.")
     .action(controller)
 }
-
-const seconds = (flags: string, description: string, standard: number): Option =>
-  new Option(flags, description).argParser(parseSeconds).default(standard * 1_000, String(standard))
 
 async function controller(flags: ControllerFlags): Promise<void> {
   const access = await clusterAccess(flags)
@@ -108,6 +107,7 @@ async function controller(flags: ControllerFlags): Promise<void> {
 
   const started = gateway.start({ tolerateBindErrors: true }).then(() => {
     serving = true
+    goOnWithoutOutput()
     log.started()
   })
   // A failure to start is heard here; a start that is cut short by a signal has nothing to say.
@@ -262,20 +262,6 @@ function leaseOptions({ lease, identity, leaseDuration }: ControllerFlags): Leas
     // The proportions of Kubernetes' own controllers: 2 seconds of 15.
     retryMs: leaseDuration / 7.5,
   }
-}
-
-/** Settles with the first signal; the second one ends the process. */
-function firstSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    let signals = 0
-    const onSignal = (_name: NodeJS.Signals, number: number): void => {
-      signals += 1
-      if (signals > 1) process.exit(128 + number)
-      resolve()
-    }
-    process.on("SIGINT", onSignal)
-    process.on("SIGTERM", onSignal)
-  })
 }
 
 function parseObjectName(text: string): ObjectName {

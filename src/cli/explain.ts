@@ -1,6 +1,6 @@
 import { Command } from "commander"
 import { formatExplanation } from "../routing/format-explanation.ts"
-import { parseAddress, parsePort } from "./arguments.ts"
+import { parseAddress, parsePort, parseServerName } from "./arguments.ts"
 import { loadManifests } from "./manifests.ts"
 import { formatProblem, locateProblems } from "./problems.ts"
 import { addRoutingFlags, type RoutingFlags } from "./routing-flags.ts"
@@ -19,7 +19,7 @@ export function explainCommand(): Command {
     .description("tell which route a connection gets, and why")
     .argument("<files...>", "YAML or JSON files, directories of them, or - for standard input")
     .requiredOption("--port <port>", "port that the connection comes to, as the Gateway says", parsePort)
-    .option("--sni <name>", "server name in the ClientHello; left out, it has none")
+    .option("--sni <name>", "server name in the ClientHello; left out, it has none", parseServerName)
     .option("--address <address>", "local address it comes to, where Gateways have own addresses", parseAddress)
     .option("--json", "print one JSON object")
     .action(explain)
@@ -28,7 +28,7 @@ export function explainCommand(): Command {
 async function explain(files: readonly string[], flags: ExplainFlags): Promise<void> {
   const { table, locate } = await loadManifests(files, flags)
   const { port, sni, address } = flags
-  const explanation = table.explain({ port, address, serverName: sni?.toLowerCase() })
+  const explanation = table.explain({ port, address, serverName: sni })
   if (!explanation.result.matched) process.exitCode = 1
   if (flags.json) return printJson(explanation)
   const out = terminal(process.stdout)

@@ -4,6 +4,7 @@ import { createServer, type Socket } from "node:net"
 import { Command } from "commander"
 import type { ClientHello } from "../client-hello/hello.ts"
 import { ClientHelloParser, type ClientHelloResult, parseClientHello } from "../client-hello/parser.ts"
+import { ListenError } from "../proxy/errors.ts"
 import { parseAddress, parseLocalPort } from "./arguments.ts"
 import { describeHello, printHello } from "./hello-format.ts"
 import { printable, printJson, terminal } from "./terminal.ts"
@@ -61,6 +62,8 @@ function faultOf(result: Exclude<ClientHelloResult, { status: "complete" }>, len
 }
 
 async function readInput(file: string): Promise<Buffer> {
+  if (file === "-" && process.stdin.isTTY)
+    terminal(process.stderr).line("paste the hex, then end the input with Ctrl-D")
   const stream = file === "-" ? process.stdin : createReadStream(file)
   const chunks: Buffer[] = []
   let total = 0
@@ -91,7 +94,8 @@ async function receiveHello(port: number, host: string | undefined): Promise<Uin
   try {
     await once(server, "listening")
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
+    if (!isErrno(error)) throw error
+    throw new UsageError(new ListenError("hello", host, port, error.code ?? error.message).message)
   }
   const bound = server.address()
   const log = terminal(process.stderr)

@@ -1,11 +1,8 @@
 #!/usr/bin/env node
+import { endOnOutputFailure } from "./output-failure.ts"
 import { isErrno } from "./usage-error.ts"
 
-// A reader that has seen enough, such as `head`, is no reason for a stack trace.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error
-  process.exit()
-})
+endOnOutputFailure()
 
 import("./program.ts")
   .then(({ runProgram }) => runProgram(process.argv.slice(2)))

@@ -1,6 +1,6 @@
 import type { Command } from "commander"
 import type { RouteTableOptions } from "../routing/options.ts"
-import { parseList } from "./arguments.ts"
+import { parseList, parseNamespace } from "./arguments.ts"
 
 /** Flags of every command that reads manifests. */
 export interface RoutingFlags {
@@ -14,7 +14,7 @@ export interface RoutingFlags {
 /** Adds the flags that decide how manifests are read. */
 export function addRoutingFlags(command: Command): Command {
   return command
-    .option("-n, --namespace <namespace>", "namespace of objects that name none (default: default)")
+    .option("-n, --namespace <namespace>", "namespace of objects that name none (default: default)", parseNamespace)
     .option("--controller-name <name>", "serve GatewayClasses of this controller")
     .option("--gateway-class <names>", "serve only Gateways of these classes", parseList)
     .option(

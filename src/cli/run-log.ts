@@ -1,9 +1,10 @@
 import type { BindingState } from "../gateway/bindings.ts"
+import { GatewayError } from "../gateway/errors.ts"
 import type { ConfigApplied } from "../gateway/gateway.ts"
 import type { ConnectionRecord } from "../proxy/record.ts"
 import type { ReadResult } from "../sources/file-source.ts"
 import { formatProblem, locateProblems } from "./problems.ts"
-import { count, formatAddress, printable, printJson, terminal } from "./terminal.ts"
+import { count, formatAddress, printable, printJson, type Terminal, terminal } from "./terminal.ts"
 
 /** What `tlsroute run` tells while it runs. */
 export interface RunLog {
@@ -46,16 +47,19 @@ export function jsonLog(locate: ReadResult["locate"]): RunLog {
   }
 }
 
-/** For people: listening and problems as they change, and a line per connection. */
+/** For people: ports and problems as they change, and a line per connection. */
 export function terminalLog(locate: ReadResult["locate"]): RunLog {
   const out = terminal(process.stdout)
   const log = terminal(process.stderr)
   let said: ReadonlySet<string> = new Set()
   return {
     config({ table, problems, bindings }) {
-      const found = locateProblems(problems, locate).map((problem) => formatProblem(problem, log))
-      const listening = bindings.map((state) => describeBinding(state))
-      const summary = `${count(table.routes.length, "route")} on ${count(bindings.length, "port")} in force`
+      const found = [
+        ...locateProblems(problems, locate).map((problem) => formatProblem(problem, log)),
+        ...bindings.flatMap((state) => (state.bound ? [] : [describeError(state.error, log)])),
+      ]
+      const listening = bindings.flatMap((state) => (state.bound ? [describeBinding(state)] : []))
+      const summary = `${count(table.routes.length, "route")} on ${count(listening.length, "port")} in force`
       for (const line of found) if (!said.has(line)) log.line(line)
       for (const line of listening) if (!said.has(line)) out.line(line)
       for (const line of said) {
@@ -66,7 +70,10 @@ export function terminalLog(locate: ReadResult["locate"]): RunLog {
     },
     started: () => out.line(out.style("dim", "Ctrl-C drains; a second one ends at once")),
     connection: (record) => out.line(describeConnection(record, out.style)),
-    error: (error) => log.line(`${log.style("red", "error:")} ${printable(error.message)}`),
+    error(error) {
+      // The configuration that wants a port that cannot be bound tells of it.
+      if (!(error instanceof GatewayError) || error.code !== "ERR_TLSROUTE_BIND") log.line(describeError(error, log))
+    },
     draining: (connections) => out.line(`draining ${count(connections, "connection")}`),
     stopped: () => out.line("stopped"),
   }
@@ -74,11 +81,12 @@ export function terminalLog(locate: ReadResult["locate"]): RunLog {
 
 const LISTENING = "listening on"
 
-function describeBinding(state: BindingState): string {
-  const listeners = state.binding.listeners.map(({ id }) => id).join(", ")
-  if (!state.bound) return `not listening for ${listeners}: ${printable(state.message)}`
-  const { address, port } = state
-  return `${LISTENING} ${formatAddress(address, port)} for ${listeners}`
+function describeBinding({ binding, address, port }: Extract<BindingState, { readonly bound: true }>): string {
+  return `${LISTENING} ${formatAddress(address, port)} for ${binding.listeners.map(({ id }) => id).join(", ")}`
+}
+
+function describeError(error: Error, { style }: Terminal): string {
+  return `${style("red", "error:")} ${printable(error.message)}`
 }
 
 function describeConnection(record: ConnectionRecord, style: ReturnType<typeof terminal>["style"]): string {

@@ -1,11 +1,13 @@
 import { Command } from "commander"
 import { GatewayError } from "../gateway/errors.ts"
-import { createPassthroughGateway, type PassthroughGateway } from "../gateway/gateway.ts"
+import { createPassthroughGateway } from "../gateway/gateway.ts"
 import { fileSource } from "../sources/file-source.ts"
 import { SourceError } from "../sources/source-error.ts"
-import { parseAddress, parsePortMapping, parseResolve, parseSeconds } from "./arguments.ts"
+import { parseAddress, parsePortMapping, parseResolve, secondsOption } from "./arguments.ts"
+import { goOnWithoutOutput } from "./output-failure.ts"
 import { addRoutingFlags, type RoutingFlags, routeTableOptions } from "./routing-flags.ts"
-import { jsonLog, type RunLog, terminalLog } from "./run-log.ts"
+import { jsonLog, terminalLog } from "./run-log.ts"
+import { firstSignal } from "./signals.ts"
 import { UsageError } from "./usage-error.ts"
 
 interface RunFlags extends RoutingFlags {
@@ -24,7 +26,7 @@ export function runCommand(): Command {
     .option("--resolve <host:port:addr[:port]>", "fixed address of an external backend, repeatable", parseResolve)
     .option("--address <address>", "IP address to listen on where a Gateway asks for none", parseAddress)
     .option("--map-port <gateway:local>", "listen on another port than the Gateway says, repeatable", parsePortMapping)
-    .option("--drain-timeout <seconds>", "time that connections may take to finish at the end", parseSeconds, 30_000)
+    .addOption(secondsOption("--drain-timeout <seconds>", "time that connections may take to finish at the end", 30))
     .option("--json", "print one JSON object per event")
     .addHelpText("after", "\nThe first Ctrl-C stops listening and lets connections finish, the second ends them.")
     .action(run)
@@ -52,23 +54,10 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
     return
   }
   started = true
+  goOnWithoutOutput()
   log.started()
-  await drainOnSignal(gateway, drainTimeout, log)
-}
-
-/** Waits for the first signal, then drains; the second one ends the process. */
-async function drainOnSignal(gateway: PassthroughGateway, drainTimeout: number, log: RunLog): Promise<void> {
-  await new Promise<void>((resolve) => {
-    let signals = 0
-    const onSignal = (_name: NodeJS.Signals, number: number): void => {
-      signals += 1
-      if (signals > 1) process.exit(128 + number)
-      resolve()
-    }
-    process.on("SIGINT", onSignal)
-    process.on("SIGTERM", onSignal)
-  })
-  log.draining([...gateway.connections].length)
+  await firstSignal()
+  log.draining(gateway.connections.size)
   await gateway.close({ drainTimeout })
   log.stopped()
 }

@@ -39,7 +39,13 @@ export function readServerName(bytes: Uint8Array, start: number, end: number): s
   return readHostName(bytes, at, end)
 }
 
-function readHostName(bytes: Uint8Array, start: number, end: number): string {
+/**
+ * Reads a host_name at `[start, end)`.
+ *
+ * @returns the name in lower case
+ * @throws {@link ClientHelloError} when it is none that every server compares alike
+ */
+export function readHostName(bytes: Uint8Array, start: number, end: number): string {
   if (end - start > MAX_NAME) {
     throw new ClientHelloError("SERVER_NAME_TOO_LONG", "the host_name has more than 253 characters", start)
   }

@@ -111,6 +111,11 @@ describe("tlsroute hello", () => {
     ["a file that does not exist", ["/nowhere"], "no such file or directory"],
     ["a file and a port", ["file", "--listen", "0"], "give a file or --listen, not both"],
     ["an address that is none", ["--listen", "0", "--address", "localhost"], "Expected an IP address"],
+    [
+      "an address of another machine",
+      ["--listen", "0", "--address", "192.0.2.1"],
+      "no network interface has this address",
+    ],
     ["an address without a port", ["--address", "127.0.0.1"], "--address needs --listen"],
   ])("given %s, says so in one line and exits with 2", async (_what, args, message) => {
     const { code, stderr } = await cli.run(["hello", ...args])

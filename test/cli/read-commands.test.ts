@@ -78,6 +78,13 @@ describe("tlsroute", () => {
     ["a port out of range", ["explain", "x", "--port", "65536"], "Expected a port from 1 to 65535"],
     ["a port that is no number", ["explain", "x", "--port", "0x50"], "Expected a port from 1 to 65535"],
     ["a list without values", ["check", "x", "--gateway-class", ","], "Expected one or more values"],
+    [
+      "a name with a dot at the end",
+      ["explain", "x", "--port", "1", "--sni", "a.example."],
+      "[SERVER_NAME_TRAILING_DOT]",
+    ],
+    ["an address for a name", ["explain", "x", "--port", "1", "--sni", "127.1"], "[SERVER_NAME_IP_LITERAL]"],
+    ["no letter for a name", ["explain", "x", "--port", "1", "--sni", ""], "[SERVER_NAME_LABEL]"],
     ["an argument that moves the cursor", ["check", "\u001b[2J"], "\\x1b[2J: no such file"],
   ])("given %s, says so in one line and exits with 2", async (_what, args, message) => {
     const { code, stdout, stderr } = await cli.run(args)

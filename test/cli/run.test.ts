@@ -1,6 +1,6 @@
 import type { ChildProcessWithoutNullStreams } from "node:child_process"
 import { once } from "node:events"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { type AddressInfo, connect as connectTcp, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -70,11 +70,11 @@ spec:
 
 const backendPort = () => (backend.address() as AddressInfo).port
 
-/** Starts the gateway with --json on a port of the system's choice, and waits until it serves. */
-async function serve(file: string, ...flags: string[]) {
+/** Starts the gateway for files, and flags, with --json on a port of the system's choice, and waits until it serves. */
+async function serve(...files: string[]) {
   const child = cli.start([
-    ...["run", file, "--json", "--address", "127.0.0.1", "--map-port", "8000:0"],
-    ...["--resolve", `httpbin.org:443:127.0.0.1:${backendPort()}`, ...flags],
+    ...["run", ...files, "--json", "--address", "127.0.0.1", "--map-port", "8000:0"],
+    ...["--resolve", `httpbin.org:443:127.0.0.1:${backendPort()}`],
   ])
   running.push(child)
   const line = linesOf(child.stdout)
@@ -162,6 +162,42 @@ describe("tlsroute run", () => {
     ;(await greet(port)).destroy()
   })
 
+  test("serves several files and directories as one configuration", async () => {
+    const [gateway = "", route = ""] = (await readFile(await manifests("whole.yaml"), "utf8")).split("---\n")
+    const file = join(directory, "gateway-alone.yaml")
+    const folder = join(directory, "routes")
+    await mkdir(folder)
+    await writeFile(file, gateway)
+    await writeFile(join(folder, "route.yml"), route)
+    const { config, port } = await serve(file, folder)
+    expect(config).toMatchObject({ routes: 1, problems: [] })
+    ;(await greet(port)).destroy()
+  })
+
+  test("goes on serving, and drains, when nobody reads its log any more", async () => {
+    const { child, port } = await serve(await manifests("unread.yaml"))
+    child.stdout.destroy()
+    child.stderr.destroy()
+    for (let connection = 0; connection < 3; connection += 1) {
+      const socket = await greet(port)
+      socket.end()
+      await once(socket, "close")
+    }
+    const live = await greet(port)
+    child.kill("SIGINT")
+    while (await takesConnections(port));
+    live.write("last words")
+    expect(String((await once(live, "data"))[0])).toBe("last words")
+    live.end()
+    expect(await exitOf(child)).toBe(0)
+  })
+
+  test("tells times in the unit of the flag", async () => {
+    expect((await cli.run(["run", "--help"])).stdout.replaceAll(/\s+/g, " ")).toContain(
+      "--drain-timeout <seconds> time that connections may take to finish at the end (default: 30)",
+    )
+  })
+
   test("drains on the first signal: takes no new connection, lets live ones finish, then exits with 0", async () => {
     const { child, event, port } = await serve(await manifests("drain.yaml"))
     const live = await greet(port)
@@ -220,16 +256,18 @@ describe("tlsroute run", () => {
     const taken = createServer().listen(0, "127.0.0.1")
     await once(taken, "listening")
     const { port } = taken.address() as AddressInfo
-    const { code, stderr } = await cli.run([
+    const { code, stdout, stderr } = await cli.run([
       ...["run", await manifests("taken.yaml"), "--address", "127.0.0.1", "--map-port", `8000:${port}`],
     ])
     taken.close()
+    expect(stdout).toBe("1 route on 0 ports in force\n")
     expect(stderr).toMatch(new RegExp(`^error: [^\n]*\\b${port}\\b[^\n]*\n$`))
     expect(code).toBe(1)
   })
 
   test.each([
     ["a file that does not exist", ["/nowhere.yaml"], "/nowhere.yaml: no such file or directory"],
+    ["a namespace that can be none", ["x", "-n", "Bad Name"], "Expected a DNS label"],
     ["half a port mapping", ["x", "--map-port", "443"], "Expected GATEWAY_PORT:LOCAL_PORT"],
     ["an address that is a name", ["x", "--address", "localhost"], "Expected an IP address"],
     ["a resolve without an address", ["x", "--resolve", "httpbin.org:443"], "Expected HOST:PORT:ADDR[:PORT]"],
