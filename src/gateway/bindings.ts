@@ -1,11 +1,19 @@
 import type { AddressInfo } from "node:net"
+import { ListenError } from "../proxy/errors.ts"
 import type { ListenerBinding } from "../routing/route-table.ts"
 import { GatewayError } from "./errors.ts"
 
 /** Where a binding listens, or why it does not. */
 export type BindingState =
   | { readonly bound: true; readonly binding: ListenerBinding; readonly address: string; readonly port: number }
-  | { readonly bound: false; readonly binding: ListenerBinding; readonly message: string; readonly error: Error }
+  | {
+      readonly bound: false
+      readonly binding: ListenerBinding
+      readonly message: string
+      /** The system's own code, for example `EADDRINUSE`, where it gave one. */
+      readonly code: string | undefined
+      readonly error: Error
+    }
 
 /** What opens and closes the sockets: the proxy, or the workers that run one each. */
 export interface ListenTarget {
@@ -130,7 +138,8 @@ export class Bindings {
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
       const message = `${reason}; wanted by ${listenerNames(binding)}`
-      return { bound: false, binding, message, error: new GatewayError("ERR_TLSROUTE_BIND", message, { cause }) }
+      const code = cause instanceof ListenError ? cause.reason : undefined
+      return { bound: false, binding, message, code, error: new GatewayError("ERR_TLSROUTE_BIND", message, { cause }) }
     }
   }
 

@@ -161,12 +161,7 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
 
   /** Statuses of every object, with `Programmed` telling what is really bound. */
   statuses(options: Omit<StatusOptions, "bound"> = {}): Statuses {
-    const bound = new Map(
-      this.addresses().map((state) => [
-        state.binding.key,
-        state.bound ? ({ bound: true } as const) : ({ bound: false, message: state.message } as const),
-      ]),
-    )
+    const bound = new Map(this.addresses().map((state) => [state.binding.key, state]))
     return this.#table.statuses({ ...options, bound })
   }
 

@@ -36,6 +36,12 @@ export interface Fault {
   readonly message: string
 }
 
+/** Why a Gateway is refused. */
+export interface GatewayFault extends Fault {
+  /** Field that we do not support and others may: reported only for Gateways that are ours. */
+  readonly unsupported?: string
+}
+
 /** A listener as it can be used, or with the fault that keeps it from use. */
 export interface AdmittedListener {
   readonly name: string
@@ -62,11 +68,13 @@ export interface AdmittedGatewayClass extends Admitted<GatewayClass> {
 export interface AdmittedGateway extends Admitted<Gateway> {
   readonly className: string
   readonly listeners: readonly AdmittedListener[]
-  /** Canonical addresses asked for; empty for none. */
+  /** Canonical addresses asked for by value. */
   readonly addresses: readonly string[]
+  /** Whether the choice of an address is left to us: nothing is asked for, or an address without a value. */
+  readonly takesAnyAddress: boolean
   readonly allowedListeners: NamespaceRule
   /** Why the whole Gateway is refused. */
-  readonly fault: Fault | undefined
+  readonly fault: GatewayFault | undefined
 }
 
 export interface AdmittedListenerSet extends Admitted<ListenerSet> {
@@ -118,9 +126,10 @@ export function admitGateway(object: Gateway, defaultNamespace: string): Admissi
       ...common(object, header),
       className,
       listeners: readListeners(spec, findings),
-      addresses: "reason" in addresses ? [] : addresses,
+      addresses: addresses.named,
+      takesAnyAddress: addresses.any,
       allowedListeners: allowed,
-      fault: readParametersFault(spec, findings) ?? ("reason" in addresses ? addresses : undefined),
+      fault: parametersFault(spec) ?? addresses.fault,
     },
   }
 }
@@ -163,42 +172,48 @@ function readParent(parentRef: unknown, header: Header): AdmittedListenerSet["pa
   return group === GATEWAY_API_GROUP && kind === "Gateway" ? { namespace, name } : undefined
 }
 
-function readParametersFault(spec: unknown, findings: Findings): Fault | undefined {
+function parametersFault(spec: unknown): GatewayFault | undefined {
   if (isAbsent(field(field(spec, "infrastructure"), "parametersRef"))) return undefined
-  const message = "spec.infrastructure.parametersRef is not supported; remove it"
-  findings.error("InvalidParameters", "spec.infrastructure.parametersRef", message)
-  return { reason: "InvalidParameters", message }
+  const path = "spec.infrastructure.parametersRef"
+  return { reason: "InvalidParameters", message: `${path} is not supported; remove it`, unsupported: path }
 }
 
-function readAddresses(value: unknown, findings: Findings): readonly string[] | Fault {
-  if (isAbsent(value)) return []
-  const list = arrayOf(value)
-  if (list === undefined) {
-    const message = "spec.addresses must be a list"
-    findings.error("InvalidType", "spec.addresses", message)
-    return { reason: "UnsupportedAddress", message }
+interface AskedAddresses {
+  readonly named: readonly string[]
+  readonly any: boolean
+  readonly fault?: GatewayFault
+}
+
+function readAddresses(value: unknown, findings: Findings): AskedAddresses {
+  if (isAbsent(value)) return { named: [], any: true }
+  const refused = (fault: GatewayFault): AskedAddresses => ({ named: [], any: false, fault })
+  const invalid = (code: string, path: string, message: string): AskedAddresses => {
+    findings.error(code, path, message)
+    return refused({ reason: "UnsupportedAddress", message: `${path} ${message}` })
   }
-  const addresses = new Set<string>()
+  const list = arrayOf(value)
+  if (list === undefined) return invalid("InvalidType", "spec.addresses", "must be a list")
+  const named = new Set<string>()
+  let any = list.length === 0
   for (const [at, entry] of list.entries()) {
+    const path = `spec.addresses[${at}]`
     const type = field(entry, "type") ?? "IPAddress"
     const text = field(entry, "value")
-    const path = `spec.addresses[${at}]`
+    if (typeof type !== "string") return invalid("InvalidType", `${path}.type`, "must be a string")
     if (type !== "IPAddress") {
-      const message = `${path}.type must be IPAddress: a listener is bound to IP addresses`
-      findings.error("UnsupportedValue", `${path}.type`, message)
-      return { reason: "UnsupportedAddress", message }
+      const message = `addresses of type ${type} are not supported: listeners are bound to those of type IPAddress`
+      return refused({ reason: "UnsupportedAddress", message, unsupported: `${path}.type` })
     }
     // An address without a value asks for any address of that type.
-    if (objectOf(entry) !== undefined && (isAbsent(text) || text === "")) continue
-    const address = typeof text === "string" ? canonicalIp(text) : undefined
-    if (address === undefined) {
-      const message = `${path}.value must be an IP address`
-      findings.error("InvalidValue", `${path}.value`, message)
-      return { reason: "UnsupportedAddress", message }
+    if (objectOf(entry) !== undefined && (isAbsent(text) || text === "")) {
+      any = true
+      continue
     }
-    addresses.add(address)
+    const address = typeof text === "string" ? canonicalIp(text) : undefined
+    if (address === undefined) return invalid("InvalidValue", `${path}.value`, "must be an IP address")
+    named.add(address)
   }
-  return [...addresses].sort()
+  return { named: [...named].sort(), any }
 }
 
 const MAX_LISTENERS = 64

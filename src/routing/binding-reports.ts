@@ -6,28 +6,46 @@ export type BindingReport =
   | { readonly state: "pending" }
   | { readonly state: "failed"; readonly message: string; readonly addressUnusable: boolean }
 
-/** Reports by listener id. */
-export type BindingReports = (listenerId: string) => BindingReport
+/** What the data plane says of the sockets. */
+export interface BindingReports {
+  /** Of a listener's sockets taken together, by listener id: bound when all are. */
+  ofListener(id: string): BindingReport
+  /** Whether some socket of a Gateway (`namespace/name`) takes connections at an address. */
+  isBoundAt(gatewayKey: string, address: string): boolean
+}
 
-/** Joins the reports of a listener's sockets: bound when all are. Without any report, bound is taken for granted. */
+/** Sorts what is known of each socket by listener and by Gateway. Where nothing is known, bound is taken for granted. */
 export function bindingReports(bindings: readonly ListenerBinding[], bound: StatusOptions["bound"]): BindingReports {
-  if (bound === undefined) return () => ({ state: "bound" })
-  const reports = new Map<string, BindingReport>()
-  for (const { key, listeners } of bindings) {
-    const report = bound.get(key)
-    for (const { id } of listeners) {
-      const next = worse(reports.get(id), reportOf(report))
-      reports.set(id, next)
+  const ofListeners = new Map<string, BindingReport>()
+  const addressesOf = new Map<string, Set<string | undefined>>()
+  for (const { key, address, listeners } of bindings) {
+    const report = bound === undefined ? BOUND : reportOf(bound.get(key))
+    for (const { id, gateway } of listeners) {
+      ofListeners.set(id, worse(ofListeners.get(id), report))
+      if (report.state !== "bound") continue
+      const gatewayKey = `${gateway.namespace}/${gateway.name}`
+      const addresses = addressesOf.get(gatewayKey)
+      if (addresses === undefined) addressesOf.set(gatewayKey, new Set([address]))
+      else addresses.add(address)
     }
   }
-  return (id) => reports.get(id) ?? { state: "pending" }
+  return {
+    ofListener: (id) => ofListeners.get(id) ?? { state: "pending" },
+    isBoundAt(gatewayKey, address) {
+      const addresses = addressesOf.get(gatewayKey)
+      // A socket bound to every address is bound to this one too.
+      return addresses !== undefined && (addresses.has(address) || addresses.has(undefined))
+    },
+  }
 }
+
+const BOUND: BindingReport = { state: "bound" }
 
 type BoundState = NonNullable<StatusOptions["bound"]> extends ReadonlyMap<string, infer State> ? State : never
 
 function reportOf(state: BoundState | undefined): BindingReport {
   if (state === undefined) return { state: "pending" }
-  if (state.bound) return { state: "bound" }
+  if (state.bound) return BOUND
   return { state: "failed", message: state.message, addressUnusable: state.code === "EADDRNOTAVAIL" }
 }
 

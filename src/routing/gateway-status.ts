@@ -50,11 +50,13 @@ function programmed(
   if (state.fault !== undefined) return fails("Programmed", "Invalid", state.fault.message)
   const served = state.listeners.filter((listener) => listener.served)
   if (served.length === 0) return fails("Programmed", "Invalid", "no listener can take connections")
-  if (addresses?.length === 0) return fails("Programmed", "AddressNotAssigned", "no address is assigned")
-  const reports = served.map((listener) => context.reports(listener.listener.id))
+  const reports = served.map((listener) => context.reports.ofListener(listener.listener.id))
   for (const report of reports) {
     if (report.state === "failed" && report.addressUnusable)
       return fails("Programmed", "AddressNotUsable", report.message)
+  }
+  if (state.addresses.length === 0 && addresses?.length === 0) {
+    return fails("Programmed", "AddressNotAssigned", "no address is assigned")
   }
   if (reports.some((report) => report.state === "bound")) {
     return holds("Programmed", "Programmed", "the Gateway takes connections")
@@ -64,13 +66,18 @@ function programmed(
 }
 
 /** Addresses to publish; `undefined` leaves those that are there. */
-function publishedAddresses(state: GatewayState, { addresses }: StatusContext): readonly GatewayAddress[] | undefined {
-  const { gateway } = state
+function publishedAddresses(
+  { gateway, addresses: own, listeners }: GatewayState,
+  { addresses, reports }: StatusContext,
+): readonly GatewayAddress[] | undefined {
   const given = typeof addresses === "function" ? addresses(gateway.object) : addresses
-  if (given !== undefined) {
+  if (given === undefined && own.length === 0 && gateway.takesAnyAddress) return undefined
+  if (!listeners.some(({ served }) => served)) return []
+  if (given !== undefined && gateway.takesAnyAddress) {
     return given.slice(0, MAX_ADDRESSES).map(({ type, value }) => ({ type: type ?? "IPAddress", value }))
   }
-  const bound = state.listeners[0]?.addresses ?? []
-  if (bound.length === 0) return undefined
-  return bound.slice(0, MAX_ADDRESSES).map((value) => ({ type: "IPAddress", value }))
+  return own
+    .filter((value) => reports.isBoundAt(gateway.key, value))
+    .slice(0, MAX_ADDRESSES)
+    .map((value) => ({ type: "IPAddress", value }))
 }

@@ -29,7 +29,9 @@ function conditionsOf({ fault, listeners }: ListenerSetState, context: StatusCon
           "ListenersNotValid",
           `attached without its listeners that are not valid: ${refused.join(", ")}`,
         )
-  const reports = listeners.filter((listener) => listener.served).map(({ listener }) => context.reports(listener.id))
+  const reports = listeners
+    .filter((listener) => listener.served)
+    .map(({ listener }) => context.reports.ofListener(listener.id))
   if (reports.length === 0) return [accepted, fails("Programmed", "Invalid", "no listener can take connections")]
   if (reports.some((report) => report.state === "bound")) {
     return [accepted, holds("Programmed", "Programmed", "the ListenerSet takes connections")]

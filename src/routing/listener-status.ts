@@ -25,7 +25,7 @@ export function listenerStatuses(
       attachedRoutes: context.attachedRoutes.get(state.listener.id) ?? 0,
       conditions: mergeConditions(
         field(entry, "conditions"),
-        listenerConditions(state, context.reports(state.listener.id)),
+        listenerConditions(state, context.reports.ofListener(state.listener.id)),
         generation,
         context.now,
         RETIRED,
@@ -36,7 +36,12 @@ export function listenerStatuses(
 
 function listenerConditions(state: ListenerState, report: BindingReport): readonly OwnCondition[] {
   const conditions = [accepted(state), programmed(state, report)]
-  if (state.spec.protocol === "TLS") conditions.push(resolvedRefs(state))
+  // Certificates are never looked at: nothing is said of what only other listeners may refer to.
+  if (state.kindsFault !== undefined) {
+    conditions.push(fails("ResolvedRefs", state.kindsFault.reason, state.kindsFault.message))
+  } else if (state.spec.protocol === "TLS" && state.spec.mode === "Passthrough") {
+    conditions.push(holds("ResolvedRefs", "ResolvedRefs", "every reference is resolved"))
+  }
   conditions.push(
     state.conflicted && state.fault !== undefined
       ? holds("Conflicted", state.fault.reason, state.fault.message)
@@ -69,10 +74,4 @@ function programmed(state: ListenerState, report: BindingReport): OwnCondition {
   }
   if (report.state === "bound") return holds("Programmed", "Programmed", "the listener takes connections")
   return fails("Programmed", "Pending", report.state === "failed" ? report.message : "the port is not bound yet")
-}
-
-function resolvedRefs({ invalidKinds }: ListenerState): OwnCondition {
-  if (invalidKinds.length === 0) return holds("ResolvedRefs", "ResolvedRefs", "every reference is resolved")
-  const kinds = invalidKinds.map(({ group, kind }) => `${group}/${kind}`).join(", ")
-  return fails("ResolvedRefs", "InvalidRouteKinds", `a TLS listener takes TLSRoute alone, not ${kinds}`)
 }

@@ -32,8 +32,8 @@ export interface ListenerState {
   conflicted: boolean
   /** Route kinds it takes: none when it is not accepted. */
   supportedKinds: readonly RouteGroupKind[]
-  /** Kinds asked for that it cannot take. */
-  invalidKinds: readonly RouteGroupKind[]
+  /** Which kinds are asked for that it cannot take. */
+  kindsFault: Fault | undefined
   /** Names of listeners with overlapping hostnames on the same socket. */
   overlaps: string[]
   /** Whether connections are taken: accepted, on an accepted parent, with a kind to take. */
@@ -43,6 +43,8 @@ export interface ListenerState {
 /** A Gateway that is ours. */
 export interface GatewayState {
   readonly gateway: AdmittedGateway
+  /** Addresses it is bound to, asked for or assigned; empty for every address. */
+  readonly addresses: readonly string[]
   readonly listeners: readonly ListenerState[]
   /** Why the whole Gateway is refused, its listeners aside. */
   readonly fault: Fault | undefined
@@ -136,10 +138,11 @@ export function isNamespaceAllowed(
 }
 
 function gatewayState(gateway: AdmittedGateway, classes: ClassSelection, options: ResolvedOptions): GatewayState {
-  const addresses = gateway.addresses.length > 0 ? gateway.addresses : assignedAddresses(gateway, options)
+  const addresses = addressesOf(gateway, options)
   const classFault = classes.ours.get(gateway.className)?.fault
   return {
     gateway,
+    addresses,
     listeners: gateway.listeners.map((spec) => listenerState(spec, gateway.ref, gateway.ref, addresses)),
     fault:
       gateway.fault ??
@@ -151,9 +154,12 @@ function gatewayState(gateway: AdmittedGateway, classes: ClassSelection, options
   }
 }
 
-function assignedAddresses(gateway: AdmittedGateway, options: ResolvedOptions): readonly string[] {
-  const addresses = options.gatewayAddresses(gateway.ref) ?? []
-  return [...new Set(addresses.map((address) => canonicalIp(address) ?? address))].sort()
+/** Those asked for, and where the choice is left to us, those that the host assigns: every address when it assigns none. */
+function addressesOf(gateway: AdmittedGateway, options: ResolvedOptions): readonly string[] {
+  if (!gateway.takesAnyAddress) return gateway.addresses
+  const assigned = options.gatewayAddresses(gateway.ref) ?? []
+  if (assigned.length === 0) return []
+  return [...new Set([...gateway.addresses, ...assigned.map((address) => canonicalIp(address) ?? address)])].sort()
 }
 
 function listenerSetState(set: AdmittedListenerSet, parent: GatewayState, labels: NamespaceLabels): ListenerSetState {
@@ -166,8 +172,7 @@ function listenerSetState(set: AdmittedListenerSet, parent: GatewayState, labels
     const message = `Gateway ${gateway.key} is not accepted`
     return { set, gateway: parent, listeners: [], fault: { reason: "ParentNotAccepted", message } }
   }
-  const addresses = parent.listeners[0]?.addresses ?? []
-  const listeners = set.listeners.map((spec) => listenerState(spec, set.ref, gateway.ref, addresses))
+  const listeners = set.listeners.map((spec) => listenerState(spec, set.ref, gateway.ref, parent.addresses))
   return { set, gateway: parent, listeners, fault: undefined }
 }
 
@@ -186,7 +191,7 @@ function listenerState(
     fault: spec.fault ?? protocolFault(spec),
     conflicted: false,
     supportedKinds: [],
-    invalidKinds: [],
+    kindsFault: undefined,
     overlaps: [],
     served: false,
   }
@@ -227,11 +232,17 @@ function portUse(state: ListenerState): PortUse {
 }
 
 function settle(state: ListenerState, parentAccepted: boolean): void {
-  const asked = state.spec.kinds
-  const isTls = (kind: RouteGroupKind) => kind.group === TLS_ROUTE_KIND.group && kind.kind === TLS_ROUTE_KIND.kind
-  if (asked !== undefined && state.spec.protocol === "TLS") state.invalidKinds = asked.filter((kind) => !isTls(kind))
+  const { kinds, protocol } = state.spec
+  const takes = (kind: RouteGroupKind) =>
+    protocol === "TLS" && kind.group === TLS_ROUTE_KIND.group && kind.kind === TLS_ROUTE_KIND.kind
+  const invalid = (kinds ?? []).filter((kind) => !takes(kind))
+  if (invalid.length > 0) {
+    const names = invalid.map(({ group, kind }) => `${group}/${kind}`).join(", ")
+    const message = `TLSRoute on TLS listeners is the one kind served, not ${names} on ${protocol}`
+    state.kindsFault = { reason: "InvalidRouteKinds", message }
+  }
   if (state.fault !== undefined) return
-  if (asked === undefined || asked.some(isTls)) state.supportedKinds = [TLS_ROUTE_KIND]
+  if (kinds === undefined || kinds.some(takes)) state.supportedKinds = [TLS_ROUTE_KIND]
   state.served = parentAccepted && state.supportedKinds.length > 0
 }
 

@@ -11,8 +11,9 @@ export function collectProblems(snapshot: Snapshot): readonly ResourceProblem[] 
     if (fault !== undefined) problems.push(problemOf(ours.ref, "spec", fault))
   }
   for (const { gateway, fault, listeners } of snapshot.listening.topology.gateways.values()) {
-    // What was wrong with the Gateway itself is reported with its field already.
-    if (fault !== undefined && fault !== gateway.fault) problems.push(problemOf(gateway.ref, "spec", fault))
+    // What no implementation takes was reported where it was read.
+    const path = fault === gateway.fault ? gateway.fault?.unsupported : "spec"
+    if (fault !== undefined && path !== undefined) problems.push(problemOf(gateway.ref, path, fault))
     problems.push(...listenerProblems(gateway.ref, listeners))
   }
   for (const { set, fault, listeners } of snapshot.listening.topology.listenerSets.values()) {
@@ -26,13 +27,10 @@ export function collectProblems(snapshot: Snapshot): readonly ResourceProblem[] 
 
 function listenerProblems(ref: ObjectRef, listeners: Snapshot["listening"]["served"]): readonly ResourceProblem[] {
   const problems: ResourceProblem[] = []
-  for (const { spec, fault, invalidKinds } of listeners) {
+  for (const { spec, fault, kindsFault } of listeners) {
     // Likewise.
     if (fault !== undefined && fault !== spec.fault) problems.push(problemOf(ref, spec.path, fault))
-    if (invalidKinds.length === 0) continue
-    const kinds = invalidKinds.map((kind) => `${kind.group}/${kind.kind}`).join(", ")
-    const message = `a TLS listener takes TLSRoute of gateway.networking.k8s.io alone, not ${kinds}`
-    problems.push(problemOf(ref, `${spec.path}.allowedRoutes.kinds`, { reason: "InvalidRouteKinds", message }))
+    if (kindsFault !== undefined) problems.push(problemOf(ref, `${spec.path}.allowedRoutes.kinds`, kindsFault))
   }
   return problems
 }

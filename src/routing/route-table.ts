@@ -233,9 +233,12 @@ export interface StatusOptions {
     string,
     | { readonly bound: true }
     /** `code` is the system's: `EADDRNOTAVAIL` makes a Gateway's address AddressNotUsable. */
-    | { readonly bound: false; readonly message: string; readonly code?: string }
+    | { readonly bound: false; readonly message: string; readonly code?: string | undefined }
   >
-  /** Addresses to publish per Gateway (`namespace/name`), or for all. */
+  /**
+   * Addresses to publish for every Gateway, or for each, where `spec.addresses` leaves the choice open. A
+   * Gateway that names its addresses publishes those of them that are bound.
+   */
   readonly addresses?:
     | readonly { readonly type?: string; readonly value: string }[]
     | ((gateway: Gateway) => readonly { readonly type?: string; readonly value: string }[])

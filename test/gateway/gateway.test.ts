@@ -70,6 +70,28 @@ describe("start", () => {
     expect(await ask(localPort(served, 9443))).toBe("app")
   })
 
+  it("tells in the status which of a Gateway's addresses this machine does not have", async () => {
+    const { gateways = [], ...rest } = await appOn([8443])
+    const addresses = [{ value: "127.0.0.1" }, { value: "192.0.2.77" }]
+    const source = { ...rest, gateways: gateways.map((one) => ({ ...one, spec: { ...one.spec, addresses } })) }
+    const served = createPassthroughGateway({ source, mapPort: () => 0 })
+    cleanups.push(() => served.close({ drainTimeout: 0 }))
+    served.on("error", () => undefined)
+    await served.start({ tolerateBindErrors: true })
+    expect(await ask(localPort(served))).toBe("app")
+    expect(served.statuses().gateways).toMatchObject([
+      {
+        status: {
+          addresses: [{ type: "IPAddress", value: "127.0.0.1" }],
+          conditions: [
+            { type: "Accepted", status: "True" },
+            { type: "Programmed", status: "False", reason: "AddressNotUsable" },
+          ],
+        },
+      },
+    ])
+  })
+
   it("throws naming the port that another program has, and binds nothing", async () => {
     const taken = net.createServer().listen(0, "127.0.0.1")
     await once(taken, "listening")

@@ -28,7 +28,7 @@ const COLLECTIONS: Readonly<Record<string, keyof GatewayResources>> = {
 interface CaseSettings {
   readonly options?: RouteTableOptions
   readonly status?: {
-    readonly bound?: Readonly<Record<string, { bound: true }>>
+    readonly bound?: Readonly<Record<string, { bound: true } | { bound: false; message: string; code?: string }>>
     readonly addresses?: { value: string }[]
   }
   readonly queries?: readonly { port: number; serverName?: string; address?: string }[]

@@ -58,6 +58,16 @@ describe("statuses once written", () => {
   })
 })
 
+describe("a Gateway with the longest name there is", () => {
+  it("is accepted (GatewayNameMaximumLength)", () => {
+    const [status] = buildRouteTable({ gateways: [gateway("a".repeat(253))] }).statuses({ now }).gateways
+    expect(status?.status.conditions).toMatchObject([
+      { type: "Accepted", status: "True", observedGeneration: 1 },
+      { type: "Programmed", status: "True", observedGeneration: 1 },
+    ])
+  })
+})
+
 describe("Programmed", () => {
   const world = {
     gateways: [
@@ -100,7 +110,8 @@ describe("Programmed", () => {
   })
 
   it("is AddressNotAssigned when the host has no address to publish", () => {
-    const [status] = buildRouteTable(world).statuses({ now, addresses: [] }).gateways
+    const anywhere = { gateways: [gateway("gateway")] }
+    const [status] = buildRouteTable(anywhere).statuses({ now, addresses: [] }).gateways
     expect(status!.status.conditions).toContainEqual(
       expect.objectContaining({ type: "Programmed", reason: "AddressNotAssigned" }),
     )
