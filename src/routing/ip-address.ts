@@ -19,13 +19,13 @@ export function canonicalIp(text: string): string | undefined {
 }
 
 /** IPv4 address carried in the last four bytes under a prefix of twelve; an IPv4 address is returned as it is. */
-export function embeddedIpv4(bytes: IpBytes, prefix: IpBytes): IpBytes | undefined {
+function embeddedIpv4(bytes: IpBytes, prefix: IpBytes): IpBytes | undefined {
   if (bytes.length === 4) return bytes
   return prefix.every((byte, at) => bytes[at] === byte) ? bytes.slice(12) : undefined
 }
 
 /** `::ffff:0:0/96`, IPv4-mapped addresses. */
-export const MAPPED: IpBytes = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+const MAPPED: IpBytes = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
 
 function parseIpv4(text: string): IpBytes | undefined {
   const parts = text.split(".")

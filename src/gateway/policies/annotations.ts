@@ -21,7 +21,7 @@ export interface AnnotatedPolicies {
 }
 
 /** An object without policies. */
-export const NO_POLICIES: AnnotatedPolicies = { own: EMPTY_LAYER, sections: new Map(), problems: [] }
+const NO_POLICIES: AnnotatedPolicies = { own: EMPTY_LAYER, sections: new Map(), problems: [] }
 
 const PREFIX = `${ANNOTATION_DOMAIN}/`
 const KEY_BY_NAME: ReadonlyMap<string, PolicyKey> = new Map(POLICY_KEYS.map((key) => [annotationName(key), key]))
