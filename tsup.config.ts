@@ -38,7 +38,6 @@ const library = {
 }
 
 export default defineConfig({
-  // The command and the workers share the library's chunks; their CommonJS twins are left out of the package by "files".
   entry: { ...library, cli: "src/cli/main.ts", worker: "src/gateway/workers/worker.ts" },
   format: ["esm", "cjs"],
   dts: { entry: library },
@@ -51,4 +50,8 @@ export default defineConfig({
   // tsup leaves out dependencies and peers by itself, but would bundle these.
   external: ["commander", "yaml"],
   esbuildPlugins: [lowerWithTslib],
+  esbuildOptions(options, { format }) {
+    // The command and the workers are programs and share the library's ESM chunks: nobody requires them.
+    if (format === "cjs") options.entryPoints = library
+  },
 })

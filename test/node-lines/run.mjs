@@ -1,6 +1,7 @@
 // Runs what is built on every supported Node.js line, then the whole test suite on the newest.
 import { execFileSync, spawnSync } from "node:child_process"
-import { existsSync, readFileSync } from "node:fs"
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 
 const here = import.meta.dirname
@@ -13,22 +14,38 @@ if (process.platform !== "linux" || process.arch !== "x64") {
 }
 
 execFileSync("npm", ["ci", "--prefix", binaries], { stdio: ["ignore", "ignore", "inherit"] })
-if (!existsSync(join(root, "dist/index.js"))) execFileSync("npm", ["run", "build"], { cwd: root, stdio: "ignore" })
+execFileSync("npm", ["run", "build"], { cwd: root, stdio: "ignore" })
 
 const lines = Object.keys(JSON.parse(readFileSync(join(binaries, "package.json"), "utf8")).dependencies)
 const binary = (line) => join(binaries, "node_modules", line, "bin/node")
 let failed = 0
 
-function check(name, line, args) {
-  const { status } = spawnSync(binary(line), args, { cwd: root, stdio: "inherit" })
+// A user's project: the package installed from what `npm pack` makes, without what is optional.
+const project = mkdtempSync(join(tmpdir(), "tlsroute-node-lines-"))
+process.on("exit", () => rmSync(project, { recursive: true, force: true }))
+writeFileSync(join(project, "package.json"), '{ "private": true }\n')
+const [{ filename }] = JSON.parse(
+  execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", project], {
+    cwd: root,
+    encoding: "utf8",
+  }),
+)
+execFileSync("npm", ["install", "--no-audit", "--no-fund", "--omit=optional", "--omit=peer", `./${filename}`], {
+  cwd: project,
+  stdio: ["ignore", "ignore", "inherit"],
+})
+for (const file of ["smoke.mjs", "smoke.cjs", "round-trip.cjs"]) copyFileSync(join(here, file), join(project, file))
+
+function check(name, line, args, cwd = root) {
+  const { status } = spawnSync(binary(line), args, { cwd, stdio: "inherit" })
   if (status !== 0) failed += 1
   console.log(`${status === 0 ? "ok    " : "FAILED"} ${name}`)
 }
 
 for (const line of lines) {
   const version = execFileSync(binary(line), ["--version"], { encoding: "utf8" }).trim()
-  check(`${version}: the built package, as ESM`, line, [join(here, "smoke.mjs")])
-  check(`${version}: the built package, as CommonJS`, line, [join(here, "smoke.cjs")])
+  check(`${version}: the installed package, as ESM`, line, ["smoke.mjs"], project)
+  check(`${version}: the installed package, as CommonJS`, line, ["smoke.cjs"], project)
 }
 const newest = lines.at(-1)
 check(`${newest}: the whole test suite`, newest, [

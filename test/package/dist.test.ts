@@ -1,10 +1,11 @@
-import { execFileSync } from "node:child_process"
-import { readdirSync, readFileSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { join, resolve } from "node:path"
+import { join, relative, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { buildPackage } from "../support/built-package.ts"
+import { type InstalledPackage, installPackage } from "../support/installed-package.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
@@ -82,14 +83,67 @@ describe("the built package", () => {
     visit(built(subpath, "import").slice(out.length + 1))
     expect(seen.size).toBeGreaterThan(0)
   })
+})
 
-  it("packs only what a user needs", () => {
-    const [packed] = JSON.parse(
-      execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: root, encoding: "utf8" }),
+describe("the package in an empty project, with tslib and nothing else", () => {
+  let installed: InstalledPackage
+
+  beforeAll(() => {
+    installed = installPackage(out)
+  })
+
+  afterAll(() => installed.remove())
+
+  function node(...args: readonly string[]) {
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: installed.directory, encoding: "utf8" })
+    return { status, stdout, stderr }
+  }
+
+  const command = (...args: readonly string[]) =>
+    node(join(installed.directory, "node_modules/tlsroute", manifest.bin.tlsroute), ...args)
+
+  it("holds what its entries reach and the pages that go with it, and no more", () => {
+    const reached = new Set<string>()
+    const visit = (file: string): void => {
+      if (reached.has(file)) return
+      reached.add(file)
+      for (const [, specifier = ""] of source(file).matchAll(/["'](\.\/[^"'\n]+\.c?js)["']/g)) visit(specifier.slice(2))
+    }
+    for (const subpath of subpaths) {
+      for (const condition of ["import", "require"] as const) visit(relative(out, built(subpath, condition)))
+    }
+    visit(manifest.bin.tlsroute.replace("./dist/", ""))
+    const expected = [...reached].flatMap((file) => [`dist/${file}`, `dist/${file}.map`])
+    expect(installed.files.toSorted()).toEqual(
+      [...expected, "CHANGELOG.md", "LICENSE", "README.md", "package.json"].toSorted(),
     )
-    const stray = packed.files
-      .map((file: { path: string }) => file.path)
-      .filter((path: string) => !/^(dist\/|package\.json$|README\.md$|LICENSE$|CHANGELOG\.md$)/.test(path))
-    expect(stray).toEqual([])
+  })
+
+  // Metrics are for a program that has prom-client: its own peer.
+  it.each(subpaths.filter((path) => path !== "./metrics"))("gives %s to import and to require", (subpath) => {
+    const name = join("tlsroute", subpath)
+    const tell = "const { length } = Object.keys(entry); if (length === 0) throw new Error('empty')"
+    const imported = node("--input-type=module", "--eval", `import * as entry from "${name}"; ${tell}`)
+    expect(imported).toEqual({ status: 0, stdout: "", stderr: "" })
+    const required = node("--input-type=commonjs", "--eval", `const entry = require("${name}"); ${tell}`)
+    expect(required).toEqual({ status: 0, stdout: "", stderr: "" })
+  })
+
+  it("says in one line what the command needs, first commander, then what reads its configuration", () => {
+    const missing = (name: string) => ({
+      status: 2,
+      stdout: "",
+      stderr: expect.stringMatching(new RegExp(`^tlsroute: [^\\n]*npm install ${name}\n$`)),
+    })
+    writeFileSync(join(installed.directory, "gateway.yaml"), "")
+    expect(command("--help")).toEqual(missing("commander"))
+    installed.add("commander")
+    expect(command("--help")).toMatchObject({ status: 0, stderr: "" })
+    for (const args of [["check"], ["run"], ["explain", "--port", "443"]]) {
+      expect(command(...args, "gateway.yaml"), args[0]).toEqual(missing("yaml"))
+    }
+    expect(command("controller")).toEqual(missing("@kubernetes/client-node"))
+    installed.add("yaml")
+    expect(command("check", "gateway.yaml")).toMatchObject({ status: 0, stderr: "" })
   })
 })
