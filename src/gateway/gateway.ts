@@ -119,13 +119,16 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
   }
 
   /**
-   * Stops accepting, lets live connections finish, then ends them.
+   * Stops accepting, lets live connections finish, then ends them. Called again, the shorter time counts.
    *
    * @param options - `drainTimeout`: milliseconds that live connections may take, default 30 000; 0 ends them
    * at once. `spread`: the last part of that time, over which those that are left are ended.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    if (this.#phase.name === "closed") return this.#phase.done
+    if (this.#phase.name === "closed") {
+      void this.#plane.close(options)
+      return this.#phase.done
+    }
     if (this.#phase.name === "running") this.#phase.abort.abort()
     const loop = this.#phase.name === "running" ? this.#phase.loop : undefined
     this.#checks.stop()

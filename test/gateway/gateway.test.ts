@@ -250,7 +250,8 @@ describe("weights", () => {
 })
 
 describe("close", () => {
-  it("lets live connections finish within the drain timeout and accepts no new ones", async () => {
+  /** A gateway with one live connection, to a backend that echoes. */
+  async function serveEcho() {
     const server = tls.createServer(pair, (socket) => void socket.on("error", () => undefined).pipe(socket))
     server.listen(0, "127.0.0.1")
     await once(server, "listening")
@@ -261,7 +262,13 @@ describe("close", () => {
     )
     const { gateway: served, port } = await serve({ source })
     const client = tls.connect({ port, host: "127.0.0.1", servername: "app.example.com", rejectUnauthorized: false })
+    client.on("error", () => undefined)
     await once(client, "secureConnect")
+    return { served, port, client }
+  }
+
+  it("lets live connections finish within the drain timeout and accepts no new ones", async () => {
+    const { served, port, client } = await serveEcho()
     const closed = served.close({ drainTimeout: 10_000 })
     client.write("still here")
     const [echo] = await once(client, "data")
@@ -270,6 +277,14 @@ describe("close", () => {
     client.end()
     client.resume()
     await closed
+    expect(served.connections.size).toBe(0)
+  })
+
+  it("called again with less time ends the wait of the first call", async () => {
+    const { served, client } = await serveEcho()
+    const ended = once(client, "close")
+    const first = served.close({ drainTimeout: 3_600_000 })
+    await Promise.all([served.close({ drainTimeout: 0 }), first, ended])
     expect(served.connections.size).toBe(0)
   })
 
