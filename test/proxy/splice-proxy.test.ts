@@ -1,9 +1,7 @@
-import { execFile } from "node:child_process"
 import { once } from "node:events"
 import { createSecureServer as createHttp2Server, connect as http2Connect } from "node:http2"
 import { createServer as createHttpsServer, request } from "node:https"
 import { connect as connectTls, createServer as createTlsServer } from "node:tls"
-import { promisify } from "node:util"
 import { expect, test } from "vitest"
 import { SpliceProxy } from "../../src/proxy/proxy.ts"
 import type { DialEndpoint, Router } from "../../src/proxy/router.ts"
@@ -22,7 +20,6 @@ import {
   startProxy,
 } from "./harness.ts"
 
-const run = promisify(execFile)
 const authority = certificateAuthority()
 
 async function httpsBackend(name: string) {
@@ -77,19 +74,6 @@ test("HTTP/2 is negotiated end to end and many streams share a connection", asyn
   expect(answers).toEqual(Array.from({ length: 20 }, (_, index) => `path /${index}`))
   expect(proxy.connections.size).toBe(1)
   session.close()
-})
-
-const curl = await run("curl", ["--version"]).catch(() => undefined)
-test.skipIf(curl === undefined)("curl reaches the backend (skipped where there is no curl)", async () => {
-  const { port } = await startProxy({ router: routerTo(await httpsBackend("www.example.com")) })
-  const { stdout } = await run("curl", [
-    "--silent",
-    "--insecure",
-    "--connect-to",
-    `www.example.com:443:127.0.0.1:${port}`,
-    "https://www.example.com/",
-  ])
-  expect(stdout).toBe("hello from www.example.com")
 })
 
 test.each([
