@@ -179,4 +179,34 @@ describe("a change of configuration", () => {
     const late = await connect(localPort(served))
     late.destroy()
   }, 60_000)
+
+  it("lets no new connection fail while the route moves from backend to backend", async () => {
+    const echo = () => backend((socket) => void socket.on("error", () => undefined).pipe(socket))
+    const ports = [await echo(), await echo()] as const
+    const source = objectSource(config(ports[0]))
+    const { gateway: served, port: at } = await serve(source)
+    let isOver = false
+    const changes = (async () => {
+      let change = 0
+      for (; !isOver; change += 1) {
+        const applied = once(served, "config")
+        source.set(config(ports[change % 2 === 0 ? 1 : 0]))
+        await applied
+      }
+      return change
+    })()
+    const client = async () => {
+      for (let connection = 0; connection < 20; connection += 1) {
+        const socket = await connect(at)
+        socket.end("request")
+        let answer = ""
+        for await (const chunk of socket) answer += chunk
+        expect(answer).toBe("request")
+      }
+    }
+    await Promise.all(Array.from({ length: 10 }, client)).finally(() => {
+      isOver = true
+    })
+    expect(await changes).toBeGreaterThan(10)
+  }, 60_000)
 })
