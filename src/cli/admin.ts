@@ -27,6 +27,8 @@ export interface AdminOptions {
   readonly gateway: AdminSource
   /** Whether new connections should be sent here: false before the start and from the first moment of a drain. */
   readonly isServing: () => boolean
+  /** Whether one socket that is not bound makes it not ready. */
+  readonly needsEveryPort: boolean
   /** Writes the metrics, when there are any. */
   readonly metrics?: { readonly contentType: string; metrics(): Promise<string> } | undefined
 }
@@ -141,10 +143,10 @@ function parseTarget(target = "/"): URL | undefined {
   return URL.canParse(target, "http://admin") ? new URL(target, "http://admin") : undefined
 }
 
-function readiness({ gateway, isServing }: AdminOptions): Answer {
+function readiness({ gateway, isServing, needsEveryPort }: AdminOptions): Answer {
   const unbound = gateway.addresses().flatMap(({ bound, binding }) => (bound ? [] : [binding.key]))
   const serving = isServing()
-  const ready = serving && unbound.length === 0
+  const ready = serving && (unbound.length === 0 || !needsEveryPort)
   return json(ready ? 200 : 503, { status: ready ? "ok" : "unavailable", serving, unbound })
 }
 

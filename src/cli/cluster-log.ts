@@ -1,7 +1,8 @@
 import type { ClusterEvent } from "../kubernetes/cluster-watcher.ts"
 import { describeError } from "../kubernetes/errors.ts"
 import type { StatusWriterEvent } from "../kubernetes/status-writer.ts"
-import { printable, printJson, terminal } from "./terminal.ts"
+import { logEvent } from "./json-log.ts"
+import { printable, terminal } from "./terminal.ts"
 
 /** What `tlsroute controller` tells of the API server. */
 export interface ClusterLog {
@@ -11,17 +12,18 @@ export interface ClusterLog {
   note(message: string): void
 }
 
-/** One JSON object per line, each with `event` and `time`. */
+/** For machines: one JSON object per line. */
 export function jsonClusterLog(): ClusterLog {
-  const emit = (event: string, fields: object): void => {
-    printJson({ event, time: new Date().toISOString(), ...fields })
-  }
   return {
-    event({ type, ...fields }) {
+    event(event) {
+      const { type, ...fields } = event
       const error = "error" in fields ? { error: describeError(fields.error) } : {}
-      emit(`kubernetes-${type}`, { ...fields, ...error })
+      logEvent("error" in fields ? "warn" : "info", `kubernetes-${type}`, describeEvent(event) ?? type, {
+        ...fields,
+        ...error,
+      })
     },
-    note: (message) => emit("note", { message }),
+    note: (message) => logEvent("info", "note", message),
   }
 }
 

@@ -12,12 +12,12 @@ import { kubernetesSource } from "../kubernetes/source.ts"
 import { type StatusWriter, startStatusWriter } from "../kubernetes/status-writer.ts"
 import { DEFAULT_CONTROLLER_NAME } from "../routing/options.ts"
 import type { Gateway } from "../routing/resources.ts"
-import { type Admin, parseAdminAddress, startAdmin } from "./admin.ts"
-import { parseAddress, parseList, parsePortMapping, parseResolve, secondsOption } from "./arguments.ts"
+import { parseList, secondsOption } from "./arguments.ts"
 import { type ClusterLog, jsonClusterLog, terminalClusterLog } from "./cluster-log.ts"
 import { goOnWithoutOutput } from "./output-failure.ts"
 import { boundAddresses } from "./published-addresses.ts"
 import { jsonLog, type RunLog, terminalLog } from "./run-log.ts"
+import { addServingFlags, drain, openAdmin, type ServingFlags, servingOptions } from "./serving.ts"
 import { firstSignal } from "./signals.ts"
 import { UsageError } from "./usage-error.ts"
 
@@ -26,7 +26,7 @@ interface ObjectName {
   readonly name: string
 }
 
-interface ControllerFlags {
+interface ControllerFlags extends ServingFlags {
   readonly kubeconfig?: string
   readonly context?: string
   readonly controllerName: string
@@ -34,18 +34,12 @@ interface ControllerFlags {
   readonly createGatewayClass?: true
   readonly watchNamespaces?: readonly string[]
   readonly externalBackends?: readonly string[]
-  readonly resolve?: Readonly<Record<string, readonly string[]>>
-  readonly address?: string
-  readonly mapPort?: Readonly<Record<number, number>>
   readonly publishAddress?: readonly string[]
   readonly publishService?: ObjectName
   /** True when left out, false with `--no-lease`. */
   readonly lease: ObjectName | boolean
   readonly leaseDuration: number
   readonly identity?: string
-  readonly admin?: { readonly host: string; readonly port: number }
-  readonly drainTimeout: number
-  readonly json?: true
 }
 
 const DEFAULT_CLASS = "tlsroute"
@@ -53,7 +47,7 @@ const CLASS_RETRY_MS = 5_000
 
 /** `tlsroute controller`: serves what a Kubernetes API server says, and writes statuses back. */
 export function controllerCommand(): Command {
-  return new Command("controller")
+  const command = new Command("controller")
     .description("serve the Gateways and TLSRoutes of a Kubernetes cluster, and write their statuses")
     .option("--kubeconfig <file>", "kubeconfig (default: $KUBECONFIG, ~/.kube/config, or the pod's service account)")
     .option("--context <name>", "context of the kubeconfig")
@@ -62,9 +56,6 @@ export function controllerCommand(): Command {
     .option("--create-gateway-class", `create those classes, or "${DEFAULT_CLASS}", where they are missing`)
     .option("--watch-namespaces <names>", "read these namespaces only (default: all)", parseList)
     .option("--external-backends <patterns>", "DNS names that backendRefs may use (default: none)", parseList)
-    .option("--resolve <host:port:addr[:port]>", "fixed address of an external backend, repeatable", parseResolve)
-    .option("--address <address>", "IP address to listen on where a Gateway asks for none", parseAddress)
-    .option("--map-port <gateway:local>", "listen on another port than the Gateway says, repeatable", parsePortMapping)
     .option("--publish-address <addresses>", "addresses to write to Gateways (default: those bound)", parseList)
     .option("--publish-service <namespace/name>", "write the addresses of this Service to Gateways", parseObjectName)
     .option(
@@ -78,9 +69,7 @@ export function controllerCommand(): Command {
       "--identity <name>",
       "name of this replica in the Lease (default: $POD_NAME or the host's name, and a suffix)",
     )
-    .option("--admin <address:port>", "serve health, metrics and routes over HTTP", parseAdmin)
-    .addOption(secondsOption("--drain-timeout <seconds>", "time that connections may take to finish at the end", 30))
-    .option("--json", "print one JSON object per event")
+  return addServingFlags(command)
     .addHelpText("after", "\nThe first signal hands over and lets connections finish, the second ends them.")
     .action(controller)
 }
@@ -93,7 +82,8 @@ async function controller(flags: ControllerFlags): Promise<void> {
   const gateway = createGateway(flags, access, log, clusterLog)
 
   let serving = false
-  const admin = await openAdmin(flags, gateway, () => serving)
+  // A Gateway whose port cannot be bound says so in its status; it takes no pod out of service for the others.
+  const admin = await openAdmin(flags, gateway, () => serving, false, log)
   const stopped = new AbortController()
   if (flags.createGatewayClass) void createClasses(flags, access, clusterLog, stopped.signal)
 
@@ -114,10 +104,9 @@ async function controller(flags: ControllerFlags): Promise<void> {
   await Promise.race([ended, started.then(() => ended)])
   serving = false
   stopped.abort()
-  log.draining(gateway.connections.size)
   service?.close()
   await writer.close()
-  await gateway.close({ drainTimeout: flags.drainTimeout })
+  await drain(gateway, flags, log)
   await admin?.close()
   log.stopped()
 }
@@ -142,7 +131,7 @@ function createGateway(
   log: RunLog,
   clusterLog: ClusterLog,
 ): PassthroughGateway {
-  const { controllerName, gatewayClass, watchNamespaces, externalBackends, resolve, address, mapPort } = flags
+  const { controllerName, gatewayClass, watchNamespaces, externalBackends } = flags
   const gateway = createPassthroughGateway({
     source: kubernetesSource({
       kubeConfig: access,
@@ -153,50 +142,13 @@ function createGateway(
     controllerName,
     gatewayClassNames: gatewayClass,
     externalBackends: externalBackends ?? [],
-    resolve,
-    address,
-    mapPort,
+    ...servingOptions(flags),
   })
   gateway.on("config", (applied) => log.config(applied))
   gateway.on("close", (record) => log.connection(record))
+  gateway.on("health", (change) => log.health(change))
   gateway.on("error", (error) => log.error(error))
   return gateway
-}
-
-/** A Gateway whose port cannot be bound says so in its status; it takes no pod out of service for the others. */
-async function openAdmin(
-  { admin }: ControllerFlags,
-  gateway: PassthroughGateway,
-  isServing: () => boolean,
-): Promise<Admin | undefined> {
-  if (admin === undefined) return undefined
-  const source = {
-    get routeTable() {
-      return gateway.routeTable
-    },
-    get connections() {
-      return gateway.connections
-    },
-    addresses: () => gateway.addresses().filter(({ bound }) => bound),
-    explain: gateway.explain.bind(gateway),
-  }
-  const metrics = await optionalMetrics(gateway)
-  try {
-    return await startAdmin({ ...admin, gateway: source, isServing, metrics })
-  } catch (error) {
-    throw new UsageError(`cannot serve --admin: ${error instanceof Error ? error.message : String(error)}`)
-  }
-}
-
-/** Metrics need `prom-client`, which is not everyone's. */
-async function optionalMetrics(gateway: PassthroughGateway) {
-  try {
-    const { createMetrics } = await import("../metrics/metrics.ts")
-    return createMetrics({ gateway }).registry
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return undefined
-    throw error
-  }
 }
 
 async function createClasses(
@@ -268,12 +220,4 @@ function parseObjectName(text: string): ObjectName {
   const [namespace = "", name = "", ...more] = text.split("/")
   if (namespace === "" || name === "" || more.length > 0) throw new InvalidArgumentError("Expected NAMESPACE/NAME.")
   return { namespace, name }
-}
-
-function parseAdmin(text: string): { readonly host: string; readonly port: number } {
-  try {
-    return parseAdminAddress(text)
-  } catch {
-    throw new InvalidArgumentError("Expected ADDRESS:PORT, for example 127.0.0.1:9900.")
-  }
 }

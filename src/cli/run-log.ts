@@ -1,19 +1,26 @@
 import type { BindingState } from "../gateway/bindings.ts"
 import { GatewayError } from "../gateway/errors.ts"
 import type { ConfigApplied } from "../gateway/gateway.ts"
+import type { EndpointHealthChange } from "../gateway/health-checks.ts"
 import type { ConnectionRecord } from "../proxy/record.ts"
 import type { ReadResult } from "../sources/file-source.ts"
+import { accessEvent } from "./access-log.ts"
+import { logEvent } from "./json-log.ts"
 import { formatProblem, locateProblems } from "./problems.ts"
 import { count, formatAddress, printable, printJson, type Terminal, terminal } from "./terminal.ts"
 
 /** What `tlsroute run` tells while it runs. */
 export interface RunLog {
+  /** The admin server listens. */
+  admin(host: string, port: number): void
   /** A configuration is in force. */
   config(applied: ConfigApplied): void
   /** The first configuration serves. */
   started(): void
   /** A connection is over, routed or refused. */
   connection(record: ConnectionRecord): void
+  /** Active checks found an endpoint unhealthy, or healthy again. */
+  health(change: EndpointHealthChange): void
   /** Something failed and the gateway goes on. */
   error(error: Error): void
   /** Listening ended; connections may finish. */
@@ -22,14 +29,14 @@ export interface RunLog {
   stopped(): void
 }
 
-/** For machines: one JSON object per line, each with `event` and `time`. */
+/** For machines: one JSON object per line. */
 export function jsonLog(locate: ReadResult["locate"]): RunLog {
-  const emit = (event: string, fields: object): void => {
-    printJson({ event, time: new Date().toISOString(), ...fields })
-  }
   return {
+    admin: (host, port) => logEvent("info", "admin", "admin server listening", { address: host, port }),
     config({ table, problems, bindings }) {
-      emit("config", {
+      const unbound = bindings.filter(({ bound }) => !bound).length
+      const errors = problems.filter(({ severity }) => severity === "error").length
+      logEvent(unbound + errors > 0 ? "warn" : "info", "config", "configuration applied", {
         routes: table.routes.length,
         bindings: bindings.map((state) => ({
           gatewayPort: state.binding.port,
@@ -39,11 +46,18 @@ export function jsonLog(locate: ReadResult["locate"]): RunLog {
         problems: locateProblems(problems, locate),
       })
     },
-    started: () => emit("started", {}),
-    connection: (record) => emit("close", record),
-    error: (error) => emit("error", { code: (error as NodeJS.ErrnoException).code, message: error.message }),
-    draining: (connections) => emit("draining", { connections }),
-    stopped: () => emit("stopped", {}),
+    started: () => logEvent("info", "started", "serving"),
+    connection: (record) => printJson(accessEvent(record)),
+    health: (change) =>
+      logEvent(
+        change.healthy ? "info" : "warn",
+        "health",
+        `endpoint ${change.healthy ? "healthy" : "unhealthy"}`,
+        change,
+      ),
+    error: ({ message, code }: NodeJS.ErrnoException) => logEvent("error", "error", message, { code }),
+    draining: (connections) => logEvent("info", "draining", "draining", { connections }),
+    stopped: () => logEvent("info", "stopped", "stopped"),
   }
 }
 
@@ -53,6 +67,7 @@ export function terminalLog(locate: ReadResult["locate"]): RunLog {
   const log = terminal(process.stderr)
   let said: ReadonlySet<string> = new Set()
   return {
+    admin: (host, port) => out.line(`admin server on http://${formatAddress(host, port)}`),
     config({ table, problems, bindings }) {
       const found = [
         ...locateProblems(problems, locate).map((problem) => formatProblem(problem, log)),
@@ -70,6 +85,7 @@ export function terminalLog(locate: ReadResult["locate"]): RunLog {
     },
     started: () => out.line(out.style("dim", "Ctrl-C drains; a second one ends at once")),
     connection: (record) => out.line(describeConnection(record, out.style)),
+    health: (change) => log.line(describeHealth(change, log)),
     error(error) {
       // The configuration that wants a port that cannot be bound tells of it.
       if (!(error instanceof GatewayError) || error.code !== "ERR_TLSROUTE_BIND") log.line(describeError(error, log))
@@ -83,6 +99,12 @@ const LISTENING = "listening on"
 
 function describeBinding({ binding, address, port }: Extract<BindingState, { readonly bound: true }>): string {
   return `${LISTENING} ${formatAddress(address, port)} for ${binding.listeners.map(({ id }) => id).join(", ")}`
+}
+
+function describeHealth({ target, endpoint, healthy, reason }: EndpointHealthChange, { style }: Terminal): string {
+  const where = `${formatAddress(endpoint.address, endpoint.port)} of ${printable(target)}`
+  if (healthy) return `${style("green", "healthy again:")} ${where}`
+  return `${style("yellow", "unhealthy:")} ${where}${reason === undefined ? "" : ` (${printable(reason)})`}`
 }
 
 function describeError(error: Error, { style }: Terminal): string {

@@ -3,50 +3,42 @@ import { GatewayError } from "../gateway/errors.ts"
 import { createPassthroughGateway } from "../gateway/gateway.ts"
 import { fileSource } from "../sources/file-source.ts"
 import { SourceError } from "../sources/source-error.ts"
-import { parseAddress, parsePortMapping, parseResolve, secondsOption } from "./arguments.ts"
 import { goOnWithoutOutput } from "./output-failure.ts"
 import { addRoutingFlags, type RoutingFlags, routeTableOptions } from "./routing-flags.ts"
 import { jsonLog, terminalLog } from "./run-log.ts"
+import { addServingFlags, drain, openAdmin, type ServingFlags, servingOptions } from "./serving.ts"
 import { firstSignal } from "./signals.ts"
 import { UsageError } from "./usage-error.ts"
 
-interface RunFlags extends RoutingFlags {
-  readonly resolve?: Readonly<Record<string, readonly string[]>>
-  readonly address?: string
-  readonly mapPort?: Readonly<Record<number, number>>
-  readonly drainTimeout: number
-  readonly json?: true
-}
+interface RunFlags extends RoutingFlags, ServingFlags {}
 
 /** `tlsroute run`: serves what manifests say, and follows their changes until a signal ends it. */
 export function runCommand(): Command {
-  return addRoutingFlags(new Command("run"))
+  return addServingFlags(addRoutingFlags(new Command("run")))
     .description("serve the Gateways and TLSRoutes of manifests, and follow their changes")
     .argument("<files...>", "YAML or JSON files, directories of them, or - for standard input")
-    .option("--resolve <host:port:addr[:port]>", "fixed address of an external backend, repeatable", parseResolve)
-    .option("--address <address>", "IP address to listen on where a Gateway asks for none", parseAddress)
-    .option("--map-port <gateway:local>", "listen on another port than the Gateway says, repeatable", parsePortMapping)
-    .addOption(secondsOption("--drain-timeout <seconds>", "time that connections may take to finish at the end", 30))
-    .option("--json", "print one JSON object per event")
     .addHelpText("after", "\nThe first Ctrl-C stops listening and lets connections finish, the second ends them.")
     .action(run)
 }
 
 async function run(files: readonly string[], flags: RunFlags): Promise<void> {
-  const { resolve, address, mapPort, drainTimeout } = flags
   const source = fileSource(files)
-  const gateway = createPassthroughGateway({ source, resolve, address, mapPort, ...routeTableOptions(flags) })
+  const gateway = createPassthroughGateway({ source, ...servingOptions(flags), ...routeTableOptions(flags) })
   const log = flags.json ? jsonLog(source.locate) : terminalLog(source.locate)
   let started = false
   gateway.on("config", (applied) => log.config(applied))
   gateway.on("close", (record) => log.connection(record))
+  gateway.on("health", (change) => log.health(change))
   gateway.on("error", (error) => {
     // What happens before the start is over is told by how it ends.
     if (started) log.error(error)
   })
+  let serving = false
+  const admin = await openAdmin(flags, gateway, () => serving, true, log)
   try {
     await gateway.start()
   } catch (error) {
+    await admin?.close()
     if (!(error instanceof GatewayError)) throw error
     if (error.cause instanceof SourceError) throw new UsageError(error.cause.message)
     log.error(error)
@@ -54,10 +46,12 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
     return
   }
   started = true
+  serving = true
   goOnWithoutOutput()
   log.started()
   await firstSignal()
-  log.draining(gateway.connections.size)
-  await gateway.close({ drainTimeout })
+  serving = false
+  await drain(gateway, flags, log)
+  await admin?.close()
   log.stopped()
 }

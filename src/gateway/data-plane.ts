@@ -43,8 +43,11 @@ export interface EndpointVerdict {
 
 /** What carries connections for a gateway: one proxy in this thread, or several in workers. */
 export interface DataPlane extends ListenTarget, EventEmitter<SpliceProxyEvents> {
-  /** Puts a table in force for connections that are routed from now on, and lets those drain whose policy says so. */
-  setTable(table: RouteTable, policies: Policies): void
+  /**
+   * Puts a table in force for connections that are routed from now on, and lets those drain whose policy says
+   * so. It is in force everywhere when this returns, or settles.
+   */
+  setTable(table: RouteTable, policies: Policies): void | Promise<void>
   /** Takes what an active check has come to. */
   endpointChecked(verdict: EndpointVerdict): void
   /** Live connections. */

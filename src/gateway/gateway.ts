@@ -213,7 +213,7 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
     const policies = this.#compiler.compile(this.#annotations.scan(resources), table)
     this.#table = table
     this.#policies = policies
-    this.#plane.setTable(table, policies)
+    await this.#plane.setTable(table, policies)
     this.#checks.update(table, policies)
     const bindings = await this.#bindings.reconcile(table.listeners)
     this.#announce()

@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { accessLogLine } from "../../src/cli/access-log.ts"
+import { accessEvent } from "../../src/cli/access-log.ts"
 import { jsonLine } from "../../src/cli/json-line.ts"
 import type { ConnectionRecord } from "../../src/proxy/record.ts"
 
@@ -27,13 +27,14 @@ const record: ConnectionRecord = {
   durations: { hello: 1, dial: 2, total: 30 },
 }
 
-describe("a line of the access log", () => {
+describe("an event of the access log", () => {
   it("has pino's fields, and the record beside them", () => {
-    expect(JSON.parse(accessLogLine(record, 5))).toMatchObject({
+    expect(accessEvent(record)).toMatchObject({
       level: 30,
-      time: 5,
+      time: expect.any(Number),
       pid: process.pid,
       hostname: expect.any(String),
+      event: "close",
       msg: "connection completed",
       serverName: "a.example",
       endedBy: "client",
@@ -41,8 +42,8 @@ describe("a line of the access log", () => {
   })
 
   it("warns of what is the configuration's or a backend's doing", () => {
-    expect(JSON.parse(accessLogLine({ ...record, outcome: "dial-failed" }))).toMatchObject({ level: 40 })
-    expect(JSON.parse(accessLogLine({ ...record, outcome: "not-tls" }))).toMatchObject({ level: 30 })
+    expect(accessEvent({ ...record, outcome: "dial-failed" })).toMatchObject({ level: 40 })
+    expect(accessEvent({ ...record, outcome: "not-tls" })).toMatchObject({ level: 30 })
   })
 })
 

@@ -38,7 +38,14 @@ async function admin(overrides: Partial<AdminOptions> = {}) {
     addresses: () => [{ bound: true, binding: { key: "*:8443" } }],
     explain: (query: Parameters<typeof table.explain>[0]) => table.explain(query),
   }
-  const started = await startAdmin({ host: "127.0.0.1", port: 0, gateway, isServing: () => true, ...overrides })
+  const started = await startAdmin({
+    host: "127.0.0.1",
+    port: 0,
+    gateway,
+    isServing: () => true,
+    needsEveryPort: true,
+    ...overrides,
+  })
   onTestFinished(() => started.close())
   const get = (path: string, method = "GET", headers = {}) =>
     new Promise<{ status: number | undefined; text: string; type: string | undefined }>((resolve, reject) => {

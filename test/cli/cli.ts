@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdir, mkdtemp, rm } from "node:fs/promises"
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { text } from "node:stream/consumers"
@@ -31,22 +31,21 @@ export class Cli implements AsyncDisposable {
     const directory = await mkdtemp(join(cache, "tlsroute-cli-"))
     await build({
       config: false,
-      entry: { cli: join(root, "src/cli/main.ts") },
+      entry: { cli: join(root, "src/cli/main.ts"), worker: join(root, "src/gateway/workers/worker.ts") },
       outDir: directory,
       format: "esm",
       target: "node20",
       platform: "node",
       external: ["commander", "yaml"],
       silent: true,
-      // A directory of its own has no package.json that says what .js is.
-      outExtension: () => ({ js: ".mjs" }),
     })
+    await writeFile(join(directory, "package.json"), '{ "type": "module" }')
     return new Cli(directory)
   }
 
   /** Starts the command as a user would: a process of its own, without a terminal. */
   start(args: readonly string[]): ChildProcessWithoutNullStreams {
-    return spawn(process.execPath, [join(this.#directory, "cli.mjs"), ...args], { stdio: "pipe" })
+    return spawn(process.execPath, [join(this.#directory, "cli.js"), ...args], { stdio: "pipe" })
   }
 
   /** Runs the command to its end. */

@@ -70,6 +70,17 @@ spec:
 
 const backendPort = () => (backend.address() as AddressInfo).port
 
+/** Finds the next event of a name in what the command prints. */
+function eventsOf(child: ChildProcessWithoutNullStreams) {
+  const line = linesOf(child.stdout)
+  return async (name: string) => {
+    for (;;) {
+      const parsed = JSON.parse(await line())
+      if (parsed.event === name) return parsed
+    }
+  }
+}
+
 /** Starts the gateway for files, and flags, with --json on a port of the system's choice, and waits until it serves. */
 async function serve(...files: string[]) {
   const child = cli.start([
@@ -77,14 +88,7 @@ async function serve(...files: string[]) {
     ...["--resolve", `httpbin.org:443:127.0.0.1:${backendPort()}`],
   ])
   running.push(child)
-  const line = linesOf(child.stdout)
-  /** The next event of that name. */
-  const event = async (name: string) => {
-    for (;;) {
-      const parsed = JSON.parse(await line())
-      if (parsed.event === name) return parsed
-    }
-  }
+  const event = eventsOf(child)
   const config = await event("config")
   await event("started")
   return { child, event, config, port: config.bindings[0].port as number }
@@ -124,7 +128,38 @@ describe("tlsroute run", () => {
       route: "default/httpbin",
       outcome: "completed",
       endpoint: { address: "127.0.0.1", port: backendPort() },
+      offered: { tlsVersion: "TLS 1.3", ja4: expect.stringMatching(/^t13d/), echOffered: false },
+      level: 30,
+      time: expect.any(Number),
+      msg: "connection completed",
     })
+  })
+
+  test("with --admin tells whether it is ready, and turns that off some time before it stops accepting", async () => {
+    const flags = ["--admin", "127.0.0.1:0", "--drain-delay", "2"]
+    const child = cli.start([
+      ...["run", await manifests("admin.yaml"), "--json", "--address", "127.0.0.1", "--map-port", "8000:0"],
+      ...["--resolve", `httpbin.org:443:127.0.0.1:${backendPort()}`, ...flags],
+    ])
+    running.push(child)
+    const event = eventsOf(child)
+    const admin = await event("admin")
+    const { bindings } = await event("config")
+    await event("started")
+    const get = (path: string) => fetch(`http://127.0.0.1:${admin.port}${path}`)
+    expect((await get("/readyz")).status).toBe(200)
+    expect(await (await get("/metrics")).text()).toContain("tlsroute_routes 1\n")
+    child.kill("SIGTERM")
+    while ((await get("/readyz")).status === 200);
+    ;(await greet(bindings[0].port)).end()
+    await event("draining")
+    expect(await exitOf(child)).toBe(0)
+  })
+
+  test("with --workers carries connections in as many threads", async () => {
+    const { event, port } = await serve(await manifests("workers.yaml"), "--workers", "2")
+    ;(await greet(port)).end()
+    expect(await event("close")).toMatchObject({ route: "default/httpbin", outcome: "completed" })
   })
 
   test("reports a connection that no route takes", async () => {

@@ -119,6 +119,22 @@ describe("a gateway with two workers", () => {
     for (const socket of before) expect(await exchange(socket, "still here")).toBe("still here")
   })
 
+  it("holds connections of every worker to policies, of annotations and of the program", async () => {
+    const { source, served, port } = await serve({ policies: { routes: { "default/app": { maxConnections: 0 } } } })
+    await connect(port)
+    const denied = await config("app.example.com")
+    const [routed] = denied.tlsRoutes ?? []
+    if (routed === undefined) throw new Error("no route")
+    const metadata = { ...routed.metadata, annotations: { "tlsroute.dev/deny-cidrs": "127.0.0.0/8" } }
+    const applied = once(served, "config")
+    source.set({ ...denied, tlsRoutes: [{ ...routed, metadata }] })
+    await applied
+    const outcomes: string[] = []
+    served.on("close", ({ outcome }) => outcomes.push(outcome))
+    for (let turn = 0; turn < 4; turn += 1) await expect(connect(port)).rejects.toThrow("refused")
+    await expect.poll(() => outcomes).toEqual(["denied", "denied", "denied", "denied"])
+  })
+
   it("lists live connections of all workers", async () => {
     const { served, port } = await serve()
     const sockets = await Promise.all(Array.from({ length: 10 }, () => connect(port)))

@@ -35,13 +35,13 @@ export type WorkerRequest =
       readonly reusePort: boolean
     }
   | { readonly type: "unlisten"; readonly key: string }
+  | { readonly type: "configure"; readonly configuration: Configuration }
   | { readonly type: "close"; readonly options: CloseOptions }
 
 /** What the main thread sends. */
 export type ToWorker =
   | { readonly type: "start"; readonly start: WorkerStart }
   | { readonly type: "request"; readonly id: number; readonly request: WorkerRequest }
-  | { readonly type: "configuration"; readonly configuration: Configuration }
   | { readonly type: "checked"; readonly verdict: EndpointVerdict }
   | { readonly type: "events"; readonly events: readonly RelayedEvent[] }
 

@@ -51,11 +51,12 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
     }
   }
 
-  setTable(table: RouteTable, policies: Policies): void {
+  /** Settles when every worker routes by it; one that dies meanwhile is replaced by one that does. */
+  async setTable(table: RouteTable, policies: Policies): Promise<void> {
     this.#table = table
     this.#policies = policies
     const configuration = this.#configuration()
-    for (const link of this.#live()) link.post({ type: "configuration", configuration })
+    await Promise.allSettled(this.#live().map((link) => link.ask({ type: "configure", configuration })))
   }
 
   endpointChecked(verdict: EndpointVerdict): void {

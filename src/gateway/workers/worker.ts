@@ -1,4 +1,5 @@
 import cluster from "node:cluster"
+import type { AddressInfo } from "node:net"
 import { parentPort } from "node:worker_threads"
 import type { ConnectionInfo } from "../../proxy/record.ts"
 import type { RouteDecision } from "../../proxy/router.ts"
@@ -37,7 +38,6 @@ class Worker {
     const plane = this.#plane
     if (message.type === "start") this.#start(message.start)
     else if (plane === undefined) return
-    else if (message.type === "configuration") plane.setTable(...this.#read(message.configuration))
     else if (message.type === "checked") plane.endpointChecked(message.verdict)
     else if (message.type === "events") this.#listenTo(plane, message.events)
     else void this.#answer(plane, message.id, message.request)
@@ -60,10 +60,28 @@ class Worker {
 
   async #answer(plane: LocalDataPlane, id: number, request: WorkerRequest): Promise<void> {
     try {
-      this.#post({ type: "done", id, address: await perform(plane, request) })
+      this.#post({ type: "done", id, address: await this.#perform(plane, request) })
     } catch (error) {
       this.#post({ type: "failed", id, error: errorMessage(error) })
     }
+  }
+
+  async #perform(plane: LocalDataPlane, request: WorkerRequest): Promise<AddressInfo | undefined> {
+    switch (request.type) {
+      case "listen": {
+        const { key, host, port, reusePort } = request
+        return plane.listen({ key, host, port, reusePort })
+      }
+      case "configure":
+        plane.setTable(...this.#read(request.configuration))
+        break
+      case "unlisten":
+        plane.unlisten(request.key)
+        break
+      case "close":
+        await plane.close(request.options)
+    }
+    return undefined
   }
 
   readonly #relays = {
@@ -106,16 +124,6 @@ class Worker {
     for (const id of gone) this.#reported.delete(id)
     if (changed.length + gone.length > 0) this.#post({ type: "report", changed, gone })
   }
-}
-
-async function perform(plane: LocalDataPlane, request: WorkerRequest) {
-  if (request.type === "listen") {
-    const { key, host, port, reusePort } = request
-    return plane.listen({ key, host, port, reusePort })
-  }
-  if (request.type === "unlisten") await plane.unlisten(request.key)
-  else await plane.close(request.options)
-  return undefined
 }
 
 function errorMessage(error: unknown): ErrorMessage {

@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from "node:timers/promises"
+import { type Command, InvalidArgumentError } from "commander"
+import type { PassthroughGateway } from "../gateway/gateway.ts"
+import type { PassthroughGatewayOptions } from "../gateway/options.ts"
+import { type Admin, type AdminOptions, parseAdminAddress, startAdmin } from "./admin.ts"
+import { parseAddress, parsePortMapping, parseResolve, secondsOption } from "./arguments.ts"
+import type { RunLog } from "./run-log.ts"
+import { UsageError } from "./usage-error.ts"
+
+/** Flags of every command that serves. */
+export interface ServingFlags {
+  readonly resolve?: Readonly<Record<string, readonly string[]>>
+  readonly address?: string
+  readonly mapPort?: Readonly<Record<number, number>>
+  readonly workers?: number | "auto"
+  readonly admin?: { readonly host: string; readonly port: number }
+  /** Milliseconds. */
+  readonly drainDelay: number
+  /** Milliseconds. */
+  readonly drainTimeout: number
+  readonly json?: true
+}
+
+/** Adds the flags that decide how connections are served. */
+export function addServingFlags(command: Command): Command {
+  return command
+    .option("--resolve <host:port:addr[:port]>", "fixed address of an external backend, repeatable", parseResolve)
+    .option("--address <address>", "IP address to listen on where a Gateway asks for none", parseAddress)
+    .option("--map-port <gateway:local>", "listen on another port than the Gateway says, repeatable", parsePortMapping)
+    .option("--workers <number>", "threads that carry connections, or auto for one per core (default: 1)", parseWorkers)
+    .option("--admin <address:port>", "serve health, metrics and routes over HTTP", parseAdmin)
+    .addOption(secondsOption("--drain-delay <seconds>", "time to go on accepting once /readyz has turned off", 0))
+    .addOption(secondsOption("--drain-timeout <seconds>", "time that connections may take to finish at the end", 30))
+    .option("--json", "print one JSON object per event, as pino does")
+}
+
+/** The gateway's options that those flags stand for. */
+export function servingOptions(flags: ServingFlags): Omit<PassthroughGatewayOptions, "source"> {
+  const { resolve, address, mapPort, workers, json } = flags
+  return { resolve, address, mapPort, workers, describeHello: json ?? false }
+}
+
+/**
+ * Starts the admin server that `--admin` asks for.
+ *
+ * @param flags - with or without `--admin`
+ * @param gateway - what it tells of
+ * @param isServing - whether new connections should be sent here
+ * @param needsEveryPort - whether one port that cannot be bound makes the whole gateway not ready
+ * @param log - is told where it listens
+ */
+export async function openAdmin(
+  { admin }: ServingFlags,
+  gateway: PassthroughGateway,
+  isServing: AdminOptions["isServing"],
+  needsEveryPort: boolean,
+  log: RunLog,
+): Promise<Admin | undefined> {
+  if (admin === undefined) return undefined
+  const metrics = await optionalMetrics(gateway)
+  try {
+    const started = await startAdmin({ ...admin, gateway, isServing, needsEveryPort, metrics })
+    log.admin(admin.host, started.port)
+    return started
+  } catch (error) {
+    throw new UsageError(`cannot serve --admin: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** Goes on accepting until those who watch `/readyz` have had their time, then drains. `/readyz` must be off by now. */
+export async function drain(gateway: PassthroughGateway, flags: ServingFlags, log: RunLog): Promise<void> {
+  if (flags.drainDelay > 0) await sleep(flags.drainDelay)
+  log.draining(gateway.connections.size)
+  await gateway.close({ drainTimeout: flags.drainTimeout })
+}
+
+/** Metrics need `prom-client`, which is not everyone's. */
+async function optionalMetrics(gateway: PassthroughGateway): Promise<AdminOptions["metrics"]> {
+  try {
+    const { createMetrics } = await import("../metrics/metrics.ts")
+    return createMetrics({ gateway }).registry
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return undefined
+    throw error
+  }
+}
+
+function parseAdmin(text: string): { readonly host: string; readonly port: number } {
+  try {
+    return parseAdminAddress(text)
+  } catch {
+    throw new InvalidArgumentError("Expected ADDRESS:PORT, for example 127.0.0.1:9900.")
+  }
+}
+
+function parseWorkers(text: string): number | "auto" {
+  if (text === "auto") return text
+  const number = Number(text)
+  if (Number.isInteger(number) && number >= 1 && number <= 1024) return number
+  throw new InvalidArgumentError("Expected auto, or a whole number from 1 to 1024.")
+}
