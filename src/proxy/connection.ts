@@ -8,6 +8,7 @@ import { ProxyError } from "./errors.ts"
 import type { CircuitRefusal } from "./health/circuit.ts"
 import { type HelloSummary, summarizeHello } from "./hello-summary.ts"
 import { type Gate, Pass } from "./limits/gate.ts"
+import type { Live } from "./live-connections.ts"
 import type { NameResolver } from "./names.ts"
 import type { RefusalMode } from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy, SentProxyHeader } from "./policy.ts"
@@ -81,7 +82,7 @@ export interface ConnectionHost {
  *     └────────┴────────┴────────┴────→ refusing ──────────────────┘
  * ```
  */
-export class Connection extends Timed implements ConnectionInfo, SocketOwner, DialObserver, SpliceObserver {
+export class Connection extends Timed implements ConnectionInfo, Live, SocketOwner, DialObserver, SpliceObserver {
   readonly id: number
   readonly listener: string
   clientAddress: string
@@ -94,6 +95,8 @@ export class Connection extends Timed implements ConnectionInfo, SocketOwner, Di
   route: string | undefined
   target: string | undefined
   endpoint: DialEndpoint | undefined
+  liveNext: this | undefined
+  livePrevious: this | undefined
 
   readonly #host: ConnectionHost
   readonly #client: Socket

@@ -9,6 +9,7 @@ import { defaultConnectionPolicy, defaultListenerPolicy } from "./default-policy
 import { ListenError, ProxyError } from "./errors.ts"
 import { Gate } from "./limits/gate.ts"
 import { bind, boundAddress } from "./listener.ts"
+import { LiveConnections } from "./live-connections.ts"
 import { DnsCache, type NameResolver } from "./names.ts"
 import type { CloseOptions, ListenOptions, RefusalMode, SpliceProxyOptions } from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
@@ -71,7 +72,7 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
   }
 
   /** Connections that are not closed yet, oldest first. */
-  get connections(): ReadonlySet<ConnectionInfo> {
+  get connections(): Iterable<ConnectionInfo> & { readonly size: number } {
     return this.#host.connections
   }
 
@@ -232,7 +233,7 @@ class Host implements ConnectionHost {
   readonly balancer = new Balancer()
   readonly names: NameResolver
   readonly slabs = defaultSlabs
-  readonly connections = new Set<Connection>()
+  readonly connections = new LiveConnections<Connection>()
   readonly #events: EventEmitter<SpliceProxyEvents>
   #emptied: (() => void) | undefined
 
