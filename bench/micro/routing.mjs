@@ -115,11 +115,26 @@ const steps = Array.from({ length: 101 }, (_, round) => {
 console.log(`after one route changed: ${time((round) => builder.build(steps[round].route), 101).toFixed(2)} ms`)
 builder.build(world)
 console.log(`after one EndpointSlice changed: ${time((round) => builder.build(steps[round].slice), 101).toFixed(2)} ms`)
+const withVersion = (object, round) => ({
+  ...object,
+  metadata: { ...object.metadata, resourceVersion: String(round) },
+})
+console.log(
+  `after the Gateway's status changed: ${time((round) => builder.build({ ...world, gateways: [withVersion(gateway, round)] }), 31).toFixed(2)} ms`,
+)
 console.log(`all problems, first time: ${time(() => table.problems, 1).toFixed(1)} ms`)
 console.log(
   `all problems after one EndpointSlice changed: ${time((round) => builder.build(steps[round].slice).problems, 31).toFixed(2)} ms`,
 )
 console.log(`all statuses: ${time(() => table.statuses(), 7).toFixed(1)} ms`)
+const statuses = table.statuses()
+const written = ({ object, status }) => ({ ...object, status })
+const settled = buildRouteTable({
+  ...world,
+  gateways: statuses.gateways.map(written),
+  tlsRoutes: statuses.tlsRoutes.map(written),
+})
+console.log(`all statuses once they are written: ${time(() => settled.statuses(), 7).toFixed(1)} ms`)
 console.log(
   `as data: ${time(() => table.toData(), 7).toFixed(1)} ms; copied: ${time(() => structuredClone(table.toData()), 7).toFixed(1)} ms`,
 )

@@ -235,8 +235,15 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
 
   #announce(): void {
     const table = this.#table
-    const problems = [...table.problems, ...this.#policies.problems]
-    this.emit("config", { table, problems, bindings: this.#bindings.states() })
+    const policies = this.#policies
+    this.emit("config", {
+      table,
+      // Looking for problems in thousands of objects takes time, and is for who wants to know.
+      get problems() {
+        return [...table.problems, ...policies.problems]
+      },
+      bindings: this.#bindings.states(),
+    })
   }
 
   // An `error` event without a listener would end the process, and no input may do that.

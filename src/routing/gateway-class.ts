@@ -1,10 +1,15 @@
 import type { AdmittedGateway, AdmittedGatewayClass, Fault } from "./admitted-gateway.ts"
 import type { ResolvedOptions } from "./options.ts"
 
+/** Why a class is refused, and the field at fault. */
+export interface ClassFault extends Fault {
+  readonly path: string
+}
+
 /** Which Gateways are ours. */
 export interface ClassSelection {
   /** Classes that name our controller, with why they are refused. */
-  readonly ours: ReadonlyMap<string, { readonly class: AdmittedGatewayClass; readonly fault: Fault | undefined }>
+  readonly ours: ReadonlyMap<string, { readonly class: AdmittedGatewayClass; readonly fault: ClassFault | undefined }>
   /** Whether the snapshot holds no class at all, so that every Gateway counts. */
   readonly everyGateway: boolean
 }
@@ -15,7 +20,7 @@ export function selectClasses(
   present: boolean,
   options: ResolvedOptions,
 ): ClassSelection {
-  const ours = new Map<string, { class: AdmittedGatewayClass; fault: Fault | undefined }>()
+  const ours = new Map<string, { class: AdmittedGatewayClass; fault: ClassFault | undefined }>()
   for (const candidate of classes) {
     if (candidate.controllerName !== options.controllerName) continue
     ours.set(candidate.key, { class: candidate, fault: classFault(candidate, options) })
@@ -34,13 +39,15 @@ export function isSupportedBundle(version: string): boolean {
   return /^v1\.\d+/.test(version)
 }
 
-function classFault(candidate: AdmittedGatewayClass, options: ResolvedOptions): Fault | undefined {
+function classFault(candidate: AdmittedGatewayClass, options: ResolvedOptions): ClassFault | undefined {
   if (candidate.hasParameters) {
-    return { reason: "InvalidParameters", message: "spec.parametersRef is not supported; remove it" }
+    const path = "spec.parametersRef"
+    return { reason: "InvalidParameters", path, message: `${path} is not supported; remove it` }
   }
   if (options.bundleVersion !== undefined && !isSupportedBundle(options.bundleVersion)) {
     return {
       reason: "UnsupportedVersion",
+      path: "",
       message: `CRDs of bundle version ${options.bundleVersion} are not supported`,
     }
   }

@@ -1,3 +1,4 @@
+import type { AdmittedGateway } from "./admitted-gateway.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
 import { field, isAbsent, objectOf } from "./json.ts"
 import { listenerStatuses } from "./listener-status.ts"
@@ -8,10 +9,13 @@ import type { StatusContext } from "./status-context.ts"
 const MAX_ADDRESSES = 16
 
 /** `Gateway.status`: Accepted, Programmed, addresses, listeners and the number of attached ListenerSets. */
-export function gatewayStatus(state: GatewayState, context: StatusContext): NonNullable<Gateway["status"]> {
-  const { gateway } = state
+export function gatewayStatus(
+  gateway: AdmittedGateway,
+  state: GatewayState,
+  context: StatusContext,
+): NonNullable<Gateway["status"]> {
   const status = field(gateway.object, "status")
-  const addresses = publishedAddresses(state, context)
+  const addresses = publishedAddresses(gateway, state, context)
   const attachedSets = state.attachedListenerSets
   return {
     ...objectOf(status),
@@ -67,7 +71,8 @@ function programmed(
 
 /** Addresses to publish; `undefined` leaves those that are there. */
 function publishedAddresses(
-  { gateway, addresses: own, listeners }: GatewayState,
+  gateway: AdmittedGateway,
+  { addresses: own, listeners }: GatewayState,
   { addresses, reports }: StatusContext,
 ): readonly GatewayAddress[] | undefined {
   const given = typeof addresses === "function" ? addresses(gateway.object) : addresses

@@ -1,3 +1,4 @@
+import type { AdmittedListenerSet } from "./admitted-gateway.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
 import { field, objectOf } from "./json.ts"
 import { listenerStatuses } from "./listener-status.ts"
@@ -6,13 +7,16 @@ import type { ListenerSet } from "./resources.ts"
 import type { StatusContext } from "./status-context.ts"
 
 /** `ListenerSet.status`: Accepted and Programmed with the same reason when refused, and the listeners. */
-export function listenerSetStatus(state: ListenerSetState, context: StatusContext): NonNullable<ListenerSet["status"]> {
-  const { set, listeners } = state
+export function listenerSetStatus(
+  set: AdmittedListenerSet,
+  state: ListenerSetState,
+  context: StatusContext,
+): NonNullable<ListenerSet["status"]> {
   const status = field(set.object, "status")
   return {
     ...objectOf(status),
     conditions: mergeConditions(field(status, "conditions"), conditionsOf(state, context), set.generation, context.now),
-    listeners: listenerStatuses(listeners, field(status, "listeners"), set.generation, context),
+    listeners: listenerStatuses(state.listeners, field(status, "listeners"), set.generation, context),
   }
 }
 

@@ -1,27 +1,38 @@
+import type { Admitted } from "./admission.ts"
 import {
+  type AdmittedGateway,
   type AdmittedGatewayClass,
+  type AdmittedListenerSet,
+  type AdmittedNamespace,
   admitGateway,
   admitGatewayClass,
   admitListenerSet,
   admitNamespace,
 } from "./admitted-gateway.ts"
+import { deepEqual } from "./deep-equal.ts"
 import { Sockets } from "./dispatch.ts"
 import { type ClassSelection, selectClasses } from "./gateway-class.ts"
 import { field } from "./json.ts"
 import { buildTopology, type ListenerState, type ListenerTopology, type NamespaceLabels } from "./listeners.ts"
-import { ObjectIndex } from "./object-index.ts"
+import { type ObjectChange, ObjectIndex } from "./object-index.ts"
 import type { ResolvedOptions } from "./options.ts"
 import type { GatewayResources, ResourceProblem } from "./resources.ts"
 
 /** What depends on GatewayClasses, Gateways, ListenerSets and Namespaces alone. */
 export interface Listening {
   readonly classes: ClassSelection
-  readonly allClasses: readonly AdmittedGatewayClass[]
   readonly topology: ListenerTopology
   /** Listeners that take connections, in order of precedence. */
   readonly served: readonly ListenerState[]
   readonly sockets: Sockets
   readonly labels: NamespaceLabels
+}
+
+/** Objects with statuses as they are now; what was computed from them may have been computed from earlier ones. */
+export interface ListeningObjects {
+  readonly gatewayClasses: ReadonlyMap<string, AdmittedGatewayClass>
+  readonly gateways: ReadonlyMap<string, AdmittedGateway>
+  readonly listenerSets: ReadonlyMap<string, AdmittedListenerSet>
 }
 
 /** Keeps {@link Listening} up to date. */
@@ -32,6 +43,7 @@ export class ListeningIndex {
   readonly #listenerSets
   readonly #namespaces
   #current: Listening | undefined
+  #objects: ListeningObjects | undefined
 
   constructor(options: ResolvedOptions) {
     const { defaultNamespace } = options
@@ -42,32 +54,58 @@ export class ListeningIndex {
     this.#namespaces = new ObjectIndex(admitNamespace, defaultNamespace, "Namespace")
   }
 
-  /** The same object as before when nothing that it depends on changed. */
+  /**
+   * The same object as before when nothing that it depends on changed. Statuses and annotations are nothing that
+   * it depends on: a Gateway's changes with every route that attaches.
+   */
   update(resources: GatewayResources): Listening {
-    const changes = [
-      this.#classes.update(field(resources, "gatewayClasses")),
-      this.#gateways.update(field(resources, "gateways")),
-      this.#listenerSets.update(field(resources, "listenerSets")),
-      this.#namespaces.update(field(resources, "namespaces")),
-    ]
-    if (this.#current === undefined || changes.some((change) => change.length > 0)) this.#current = this.#build()
+    const classes = this.#classes.update(field(resources, "gatewayClasses"))
+    const gateways = this.#gateways.update(field(resources, "gateways"))
+    const listenerSets = this.#listenerSets.update(field(resources, "listenerSets"))
+    const namespaces = this.#namespaces.update(field(resources, "namespaces"))
+    const declared = [classes, gateways, listenerSets]
+    if (declared.some((changes) => changes.length > 0)) this.#objects = undefined
+    const present = this.#classes.length > 0
+    const changed = declared.some((changes) => changes.some(isOfSpec)) || namespaces.some(isOfLabels)
+    if (this.#current === undefined || changed || this.#current.classes.everyGateway === present) {
+      this.#current = this.#build(present)
+    }
     return this.#current
+  }
+
+  /** The objects of the last update; never changed by a later one. */
+  get objects(): ListeningObjects {
+    this.#objects ??= {
+      gatewayClasses: this.#classes.byKey(),
+      gateways: this.#gateways.byKey(),
+      listenerSets: this.#listenerSets.byKey(),
+    }
+    return this.#objects
   }
 
   problems(): readonly (() => readonly ResourceProblem[])[] {
     return [this.#classes, this.#gateways, this.#listenerSets, this.#namespaces].map((index) => index.problems())
   }
 
-  #build(): Listening {
-    const allClasses = [...this.#classes.values()]
-    const classes = selectClasses(allClasses, this.#classes.length > 0, this.#options)
-    // A copy, so that what is built now does not see later snapshots.
-    const known = new Map([...this.#namespaces.values()].map((namespace) => [namespace.key, namespace.labels]))
-    const labels: NamespaceLabels = (namespace) => known.get(namespace)
+  #build(present: boolean): Listening {
+    const classes = selectClasses(this.#classes.values(), present, this.#options)
+    const known = this.#namespaces.byKey()
+    const labels: NamespaceLabels = (namespace) => known.get(namespace)?.labels
     const topology = buildTopology(this.#gateways.values(), this.#listenerSets.values(), classes, labels, this.#options)
     const served = [...topology.gateways.values(), ...topology.listenerSets.values()]
       .flatMap((parent): readonly ListenerState[] => parent.listeners)
       .filter((state) => state.served)
-    return { classes, allClasses, topology, served, sockets: new Sockets(served), labels }
+    return { classes, topology, served, sockets: new Sockets(served), labels }
   }
+}
+
+/** Whether what an object asks for changed, or its place in the order of precedence. */
+function isOfSpec({ before, after }: ObjectChange<Admitted<unknown>>): boolean {
+  if (before === undefined || after === undefined || before.created !== after.created) return true
+  return !deepEqual(field(before.object, "spec"), field(after.object, "spec"))
+}
+
+function isOfLabels({ before, after }: ObjectChange<AdmittedNamespace>): boolean {
+  if (before === undefined || after === undefined) return true
+  return !deepEqual(Object.fromEntries(before.labels), Object.fromEntries(after.labels))
 }

@@ -23,7 +23,9 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
   #admissions = new Map<T, Admission<A>>()
   readonly #byKey = new Map<string, A>()
   #objects: readonly T[] = []
+  /** Whether two objects share a key, so that their order counts. */
   #clashes = false
+  #report: (() => readonly ResourceProblem[]) | undefined
 
   /** `kind` names the schema that objects are checked against when their problems are asked for. */
   constructor(
@@ -49,35 +51,54 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
     return this.#byKey.values()
   }
 
+  /** A copy by key, which later updates do not change. */
+  byKey(): ReadonlyMap<string, A> {
+    return new Map(this.#byKey)
+  }
+
   /** Takes the objects of a new snapshot and tells what changed, by key. */
   update(objects: unknown): readonly ObjectChange<A>[] {
     const next: readonly T[] = Array.isArray(objects) ? objects.slice() : []
-    const { removed, added } = difference(this.#objects, next)
+    const changed = difference(this.#objects, next)
+    if (changed === undefined) return []
     this.#objects = next
-    if (removed.length === 0 && added.length === 0) return []
-    return this.#clashes ? this.#reindex() : (this.#apply(removed, added) ?? this.#reindex())
+    this.#report = undefined
+    return this.#clashes ? this.#reindex() : (this.#apply(changed) ?? this.#reindex())
   }
 
   /** Problems of every object in this snapshot; may be called after later updates. */
-  problems(): () => ResourceProblem[] {
-    const objects = this.#objects
-    return () => {
-      const problems: ResourceProblem[] = []
-      const seen = new Set<string>()
-      for (const object of objects) {
-        const found = this.#problemsOf(object)
-        if (found.length > 0) problems.push(...found)
-        const { admitted } = this.#admission(object)
-        if (admitted === undefined) continue
-        if (seen.has(admitted.key)) problems.push(duplicate(admitted))
-        else seen.add(admitted.key)
+  problems(): () => readonly ResourceProblem[] {
+    if (this.#report === undefined) {
+      const objects = this.#objects
+      const clashes = this.#clashes
+      let problems: readonly ResourceProblem[] | undefined
+      this.#report = () => {
+        problems ??= this.#collectProblems(objects, clashes)
+        return problems
       }
-      return problems
     }
+    return this.#report
+  }
+
+  #collectProblems(objects: readonly T[], clashes: boolean): readonly ResourceProblem[] {
+    const problems: ResourceProblem[] = []
+    for (const object of objects) {
+      const found = this.#problemsOf(object)
+      if (found.length > 0) problems.push(...found)
+    }
+    if (!clashes) return problems
+    const seen = new Set<string>()
+    for (const object of objects) {
+      const { admitted } = this.#admission(object)
+      if (admitted === undefined) continue
+      if (seen.has(admitted.key)) problems.push(duplicate(admitted))
+      else seen.add(admitted.key)
+    }
+    return problems
   }
 
   /** Applies a small difference; `undefined` when two objects share a key, so that order must be asked. */
-  #apply(removed: readonly T[], added: readonly T[]): readonly ObjectChange<A>[] | undefined {
+  #apply({ removed, added }: Difference<T>): readonly ObjectChange<A>[] | undefined {
     const changes = new Map<string, { key: string; before: A | undefined; after: A | undefined }>()
     for (const object of removed) {
       const { admitted } = this.#admission(object)
@@ -153,11 +174,18 @@ function duplicate(admitted: Admitted<unknown>): ResourceProblem {
   }
 }
 
-/** Objects of one list only, by identity. Lists that differ in a few places cost one pass of comparisons. */
-function difference<T>(before: readonly T[], after: readonly T[]): { removed: readonly T[]; added: readonly T[] } {
+/** Objects of one list only, by identity; none where the order alone changed. */
+interface Difference<T> {
+  readonly removed: readonly T[]
+  readonly added: readonly T[]
+}
+
+/** How two lists differ; `undefined` when they do not. Those that differ in a few places cost one pass of comparisons. */
+function difference<T>(before: readonly T[], after: readonly T[]): Difference<T> | undefined {
   const shorter = Math.min(before.length, after.length)
   let start = 0
   while (start < shorter && before[start] === after[start]) start++
+  if (start === before.length && start === after.length) return undefined
   let end = 0
   while (end < shorter - start && before[before.length - 1 - end] === after[after.length - 1 - end]) end++
   const old = before.slice(start, before.length - end)

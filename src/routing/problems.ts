@@ -8,7 +8,7 @@ export function collectProblems(snapshot: Snapshot): readonly ResourceProblem[] 
   const [fromSource, ...fromObjects] = snapshot.objectProblems
   const problems = fromObjects.flatMap((problemsOf) => problemsOf())
   for (const { class: ours, fault } of snapshot.listening.classes.ours.values()) {
-    if (fault !== undefined) problems.push(problemOf(ours.ref, "spec", fault))
+    if (fault !== undefined) problems.push(problemOf(ours.ref, fault.path, fault))
   }
   for (const { gateway, fault, listeners } of snapshot.listening.topology.gateways.values()) {
     // What no implementation takes was reported where it was read.

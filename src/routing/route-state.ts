@@ -23,7 +23,7 @@ export interface TargetSource {
   grants(namespace: string): Iterable<AdmittedGrant>
 }
 
-/** Resolves the backends of an attached route. */
+/** Resolves the backends of a route; of one that has no parent of ours, they are not our matter. */
 export function routeState(route: AdmittedRoute, attachment: Attachment, targets: TargetSource): RouteState {
   const problems: ResourceProblem[] = []
   const report = (severity: ResourceProblem["severity"], code: string, path: string, message: string): void => {
@@ -34,7 +34,8 @@ export function routeState(route: AdmittedRoute, attachment: Attachment, targets
   }
   let unresolved: Fault | undefined
   let totalWeight = 0
-  const backends = route.backendRefs.map((ref) => {
+  const backendRefs = attachment.parents.length === 0 ? [] : route.backendRefs
+  const backends = backendRefs.map((ref) => {
     const target = resolveRef(route, ref, targets)
     totalWeight += ref.weight
     if (target.kind === "invalid") {

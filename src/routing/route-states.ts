@@ -7,7 +7,7 @@ import {
   admitOther,
   admitService,
 } from "./admitted-backend.ts"
-import { type AdmittedRoute, admitRoute } from "./admitted-route.ts"
+import { admitRoute } from "./admitted-route.ts"
 import { attachRoute } from "./attachment.ts"
 import { dependencyKey } from "./backends.ts"
 import { Grouping } from "./grouping.ts"
@@ -109,8 +109,8 @@ export class RouteStates {
   #updateRoute(key: string, listening: Listening, sameListeners: boolean): RouteStateChange {
     const before = this.#states.get(key)
     const route = this.#routes.get(key)
-    if (before !== undefined && before.route !== route) this.#release(before.route)
     if (route === undefined) {
+      if (before !== undefined) this.#release(before)
       this.#states.delete(key)
       return { key, before, after: undefined }
     }
@@ -118,18 +118,22 @@ export class RouteStates {
       before !== undefined && before.route === route && sameListeners
         ? before.attachment
         : attachRoute(route, listening.topology, listening.labels)
+    const isOurs = attachment.parents.length > 0
+    if (before !== undefined && (before.route !== route || !isOurs)) this.#release(before)
     const after = routeState(route, attachment, {
       target: (ref) => this.#targets.use(ref, key),
       grants: (namespace) => this.#grantsOf.get(namespace),
     })
-    for (const { ref } of route.backendRefs) {
-      if (ref.namespace !== route.ref.namespace) this.#routesInto.add(ref.namespace, key)
+    if (isOurs) {
+      for (const { ref } of route.backendRefs) {
+        if (ref.namespace !== route.ref.namespace) this.#routesInto.add(ref.namespace, key)
+      }
     }
     this.#states.set(key, after)
     return { key, before, after }
   }
 
-  #release(route: AdmittedRoute): void {
+  #release({ route }: RouteState): void {
     for (const ref of route.backendRefs) {
       this.#targets.release(ref, route.key)
       this.#routesInto.delete(ref.ref.namespace, route.key)

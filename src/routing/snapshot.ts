@@ -1,5 +1,5 @@
 import type { Contests } from "./candidates.ts"
-import type { Listening } from "./listening.ts"
+import type { Listening, ListeningObjects } from "./listening.ts"
 import type { ResolvedOptions } from "./options.ts"
 import type { ResourceProblem } from "./resources.ts"
 import type { RouteState } from "./route-state.ts"
@@ -8,6 +8,7 @@ import type { RouteState } from "./route-state.ts"
 export interface Snapshot {
   readonly options: ResolvedOptions
   readonly listening: Listening
+  readonly objects: ListeningObjects
   /** Routes of each served listener, in the same order. */
   readonly contests: readonly Contests[]
   /** Every usable route, by `namespace/name`. */

@@ -5,6 +5,8 @@ import { gatewayClassStatus } from "./gateway-class-status.ts"
 import { gatewayStatus } from "./gateway-status.ts"
 import { field } from "./json.ts"
 import { listenerSetStatus } from "./listener-set-status.ts"
+import type { TLSRoute } from "./resources.ts"
+import type { RouteState } from "./route-state.ts"
 import { routeStatus } from "./route-status.ts"
 import type { ObjectStatus, Statuses, StatusOptions } from "./route-table.ts"
 import type { Snapshot } from "./snapshot.ts"
@@ -12,6 +14,7 @@ import type { StatusContext } from "./status-context.ts"
 
 /** Computes the status of every object that is ours. */
 export function computeStatuses(snapshot: Snapshot, options: StatusOptions): Statuses {
+  const { objects } = snapshot
   const { topology, classes, sockets } = snapshot.listening
   const context: StatusContext = {
     now: options.now ?? new Date().toISOString().replace(/\.\d+Z$/, "Z"),
@@ -19,24 +22,52 @@ export function computeStatuses(snapshot: Snapshot, options: StatusOptions): Sta
     attachedRoutes: countAttachedRoutes(snapshot),
     addresses: options.addresses,
   }
-  const { gatewayClassNames } = snapshot.options
+  const { gatewayClassNames, controllerName } = snapshot.options
   return {
-    gatewayClasses: byKey([...classes.ours.values()], (entry) => entry.class.key)
-      .filter((entry) => gatewayClassNames === undefined || gatewayClassNames.has(entry.class.key))
-      .map((entry) =>
-        objectStatus(entry.class, gatewayClassStatus(entry.class, entry.fault, snapshot.options, context)),
-      ),
-    gateways: byKey([...topology.gateways.values()], (state) => state.gateway.key).map((state) =>
-      objectStatus(state.gateway, gatewayStatus(state, context)),
+    gatewayClasses: [...inOrder(classes.ours, objects.gatewayClasses)]
+      .filter(([ours]) => gatewayClassNames === undefined || gatewayClassNames.has(ours.key))
+      .map(([ours, { fault }]) => objectStatus(ours, gatewayClassStatus(ours, fault, snapshot.options, context))),
+    gateways: [...inOrder(topology.gateways, objects.gateways)].map(([gateway, state]) =>
+      objectStatus(gateway, gatewayStatus(gateway, state, context)),
     ),
-    listenerSets: byKey([...topology.listenerSets.values()], (state) => state.set.key).map((state) =>
-      objectStatus(state.set, listenerSetStatus(state, context)),
+    listenerSets: [...inOrder(topology.listenerSets, objects.listenerSets)].map(([set, state]) =>
+      objectStatus(set, listenerSetStatus(set, state, context)),
     ),
-    tlsRoutes: snapshot.routes.flatMap((state) => {
-      const status = routeStatus(state, snapshot.options.controllerName, context.now)
-      return status === undefined ? [] : [objectStatus(state.route, status)]
-    }),
+    tlsRoutes: routeStatuses(snapshot.routes, controllerName, context.now),
   }
+}
+
+/** States with the objects that they are of, by `namespace/name`. */
+function* inOrder<A, S>(
+  states: ReadonlyMap<string, S>,
+  objects: ReadonlyMap<string, A>,
+): IterableIterator<readonly [A, S]> {
+  for (const [key, state] of [...states].sort(([a], [b]) => compareText(a, b))) {
+    const object = objects.get(key)
+    if (object !== undefined) yield [object, state]
+  }
+}
+
+/** Statuses that are as they should be, which time does not change: most, once they are written. */
+const settled = new WeakMap<RouteState, ObjectStatus<TLSRoute>>()
+
+function routeStatuses(
+  states: readonly RouteState[],
+  controllerName: string,
+  now: string,
+): readonly ObjectStatus<TLSRoute>[] {
+  const statuses: ObjectStatus<TLSRoute>[] = []
+  for (const state of states) {
+    let written = settled.get(state)
+    if (written === undefined) {
+      const status = routeStatus(state, controllerName, now)
+      if (status === undefined) continue
+      written = objectStatus(state.route, status)
+      if (!written.changed) settled.set(state, written)
+    }
+    statuses.push(written)
+  }
+  return statuses
 }
 
 function objectStatus<T extends { readonly status?: unknown }>(
@@ -53,8 +84,4 @@ function countAttachedRoutes(snapshot: Snapshot): ReadonlyMap<string, number> {
       counts.set(state.listener.id, (counts.get(state.listener.id) ?? 0) + 1)
   }
   return counts
-}
-
-function byKey<T>(items: readonly T[], key: (item: T) => string): readonly T[] {
-  return [...items].sort((a, b) => compareText(key(a), key(b)))
 }

@@ -57,6 +57,7 @@ class IncrementalBuilder implements RouteTableBuilder {
     return new Table({
       options: this.#options,
       listening,
+      objects: this.#listening.objects,
       contests: this.#contests,
       routes: this.#routes.sorted,
       objectProblems: [() => fromSource, ...this.#listening.problems(), ...this.#routes.problems()],

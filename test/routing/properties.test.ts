@@ -3,9 +3,12 @@ import { describe, expect, it } from "vitest"
 import {
   buildRouteTable,
   createRouteTableBuilder,
+  DEFAULT_CONTROLLER_NAME,
   formatExplanation,
   type GatewayResources,
+  type KubernetesObject,
   type RouteTable,
+  type RouteTableOptions,
   routeTableFromData,
 } from "../../src/routing/index.ts"
 import { gateway, grant, largeWorld, listener, route, service, slice } from "./world.ts"
@@ -68,16 +71,17 @@ const metadata = fc.record({ namespace, creationTimestamp: time }).map(({ namesp
   namespace,
   ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
 }))
+const selector = { matchLabels: { team: "red" } }
 const anyListener = fc
   .tuple(
     name,
     port,
     fc.option(hostname, { nil: undefined }),
-    fc.constantFrom("All", "Same"),
+    fc.constantFrom("All", "Same", "Selector"),
     fc.constantFrom("TLS", "TLS", "TLS", "HTTP"),
   )
   .map(([listenerName, number, host, from, protocol]) =>
-    listener(listenerName, number, host, { protocol, allowedRoutes: { namespaces: { from } } }),
+    listener(listenerName, number, host, { protocol, allowedRoutes: { namespaces: { from, selector } } }),
   )
 const anyGateway = fc
   .tuple(
@@ -105,12 +109,15 @@ const anyListenerSet = fc
     metadata: { name: setName, ...meta },
     spec: { parentRef: { name: parent }, listeners },
   }))
+const anyBackendRef = fc
+  .tuple(fc.record({ name, namespace, port, weight: fc.nat(3) }), fc.boolean())
+  .map(([ref, isService]) => (isService ? ref : { ...ref, group: "example.com", kind: "Backend" }))
 const anyRoute = fc
   .tuple(
     name,
     fc.array(fc.record({ kind: fc.constantFrom("Gateway", "ListenerSet"), name, namespace }), { maxLength: 3 }),
     fc.array(hostname, { maxLength: 3 }),
-    fc.array(fc.record({ name, namespace, port, weight: fc.nat(3) }), { maxLength: 3 }),
+    fc.array(anyBackendRef, { maxLength: 3 }),
     metadata,
   )
   .map(([routeName, parentRefs, hostnames, backendRefs, meta]) =>
@@ -133,9 +140,36 @@ const anySlice = fc
     ),
   )
 const anyGrant = fc.tuple(namespace, namespace).map(([to, from]) => grant(to, from))
-const anyNamespace = namespace.map((ns) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name: ns } }))
+const anyNamespace = fc
+  .tuple(namespace, fc.constantFrom("red", "blue"))
+  .map(([ns, team]) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name: ns, labels: { team } } }))
+const anyClass = fc
+  .tuple(fc.constantFrom("any", "other"), fc.constantFrom(DEFAULT_CONTROLLER_NAME, "example.com/other", undefined))
+  .map(([className, controllerName]) => ({
+    apiVersion: "gateway.networking.k8s.io/v1",
+    kind: "GatewayClass",
+    metadata: controllerName === undefined ? {} : { name: className },
+    spec: { controllerName },
+  }))
+const anyBackend = fc
+  .tuple(name, namespace, fc.constantFrom("10.9.0.1", "10.9.0.2", "no address"))
+  .map(([backendName, ns, address]) => ({
+    apiVersion: "example.com/v1",
+    kind: "Backend",
+    metadata: { name: backendName, namespace: ns },
+    spec: { address },
+  }))
+const options: RouteTableOptions = {
+  backendResolvers: {
+    "example.com/Backend": ({ ref }, lookup) => {
+      const { address } = (lookup.object(ref) as { spec?: { address: string } } | undefined)!.spec!
+      return { endpoints: [{ address, port: 443 }] }
+    },
+  },
+}
 
 const collections = {
+  gatewayClasses: fc.array(anyClass, { maxLength: 2 }),
   gateways: fc.array(anyGateway, { maxLength: 4 }),
   listenerSets: fc.array(anyListenerSet, { maxLength: 3 }),
   tlsRoutes: fc.array(anyRoute, { maxLength: 6 }),
@@ -143,36 +177,68 @@ const collections = {
   endpointSlices: fc.array(anySlice, { maxLength: 4 }),
   referenceGrants: fc.array(anyGrant, { maxLength: 2 }),
   namespaces: fc.array(anyNamespace, { maxLength: 2 }),
+  others: fc.array(anyBackend, { maxLength: 2 }),
 }
 const anyWorld: fc.Arbitrary<GatewayResources> = fc.record(collections) as fc.Arbitrary<GatewayResources>
 
-/** Steps from one world to the next, each of one collection, keeping the other objects' identity. */
-const anyHistory = fc.array(
-  fc.record({ next: anyWorld, collection: fc.constantFrom(...Object.keys(collections)), keep: fc.nat(6) }),
-  { maxLength: 6 },
+type World = Record<string, readonly KubernetesObject[]>
+
+/** One step from a world to the next, keeping the identity of objects that it does not touch. */
+type Step = (world: World, table: RouteTable) => World
+
+const collection = fc.constantFrom(...Object.keys(collections))
+/** Some objects go, others come. */
+const replacing = fc.tuple(collection, anyWorld as fc.Arbitrary<World>, fc.nat(6)).map(
+  ([key, next, keep]): Step =>
+    (world) => ({ ...world, [key]: [...(world[key] ?? []).slice(0, keep), ...(next[key] ?? [])] }),
 )
+const reordering = fc.tuple(collection, fc.nat()).map(
+  ([key, seed]): Step =>
+    (world) => ({ ...world, [key]: shuffled(world[key], seed) }),
+)
+/** An object is written anew without a change of what it asks for. */
+const touching = fc.tuple(collection, fc.nat(6)).map(
+  ([key, at]): Step =>
+    (world) => ({
+      ...world,
+      [key]: (world[key] ?? []).map((object, index) =>
+        index === at ? { ...object, metadata: { ...object.metadata, generation: at } } : object,
+      ),
+    }),
+)
+const writingStatuses = fc.constant<Step>((world, table) => {
+  const { gatewayClasses, gateways, listenerSets, tlsRoutes } = table.statuses({ now })
+  const written = new Map<KubernetesObject, KubernetesObject>()
+  for (const { object, status } of [...gatewayClasses, ...gateways, ...listenerSets, ...tlsRoutes]) {
+    const withStatus: object = { ...object, status }
+    written.set(object, withStatus as KubernetesObject)
+  }
+  const next: Record<string, readonly KubernetesObject[]> = {}
+  for (const [key, objects] of Object.entries(world)) next[key] = objects.map((object) => written.get(object) ?? object)
+  return next
+})
+const anyStep = fc.oneof(replacing, reordering, touching, writingStatuses)
 
 describe("building step by step", () => {
   it("comes to the same as building anew, and leaves earlier tables as they were", () => {
     fc.assert(
-      fc.property(anyWorld, anyHistory, (first, history) => {
-        const builder = createRouteTableBuilder()
-        let world: GatewayResources = first
+      fc.property(anyWorld, fc.array(anyStep, { maxLength: 6 }), (first, steps) => {
+        const builder = createRouteTableBuilder(options)
+        let world = first as World
+        let table = builder.build(world)
         const tables: { table: RouteTable; before: unknown }[] = []
-        for (const step of [undefined, ...history]) {
+        for (const step of [undefined, ...steps]) {
           if (step !== undefined) {
-            const key = step.collection as "gateways"
-            const kept = (world[key] ?? []).slice(0, step.keep)
-            world = { ...world, [key]: [...kept, ...(step.next[key] ?? [])] }
+            world = step(world, table)
+            table = builder.build(world)
           }
-          const table = builder.build(world)
           const before = told(table)
-          expect(before).toEqual(told(buildRouteTable(world)))
+          expect(before).toEqual(told(buildRouteTable(world, options)))
           tables.push({ table, before })
         }
         for (const { table, before } of tables) expect(told(table)).toEqual(before)
       }),
-      { numRuns: 100 },
+      { numRuns: 150 },
     )
   })
 })
