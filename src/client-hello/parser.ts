@@ -30,6 +30,9 @@ const HTTP_METHODS = ["GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "CONNECT ", "
  * Parses one ClientHello that is all there, or not yet.
  *
  * @param bytes - from the first byte that the client sent; what follows the ClientHello's last record is left alone
+ * @param options - `maxBytes`: default 65 536
+ * @returns the ClientHello, why it is none, or that bytes are missing
+ * @throws RangeError when `maxBytes` is no positive number
  */
 export function parseClientHello(bytes: Uint8Array, options?: ClientHelloOptions): ClientHelloResult {
   return new ClientHelloParser(options).push(bytes)
@@ -56,9 +59,16 @@ export class ClientHelloParser {
   #messageBytes = 0
   #messageLength = UNKNOWN
 
-  /** @param options - `maxBytes`: default 65 536 */
+  /**
+   * @param options - `maxBytes`: default 65 536
+   * @throws RangeError when `maxBytes` is no positive number: it would bound nothing
+   */
   constructor(options?: ClientHelloOptions) {
-    this.#maxBytes = options?.maxBytes ?? DEFAULT_MAX_BYTES
+    const maxBytes = options?.maxBytes ?? DEFAULT_MAX_BYTES
+    if (typeof maxBytes !== "number" || !(maxBytes > 0)) {
+      throw new RangeError(`maxBytes must be a number of bytes above 0, not ${maxBytes}`)
+    }
+    this.#maxBytes = maxBytes
   }
 
   /** All bytes pushed so far, for replay: a view, valid until the next push. */

@@ -1,14 +1,15 @@
 import { DEFAULT_HEALTH_POLICY } from "./health/endpoint-health.ts"
-import { type SpliceProxyOptions, withDefaultDeadlines } from "./options.ts"
+import { assertMaxHelloBytes, type SpliceProxyOptions, withDefaultDeadlines } from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
 
 /** What holds on a listener that is given no policy of its own. */
-export function defaultListenerPolicy({ deadlines, maxHelloBytes }: SpliceProxyOptions): ListenerPolicy {
+export function defaultListenerPolicy({ deadlines, maxHelloBytes = 65_536 }: SpliceProxyOptions): ListenerPolicy {
+  assertMaxHelloBytes(maxHelloBytes)
   return {
     scopes: [],
     proxyProtocol: undefined,
     helloTimeout: withDefaultDeadlines(deadlines).hello,
-    maxHelloBytes: maxHelloBytes ?? 65_536,
+    maxHelloBytes,
   }
 }
 

@@ -51,6 +51,20 @@ export function withDefaultDeadlines(given: Partial<Deadlines> = {}): Deadlines 
 }
 
 /**
+ * Refuses what would bound no ClientHello.
+ *
+ * @param maxHelloBytes - bytes on the wire
+ * @throws {@link ProxyError} when it is not a number of bytes
+ */
+export function assertMaxHelloBytes(maxHelloBytes: number): void {
+  if (typeof maxHelloBytes === "number" && maxHelloBytes > 0) return
+  throw new ProxyError(
+    "ERR_TLSROUTE_PROXY_USAGE",
+    `maxHelloBytes must be a number of bytes above 0, not ${maxHelloBytes}`,
+  )
+}
+
+/**
  * How a refused client learns of it. `close`: a plain FIN after its ClientHello, as Gateway API clients
  * expect. `reset`: RST. `alert`: a fatal TLS alert, then FIN (`unrecognized_name` where no route matches,
  * `decode_error` for an invalid ClientHello, `internal_error` when no backend could be reached).

@@ -11,7 +11,13 @@ import { Gate } from "./limits/gate.ts"
 import { bind, boundAddress } from "./listener.ts"
 import { LiveConnections } from "./live-connections.ts"
 import { DnsCache, type NameResolver } from "./names.ts"
-import type { CloseOptions, ListenOptions, RefusalMode, SpliceProxyOptions } from "./options.ts"
+import {
+  assertMaxHelloBytes,
+  type CloseOptions,
+  type ListenOptions,
+  type RefusalMode,
+  type SpliceProxyOptions,
+} from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
 import type { ConnectionInfo, ConnectionRecord, Rejection, Removal } from "./record.ts"
 import type { DialEndpoint, RouteDecision, Router } from "./router.ts"
@@ -99,6 +105,7 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
     if (this.#servers.has(key) || this.#binding.has(key)) {
       throw new ListenError(key, host, port, `a listener with the key "${key}" exists; unlisten it first`)
     }
+    if (options.policy !== undefined) assertMaxHelloBytes(options.policy.maxHelloBytes)
     this.#binding.add(key)
     try {
       const server = await bind(
@@ -132,10 +139,17 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
     return true
   }
 
-  /** Puts another policy in force on a listener, for connections accepted from now on; `undefined` for the default. */
+  /**
+   * Puts another policy in force on a listener, for connections accepted from now on; `undefined` for the default.
+   *
+   * @throws {@link ProxyError} when it bounds no ClientHello
+   */
   setListenerPolicy(key: string, policy: ListenerPolicy | undefined): void {
     if (policy === undefined) this.#policies.delete(key)
-    else this.#policies.set(key, policy)
+    else {
+      assertMaxHelloBytes(policy.maxHelloBytes)
+      this.#policies.set(key, policy)
+    }
   }
 
   /** Puts another router in force for every connection whose ClientHello is not whole yet. Live ones go on. */

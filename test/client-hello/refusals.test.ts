@@ -1,7 +1,20 @@
 import { describe, expect, it } from "vitest"
 import type { ClientHelloErrorCode } from "../../src/client-hello/errors.ts"
 import { ClientHelloParser, parseClientHello } from "../../src/client-hello/parser.ts"
-import { alpn, body, bytes, handshake, hello, record, serverName, u16, vector8, vector16, versions } from "./build.ts"
+import {
+  alpn,
+  body,
+  bytes,
+  handshake,
+  hello,
+  inRecords,
+  record,
+  serverName,
+  u16,
+  vector8,
+  vector16,
+  versions,
+} from "./build.ts"
 
 const message = handshake(body())
 const sni = (data: Uint8Array) => hello({ extensions: [{ type: 0, data }] })
@@ -56,6 +69,7 @@ const rows: readonly Row[] = [
     "TOO_LARGE",
     record(handshake(bytes(), 1, 70_000).subarray(0, 4), 22, 0x301, 200),
   ],
+  ["a HelloRequest", "RFC 5246 section 7.4.1.1", "NOT_CLIENT_HELLO", record(handshake(bytes(), 0))],
   ["ServerHello", "RFC 8446 section 4", "NOT_CLIENT_HELLO", record(handshake(body(), 2))],
   ["a byte after the hello in its record", "RFC 8446 section 5.1", "TRAILING_BYTES", record(bytes(message, 0))],
   ["a second message in the same record", "RFC 8446 section 5.1", "TRAILING_BYTES", record(bytes(message, message))],
@@ -150,6 +164,19 @@ const rows: readonly Row[] = [
   ["a top-level domain of digits", "RFC 1123 section 2.1", "SERVER_NAME_IP_LITERAL", named("backend.1")],
   ["an IPv6 literal", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("2001:db8::1")],
   ["an IPv6 literal in brackets", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("[::1]")],
+  ["a tab in a name", "RFC 6066 section 3", "SERVER_NAME_CHARACTER", named("a\texample")],
+  [
+    "an ALPN list longer than its extension",
+    "RFC 7301 section 3.1",
+    "ALPN_LIST",
+    hello({ extensions: [{ type: 16, data: bytes(u16(9), 2, "h2") }] }),
+  ],
+  [
+    "bytes after the ALPN list",
+    "RFC 7301 section 3.1",
+    "ALPN_LIST",
+    hello({ extensions: [{ type: 16, data: bytes(u16(3), 2, "h2", 0) }] }),
+  ],
   ["an empty ALPN list", "RFC 7301 section 3.1", "ALPN_LIST", hello({ extensions: [alpn()] })],
   [
     "an ALPN protocol longer than its list",
@@ -170,7 +197,82 @@ const rows: readonly Row[] = [
     "SUPPORTED_VERSIONS",
     hello({ extensions: [{ type: 43, data: bytes(3, 3, 4, 3) }] }),
   ],
+  [
+    "versions that end early",
+    "RFC 8446 section 4.2.1",
+    "SUPPORTED_VERSIONS",
+    hello({ extensions: [{ type: 43, data: bytes(4, 3, 4) }] }),
+  ],
+  [
+    "bytes after the versions",
+    "RFC 8446 section 4.2.1",
+    "SUPPORTED_VERSIONS",
+    hello({ extensions: [{ type: 43, data: bytes(2, 3, 4, 0) }] }),
+  ],
 ]
+
+/** Every code, which the compiler holds against {@link ClientHelloErrorCode}. */
+const codes: Readonly<Record<ClientHelloErrorCode, true>> = {
+  NOT_TLS: true,
+  PLAIN_HTTP: true,
+  SSLV2: true,
+  RECORD_TYPE: true,
+  RECORD_VERSION: true,
+  RECORD_EMPTY: true,
+  RECORD_TOO_LARGE: true,
+  TOO_LARGE: true,
+  NOT_CLIENT_HELLO: true,
+  TRAILING_BYTES: true,
+  LEGACY_VERSION: true,
+  SESSION_ID: true,
+  CIPHER_SUITES: true,
+  COMPRESSION_METHODS: true,
+  EXTENSIONS: true,
+  DUPLICATE_EXTENSION: true,
+  SERVER_NAME_LIST: true,
+  SERVER_NAME_MULTIPLE: true,
+  SERVER_NAME_TYPE: true,
+  SERVER_NAME_EMPTY: true,
+  SERVER_NAME_CHARACTER: true,
+  SERVER_NAME_LABEL: true,
+  SERVER_NAME_TRAILING_DOT: true,
+  SERVER_NAME_IP_LITERAL: true,
+  SERVER_NAME_TOO_LONG: true,
+  ALPN_LIST: true,
+  ALPN_EMPTY_PROTOCOL: true,
+  SUPPORTED_VERSIONS: true,
+}
+
+/** The nearest to what is refused that is not: each rule refuses no more than it says. */
+const neighbours: readonly (readonly [what: string, source: string, bytes: Uint8Array])[] = [
+  ["a record of exactly 2^14 bytes", "RFC 8446 section 5.1", padded(0x4000)],
+  ["a hello that goes on in a second record", "RFC 8446 section 5.1", inRecords(message, [message.length - 1])],
+  ["a handshake header cut into records of one byte", "RFC 8446 section 5.1", inRecords(message, [1, 1, 1, 1])],
+  ["an alert behind the hello's record", "RFC 8446 section 6", bytes(hello(), record(bytes(1, 0), 21))],
+  ["a second hello in a record of its own", "RFC 8446 section 4", bytes(hello(), hello())],
+  ["legacy_version 3.0", "RFC 8446 section 4.1.2", hello({ legacyVersion: 0x0300 })],
+  ["no session id", "RFC 8446 section 4.1.2", hello({ sessionId: bytes() })],
+  ["a session id of 32 bytes", "RFC 8446 section 4.1.2", hello({ sessionId: new Uint8Array(32) })],
+  ["one cipher suite", "RFC 8446 section 4.1.2", hello({ cipherSuites: [0x1301] })],
+  ["null among other compression methods", "RFC 5246 section 7.4.1.2", hello({ compressionMethods: [1, 0] })],
+  ["an empty list of extensions", "RFC 8446 section 4.2", hello({ extensions: [] })],
+  ["an empty extension", "RFC 8446 section 4.2", hello({ extensions: [{ type: 23, data: bytes() }] })],
+  [
+    "extensions that nobody knows, GREASE among them",
+    "RFC 8701 section 3",
+    hello({ extensions: [0x0a0a, 0x1a1a, 0xff02].map((type) => ({ type, data: bytes("?") })) }),
+  ],
+  ["an ALPN protocol of one byte", "RFC 7301 section 3.1", hello({ extensions: [alpn("x")] })],
+  ["an ALPN protocol of 255 bytes", "RFC 7301 section 3.1", hello({ extensions: [alpn("x".repeat(255))] })],
+  ["one version", "RFC 8446 section 4.2.1", hello({ extensions: [versions(0x0304)] })],
+  ["a version that nobody knows", "RFC 8446 section 4.2.1", hello({ extensions: [versions(0x7f1c, 0x9a9a)] })],
+]
+
+/** A hello in one record whose fragment has that length, by a padding extension (RFC 7685). */
+function padded(length: number): Uint8Array {
+  const padding = (size: number) => hello({ extensions: [{ type: 21, data: new Uint8Array(size) }] })
+  return padding(length + 5 - padding(0).length)
+}
 
 const codeOf = (input: Uint8Array) => {
   const result = parseClientHello(input)
@@ -191,7 +293,22 @@ describe("refused", () => {
   })
 })
 
+describe("the refusals above", () => {
+  it("show every code there is", () => {
+    expect(Object.keys(codes).filter((code) => !rows.some((row) => row[2] === code))).toEqual([])
+  })
+})
+
 describe("accepted", () => {
+  it.each(neighbours)("%s (%s)", (_what, _source, input) => {
+    expect(codeOf(input)).toBe("complete")
+    const parser = new ClientHelloParser()
+    let result = parser.push(bytes())
+    for (const byte of input) result = parser.push(Uint8Array.of(byte))
+    expect(result.status).toBe("complete")
+    expect(parser.bytes).toEqual(input)
+  })
+
   it.each([
     ["an underscore", "_sip._tcp.example.com"],
     ["a label of 63 characters", `${label63}.example`],
@@ -231,6 +348,14 @@ describe("accepted", () => {
 })
 
 describe("bounds", () => {
+  it.each([Number.NaN, 0, -1, "64KiB" as unknown as number])(
+    "that bound nothing, such as %s, are refused",
+    (maxBytes) => {
+      expect(() => new ClientHelloParser({ maxBytes })).toThrow(RangeError)
+      expect(() => parseClientHello(hello(), { maxBytes })).toThrow(/maxBytes must be a number of bytes/)
+    },
+  )
+
   it("take a hello of exactly maxBytes and refuse one byte more", () => {
     const input = hello()
     expect(parseClientHello(input, { maxBytes: input.length }).status).toBe("complete")
