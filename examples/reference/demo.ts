@@ -7,23 +7,26 @@ import { X509Certificate } from "node:crypto"
 import { once } from "node:events"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { createServer, get, type Server } from "node:https"
-import type { AddressInfo } from "node:net"
+import { type AddressInfo, createServer as createTcpServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
 import { createInterface } from "node:readline"
 import { text } from "node:stream/consumers"
 import { connect } from "node:tls"
-import { promisify } from "node:util"
+import { promisify, styleText } from "node:util"
 import { selfSigned } from "../../test/support/certificate.ts"
 
 const NAME = "httpbin.org"
+/** The port of the guide's Gateway. */
 const PORT = 8000
 const manifests = join("examples", "reference")
 /** The command as built for the demonstration, beside it. */
 const command = join(import.meta.dirname, "cli.js")
 
 const say = (line = "") => process.stdout.write(`${line}\n`)
-const step = (number: number, line: string) => say(`\n${number}. ${line}`)
+const isStyled = process.stdout.isTTY && !process.env["NO_COLOR"]
+const bold = (line: string) => (isStyled ? styleText("bold", line) : line)
+const step = (number: number, line: string) => say(`\n${bold(`${number}. ${line}`)}`)
 const indent = (lines: string) => lines.trimEnd().replace(/^/gm, "   | ")
 
 /** What the demonstration cannot go on after, told without a stack. */
@@ -42,28 +45,55 @@ async function startBackend(certificate: { readonly key: string; readonly cert: 
   return server
 }
 
+/** `tlsroute run` at work. */
+interface Gateway {
+  readonly child: ChildProcess
+  /** Local port. */
+  readonly port: number
+  /** Says the next line it prints. */
+  tell(): Promise<string>
+}
+
+async function isTaken(port: number): Promise<boolean> {
+  const server = createTcpServer().listen(port, "127.0.0.1")
+  try {
+    await once(server, "listening")
+    return false
+  } catch {
+    return true
+  } finally {
+    server.close()
+  }
+}
+
 /** Starts the command and waits until it listens. */
-async function startGateway(backendPort: number): Promise<ChildProcess> {
+async function startGateway(backendPort: number, cleanups: (() => unknown)[]): Promise<Gateway> {
   const args = ["run", manifests, "--address", "127.0.0.1", "--resolve", `${NAME}:443:127.0.0.1:${backendPort}`]
+  if (await isTaken(PORT)) {
+    say(`   (Something else has port ${PORT} here, so --map-port has the system choose another.)`)
+    args.push("--map-port", `${PORT}:0`)
+  }
   say(indent(`$ tlsroute ${args.join(" ")}`))
   const child = spawn(process.execPath, [command, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+  cleanups.push(() => child.kill("SIGKILL"))
   const complaints = text(child.stderr)
-  for await (const line of createInterface({ input: child.stdout })) {
-    say(indent(line))
-    if (line.startsWith("Ctrl-C")) break
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const tell = async (): Promise<string> => {
+    const { value, done } = await lines.next()
+    if (done) throw new DemoError(`The gateway ended: ${(await complaints).trim()}`)
+    say(indent(value))
+    return value
   }
-  if (child.exitCode === null && child.signalCode === null && child.stdout.readable) return child
-  const complaint = await complaints
-  const advice =
-    complaint.includes("EADDRINUSE") || complaint.includes("in use")
-      ? `Port ${PORT} is taken. Stop what listens there and run the demo again.\n`
-      : ""
-  throw new DemoError(`${advice}The gateway did not start: ${complaint.trim()}`)
+  for (let port = 0; ; ) {
+    const line = await tell()
+    port = Number(/^listening on .*:(\d+) /.exec(line)?.[1] ?? port)
+    if (line.startsWith("Ctrl-C")) return { child, port, tell }
+  }
 }
 
 /** Asks for /headers through the gateway, trusting the backend's certificate alone. */
-async function request(certificateFile: string, certificate: string): Promise<string> {
-  const args = [`https://${NAME}/headers`, "--connect-to", `${NAME}:443:127.0.0.1:${PORT}`]
+async function request(port: number, certificateFile: string, certificate: string): Promise<string> {
+  const args = [`https://${NAME}/headers`, "--connect-to", `${NAME}:443:127.0.0.1:${port}`]
   try {
     // Whatever proxy or settings the user has must not come between.
     const own = ["--disable", "--silent", "--show-error", "--fail", "--noproxy", "*", "--max-time", "20"]
@@ -76,11 +106,12 @@ async function request(certificateFile: string, certificate: string): Promise<st
   say(indent("curl is not installed, so Node.js asks the same"))
   const asking = get({
     host: "127.0.0.1",
-    port: PORT,
+    port,
     path: "/headers",
     servername: NAME,
     ca: certificate,
     headers: { host: NAME },
+    agent: false,
   })
   const [response] = await once(asking, "response")
   if (response.statusCode !== 200) throw new DemoError(`the answer has status ${response.statusCode}`)
@@ -88,8 +119,8 @@ async function request(certificateFile: string, certificate: string): Promise<st
 }
 
 /** SHA-256 fingerprint of the certificate that a client is shown on the gateway's port. */
-async function certificateSeen(certificate: string): Promise<string> {
-  const socket = connect({ host: "127.0.0.1", port: PORT, servername: NAME, ca: certificate })
+async function certificateSeen(port: number, certificate: string): Promise<string> {
+  const socket = connect({ host: "127.0.0.1", port, servername: NAME, ca: certificate })
   await once(socket, "secureConnect")
   const { fingerprint256 } = socket.getPeerCertificate()
   socket.end()
@@ -98,11 +129,12 @@ async function certificateSeen(certificate: string): Promise<string> {
 }
 
 /** Ends the gateway as Ctrl-C does. */
-async function stop(gateway: ChildProcess): Promise<void> {
-  const exit = once(gateway, "exit")
-  gateway.kill("SIGINT")
-  const [code] = await exit
+async function stop({ child, tell }: Gateway): Promise<void> {
+  const exit = once(child, "exit")
+  child.kill("SIGINT")
   // Windows has no signals: there the process is simply ended.
+  if (process.platform !== "win32") while ((await tell()) !== "stopped");
+  const [code] = await exit
   if (code !== 0 && process.platform !== "win32") throw new DemoError(`the gateway ended with code ${code}`)
 }
 
@@ -118,24 +150,26 @@ async function demo(directory: string, cleanups: (() => unknown)[]): Promise<voi
   step(1, `An HTTPS server on 127.0.0.1:${backendPort} stands for ${NAME}, with a key that only it has.`)
 
   step(2, `The gateway serves ${relative(".", manifests)}/gateway.yaml and tlsroute.yaml:`)
-  const gateway = await startGateway(backendPort)
-  cleanups.push(() => gateway.kill("SIGKILL"))
+  const gateway = await startGateway(backendPort, cleanups)
+  const { port } = gateway
 
-  step(3, `A client asks for https://${NAME}/headers, through port ${PORT}:`)
-  const answer = await request(certificateFile, certificate.cert)
+  step(3, `A client asks for https://${NAME}/headers, through port ${port}:`)
+  const answer = await request(port, certificateFile, certificate.cert)
   say(indent(answer))
   if (JSON.parse(answer).headers?.host !== NAME) throw new DemoError("that is not the backend's answer")
+  say("   and the gateway tells who it was, which route took it, and where it went:")
+  await gateway.tell()
 
   step(4, "The certificate the client sees:")
   const own = new X509Certificate(certificate.cert).fingerprint256
-  const seen = await certificateSeen(certificate.cert)
+  const seen = await certificateSeen(port, certificate.cert)
   say(indent(`through the gateway  ${seen.slice(0, 47)}…\nthe backend's own    ${own.slice(0, 47)}…`))
   if (seen !== own) throw new DemoError("the certificates differ: something in the middle decrypts")
   say("   The same. The gateway read the name in the ClientHello and passed every byte on, unread.")
 
   step(5, "Ctrl-C: the gateway lets its connections finish and stops.")
   await stop(gateway)
-  say("\nIt works. To go on: npm run build, then npx tlsroute run examples/reference, and edit the manifests.")
+  say(`\n${bold("It works.")} To go on: npm run build, then npx tlsroute run ${manifests}, and edit the manifests.`)
 }
 
 const directory = await mkdtemp(join(tmpdir(), "tlsroute-demo-"))
