@@ -1,5 +1,6 @@
 import { lookup, Resolver } from "node:dns/promises"
 import { isIP } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
 import { isSafeDestination } from "./destinations.ts"
 import { ProxyError } from "./errors.ts"
 import type { DialEndpoint } from "./router.ts"
@@ -66,6 +67,9 @@ interface Entry {
 }
 
 const MOST_ADDRESSES = 16
+/** Wait for IPv6 addresses once IPv4 ones are there (RFC 8305 section 3, Resolution Delay). */
+const RESOLUTION_DELAY_MS = 50
+const PARTIAL_ANSWER_TTL_S = 10
 
 /**
  * Resolves names through DNS and keeps the answers for their time to live. While an answer is renewed the old
@@ -97,7 +101,7 @@ export class DnsCache implements NameResolver {
     this.#staleFor = options.staleFor ?? 30_000
     this.#failureTtl = options.failureTtl ?? 2_000
     this.#maxEntries = options.maxEntries ?? 1_024
-    this.#lookup = options.lookup ?? systemLookup
+    this.#lookup = options.lookup ?? ((host) => systemLookup(host))
   }
 
   resolve(host: string, port: number, anyAddress = false): readonly DialEndpoint[] | Promise<readonly DialEndpoint[]> {
@@ -186,16 +190,23 @@ export class DnsCache implements NameResolver {
  * Addresses as DNS tells them, with their time to live; where DNS knows nothing, as the system's own lookup
  * tells them (hosts file included), kept for half a minute.
  *
+ * Some name servers never answer when asked for IPv6 addresses (RFC 4074). Once the IPv4 addresses are there, the
+ * others get a moment more (RFC 8305 section 3); an answer without them is kept for ten seconds at most.
+ *
  * @param host - DNS name
+ * @param servers - IP addresses, with ports, of the name servers to ask. Default: the system's
  */
-export async function systemLookup(host: string): Promise<readonly AddressRecord[]> {
+export async function systemLookup(host: string, servers?: readonly string[]): Promise<readonly AddressRecord[]> {
   const resolver = new Resolver({ timeout: 2_000, tries: 2 })
-  const answers = await Promise.allSettled([
-    resolver.resolve6(host, { ttl: true }),
-    resolver.resolve4(host, { ttl: true }),
-  ])
-  const records = answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []))
-  if (records.length > 0) return records
+  if (servers !== undefined) resolver.setServers(servers)
+  const ipv6 = resolver.resolve6(host, { ttl: true }).catch(() => [])
+  const ipv4 = await resolver.resolve4(host, { ttl: true }).catch(() => [])
+  const inTime = ipv4.length === 0 ? await ipv6 : await Promise.race([ipv6, sleep(RESOLUTION_DELAY_MS, undefined)])
+  if (inTime === undefined) {
+    resolver.cancel()
+    return ipv4.map(({ address, ttl }) => ({ address, ttl: Math.min(ttl, PARTIAL_ANSWER_TTL_S) }))
+  }
+  if (inTime.length + ipv4.length > 0) return [...inTime, ...ipv4]
   const found = await lookup(host, { all: true, verbatim: true })
   return found.map(({ address }) => ({ address, ttl: 30 }))
 }

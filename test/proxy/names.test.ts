@@ -1,3 +1,5 @@
+import { createSocket } from "node:dgram"
+import { once } from "node:events"
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
 import { type AddressRecord, DnsCache, type DnsCacheOptions, systemLookup } from "../../src/proxy/names.ts"
 
@@ -177,4 +179,52 @@ test("no more names are kept than allowed, and the least recently used goes firs
 test("the system's own names are found where DNS does not know them", async () => {
   const found = await systemLookup("localhost")
   expect(found.map(({ address }) => address)).toContain("127.0.0.1")
+})
+
+/** A name server that has both kinds of address for every name, and tells IPv4 after IPv6, or IPv4 alone. */
+async function nameServer(tellsIpv6: boolean): Promise<{ readonly address: string; close(): void }> {
+  const A = 1
+  const AAAA = 28
+  const data = new Map([
+    [A, Buffer.from([192, 0, 2, 1])],
+    [AAAA, Buffer.from("20010db8000000000000000000000001", "hex")],
+  ])
+  const socket = createSocket("udp4")
+  let answeredIpv6 = false
+  let heldIpv4: (() => void) | undefined
+  socket.on("message", (query, { address, port }) => {
+    // RFC 1035 section 4: a header of 12 bytes, then the name, its type, its class.
+    const question = query.subarray(12, query.indexOf(0, 12) + 5)
+    const type = question.readUInt16BE(question.length - 4)
+    const answer = () => {
+      const value = data.get(type) ?? Buffer.alloc(0)
+      const header = Buffer.from([...query.subarray(0, 2), 0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0])
+      const record = Buffer.from([0xc0, 12, 0, type, 0, 1, 0, 0, 0, 60, 0, value.length, ...value])
+      socket.send(Buffer.concat([header, question, record]), port, address)
+    }
+    if (type === AAAA && tellsIpv6) {
+      answer()
+      answeredIpv6 = true
+      heldIpv4?.()
+    } else if (type === A && (answeredIpv6 || !tellsIpv6)) answer()
+    else if (type === A) heldIpv4 = answer
+  })
+  socket.bind(0, "127.0.0.1")
+  await once(socket, "listening")
+  return { address: `127.0.0.1:${socket.address().port}`, close: () => socket.close() }
+}
+
+test("DNS is asked for both kinds of address, each kept for its time to live", async () => {
+  const server = await nameServer(true)
+  expect(await systemLookup("a.example.com", [server.address])).toEqual([
+    { address: "2001:db8::1", ttl: 60 },
+    { address: "192.0.2.1", ttl: 60 },
+  ])
+  server.close()
+})
+
+test("a name server that never tells IPv6 addresses holds nothing up, and is soon asked again (RFC 4074)", async () => {
+  const server = await nameServer(false)
+  expect(await systemLookup("a.example.com", [server.address])).toEqual([{ address: "192.0.2.1", ttl: 10 }])
+  server.close()
 })
