@@ -1,4 +1,4 @@
-import { normalize } from "node:path"
+import { normalize, sep } from "node:path"
 import type { GatewayResources, ObjectRef } from "../routing/resources.ts"
 import { ManifestSet, type SourceLocation } from "./manifest-set.ts"
 import { PathWatcher } from "./path-watcher.ts"
@@ -112,12 +112,19 @@ export async function readResources(
 
 function listPaths(pathOrPaths: string | readonly string[]): readonly string[] {
   const paths = typeof pathOrPaths === "string" ? [pathOrPaths] : pathOrPaths
-  return [...new Set(paths.map((path) => normalize(path)))]
+  return [...new Set(paths.map(tidy))]
+}
+
+/** Two ways to write a path become one. `""` stays a path that does not exist, and `./-` a file. */
+function tidy(path: string): string {
+  if (path === "") return path
+  const normal = normalize(path)
+  return normal === "-" && path !== "-" ? `.${sep}-` : normal
 }
 
 function requirePresent(scanned: readonly ScannedPath[]): void {
   for (const entry of scanned) {
     if ("missing" in entry && entry.missing)
-      throw new SourceError("ERR_TLSROUTE_PATH_NOT_FOUND", `${entry.path}: ${entry.message}`)
+      throw new SourceError("ERR_TLSROUTE_PATH_NOT_FOUND", `${entry.path || '""'}: ${entry.message}`)
   }
 }

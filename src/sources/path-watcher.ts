@@ -149,7 +149,7 @@ async function directoriesOf(scanned: readonly ScannedPath[]): Promise<Map<strin
   }
   for (const { path } of scanned) {
     const real = await realpathOf(path)
-    if (real !== undefined && (await stat(real)).isDirectory()) wanted.set(real, undefined)
+    if (real !== undefined && (await isDirectory(real))) wanted.set(real, undefined)
   }
   return wanted
 }
@@ -159,6 +159,14 @@ async function realpathOf(path: string): Promise<string | undefined> {
     return await realpath(path)
   } catch {
     return undefined
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory()
+  } catch {
+    return false
   }
 }
 

@@ -396,7 +396,20 @@ describe("readResources", () => {
     expect(locate(route, "spec.hostnames[0]")).toEqual({ file: at("a.yaml"), line: 11, column: 11 })
   })
 
-  test("throws when a path does not exist", async () => {
-    await expect(readResources([at("nowhere.yaml")])).rejects.toMatchObject({ code: "ERR_TLSROUTE_PATH_NOT_FOUND" })
+  test.each([["/nowhere.yaml"], [""]])("throws when the path %j does not exist", async (path) => {
+    await expect(readResources([path])).rejects.toMatchObject({ code: "ERR_TLSROUTE_PATH_NOT_FOUND" })
+  })
+
+  test("reads a file named - when it is called ./-, which is not standard input", async () => {
+    await writeFile(at("-"), tlsRoute("dash"))
+    const before = process.cwd()
+    try {
+      process.chdir(directory)
+      const { resources, locate } = await readResources("./-")
+      expect(routeNames(resources)).toEqual(["dash"])
+      expect(locate({ ...route, name: "dash" }, "")?.file).toBe("./-")
+    } finally {
+      process.chdir(before)
+    }
   })
 })
