@@ -50,6 +50,7 @@ export function readAnnotations(
   const own: MutablePolicyLayer = {}
   const sections = new Map<string, MutablePolicyLayer>()
   const problems: ResourceProblem[] = []
+  const closed = new Set<MutablePolicyLayer>()
 
   for (const [annotation, text] of Object.entries(annotations)) {
     if (!annotation.startsWith(PREFIX)) continue
@@ -71,27 +72,31 @@ export function readAnnotations(
     }
     const layer = section === undefined ? own : (sections.get(section) ?? {})
     if (section !== undefined) sections.set(section, layer)
-    readInto(layer, key, text, report)
+    if (!readInto(layer, key, text, report)) closed.add(layer)
   }
+  // At the end, lest a rule that can be read opens what another one closed.
+  for (const layer of closed) closeOff(layer)
   const isPlain = problems.length === 0 && sections.size === 0 && Object.keys(own).length === 0
   return isPlain ? NO_POLICIES : { own, sections, problems }
 }
 
+/** Returns false when the value cannot be read and the object is to be closed for it. */
 function readInto(
   layer: MutablePolicyLayer,
   key: PolicyKey,
   text: unknown,
   report: (code: string, message: string) => void,
-): void {
+): boolean {
   const field = fieldOf(key)
   try {
     if (typeof text !== "string") throw new RangeError("annotation values are strings: put it in quotes")
     assign(layer, key, field.type.parse(text.trim()))
+    return true
   } catch (error) {
     const closes = field.closesWhenMalformed === true
-    if (closes) closeOff(layer)
     const effect = closes ? "until it is right nobody may connect" : "it has no effect"
     report("InvalidPolicyValue", `${error instanceof Error ? error.message : String(error)}; ${effect}`)
+    return !closes
   }
 }
 

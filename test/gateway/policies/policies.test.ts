@@ -274,6 +274,18 @@ describe("an annotation", () => {
     expect(connection.scopes.map(({ access }) => admits(access!, "10.0.0.1"))).toEqual([false])
   })
 
+  it("that lets some connect does not open what another that cannot be read has closed, in either order", () => {
+    const allow = ["tlsroute.dev/allow-cidrs", "10.0.0.0/8"] as const
+    const deny = ["tlsroute.dev/deny-cidrs", "10.66.0.0/33"] as const
+    for (const annotations of [
+      [allow, deny],
+      [deny, allow],
+    ]) {
+      const { connection } = compile({ route: Object.fromEntries(annotations) })
+      expect(connection.scopes.map(({ access }) => admits(access!, "10.66.0.1"))).toEqual([false])
+    }
+  })
+
   it("of any name and value is taken or reported, and never throws", () => {
     const names = fc.oneof(
       fc.string(),
