@@ -2,6 +2,7 @@ import { deepStrictEqual } from "node:assert/strict"
 import { ClientHelloParser, type ClientHelloResult, parseClientHello } from "../../src/client-hello/parser.ts"
 import { inRecords } from "../client-hello/build.ts"
 import { type Answer, answer, reference } from "../client-hello/reference.ts"
+import { sizes } from "./sizes.ts"
 
 /**
  * Takes the bytes as what a client sent. The parser agrees with the reference on them; in any TCP segments it gives
@@ -39,13 +40,4 @@ function isOneMessageInOneRecord(data: Buffer): boolean {
 function records(data: Buffer): readonly number[] {
   const size = sizes(data, 2)
   return Array.from(data, size)
-}
-
-/** Sizes of 1 to 300 that follow from the data, so that a finding comes back. */
-function sizes(data: Buffer, salt: number): () => number {
-  let state = (data.length * 31 + (data.at(-1) ?? 0)) * 31 + salt
-  return () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff
-    return 1 + ((state >> 16) % ((state & 3) === 0 ? 300 : 12))
-  }
 }

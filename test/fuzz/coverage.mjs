@@ -10,6 +10,8 @@ export class Coverage {
   /** @type {Uint32Array[]} */
   #seen = []
   features = 0
+  /** Statements and branches run since the last reset, as of the last `isNew`. */
+  steps = 0
 
   /** @param {Record<string, { s: Record<string, number>, b: Record<string, number[]> }>} files as Istanbul counts them */
   constructor(files) {
@@ -32,9 +34,11 @@ export class Coverage {
   /** Whether any counter reached a class that it never reached before. */
   isNew() {
     const before = this.features
+    this.steps = 0
     this.#visit((counters, key, seen, index) => {
       const count = counters[key] ?? 0
       if (count === 0) return
+      this.steps += count
       const bit = 1 << (count < 4 ? count - 1 : 32 - Math.clz32(count))
       if (((seen[index] ?? 0) & bit) !== 0) return
       seen[index] = (seen[index] ?? 0) | bit

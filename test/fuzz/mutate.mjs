@@ -45,6 +45,12 @@ export function createMutator({ seed, dictionary, maxInput }) {
       const { start, end } = stretch(input)
       return replaced(input, below(input.length + 1), undefined, input.slice(start, end))
     },
+    (input) => {
+      // Many times over, so that work which grows with the square of its input shows.
+      const { start, end } = stretch(input)
+      const times = Math.min(1 << below(10), Math.ceil(maxInput / Math.max(1, end - start)))
+      return replaced(input, start, undefined, Buffer.concat(new Array(times).fill(input.slice(start, end))))
+    },
     (input, corpus) => {
       const other = corpus[below(corpus.length)] ?? input
       return replaced(input, below(input.length + 1), input.length, other.subarray(below(other.length)))

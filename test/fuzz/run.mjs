@@ -12,14 +12,14 @@ const help = `Usage: npm run fuzz -- [options] [FILE…]
   --seconds N  time for all targets together (60)
   --only TEXT  targets whose name contains TEXT
   --seed N     start of the random numbers (the clock)
+  --hang N     seconds after which an input hangs (10)
+  --from DIR   where targets are, and their corpora (this folder)
   FILE         inputs to run once each, instead of fuzzing; with --only
 `
 
-const here = import.meta.dirname
-const cache = resolve(here, "../../node_modules/.cache/fuzz")
+const cache = resolve(import.meta.dirname, "../../node_modules/.cache/fuzz")
 const findings = join(cache, "findings")
 const MAX_INPUT = 8192
-const HANG_MS = 10_000
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,17 +27,21 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string", default: "60" },
     only: { type: "string", default: "" },
     seed: { type: "string", default: String(Date.now() % 2 ** 31) },
+    hang: { type: "string", default: "10" },
+    from: { type: "string", default: import.meta.dirname },
     help: { type: "boolean", default: false },
   },
 })
 const seconds = Number(values.seconds)
 const seed = Number(values.seed)
+const hang = Number(values.hang)
+const here = resolve(values.from)
 const targets = readdirSync(here)
   .filter((file) => file.endsWith(".fuzz.ts") && file.includes(values.only))
   .map((file) => basename(file, ".fuzz.ts"))
   .sort()
 
-if (values.help || !(seconds > 0) || !Number.isInteger(seed) || targets.length === 0) {
+if (values.help || !(seconds > 0) || !(hang > 0) || !Number.isInteger(seed) || targets.length === 0) {
   console.error(help)
   process.exit(values.help ? 0 : 2)
 }
@@ -114,9 +118,9 @@ function watch(worker, shared) {
     }
     const timer = setInterval(() => {
       const executions = Atomics.load(state, 0)
-      if (executions > 0 && executions === last) found(`no answer within ${HANG_MS / 1000} s`)
+      if (executions > 0 && executions === last) found(`no answer within ${hang} s`)
       last = executions
-    }, HANG_MS)
+    }, hang * 1000)
     worker.once("message", (/** @type {Outcome} */ outcome) => {
       clearInterval(timer)
       resolve(outcome)

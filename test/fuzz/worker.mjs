@@ -7,6 +7,13 @@ import { parentPort, workerData } from "node:worker_threads"
 import { Coverage } from "./coverage.mjs"
 import { createMutator } from "./mutate.mjs"
 
+/** Statements for each byte of an input, and for so many bytes more, beyond which its target is taken for not linear. */
+const STEPS_PER_BYTE = 1000
+const FREE_BYTES = 500
+/** Milliseconds beyond which an input is slow, when the quickest of several runs takes so long: a busy machine is not the target's fault. */
+const SLOW_MS = 500
+const SLOW_RUNS = 5
+
 const { bundle, dictionary, inputs, corpora, grown, milliseconds, seed, shared, maxInput } = workerData
 const state = new Int32Array(shared, 0, 2)
 const shown = new Uint8Array(shared, 8)
@@ -29,8 +36,30 @@ function run(input) {
   executions += 1
   Atomics.store(state, 0, executions)
   coverage.reset()
+  const startedAt = performance.now()
   fuzz(Buffer.from(input))
-  return coverage.isNew()
+  const took = performance.now() - startedAt
+  const isNew = coverage.isNew()
+  if (coverage.steps > STEPS_PER_BYTE * (input.length + FREE_BYTES)) {
+    throw new Error(`${coverage.steps} statements for ${input.length} bytes: not linear`)
+  }
+  if (took > SLOW_MS) expectQuicker(input)
+  return isNew
+}
+
+/**
+ * What counts no statements can be slow too: regular expressions, copies.
+ *
+ * @param {Uint8Array} input
+ */
+function expectQuicker(input) {
+  let quickest = Number.POSITIVE_INFINITY
+  for (let count = 0; count < SLOW_RUNS && quickest > SLOW_MS; count += 1) {
+    const startedAt = performance.now()
+    fuzz(Buffer.from(input))
+    quickest = Math.min(quickest, performance.now() - startedAt)
+  }
+  if (quickest > SLOW_MS) throw new Error(`${quickest.toFixed(0)} ms for ${input.length} bytes: too slow`)
 }
 
 /** @param {string} [finding] */
