@@ -35,6 +35,8 @@ export function createMutator({ seed, dictionary, maxInput }) {
       return replaced(input, start, end, new Uint8Array(0))
     },
     (input) => replaced(input, below(input.length + 1), undefined, Uint8Array.of(below(256))),
+    // Text is made of few characters: one that is there already is likely to mean something elsewhere.
+    (input) => replaced(input, below(input.length + 1), undefined, Uint8Array.of(input[below(input.length)] ?? 0)),
     (input) => replaced(input, below(input.length + 1), undefined, tokens[below(tokens.length)] ?? new Uint8Array(0)),
     (input) => {
       const token = tokens[below(tokens.length)] ?? new Uint8Array(0)

@@ -5,15 +5,37 @@ import { ProxyHeaderParser, type ProxyHeaderResult, parseProxyHeader } from "../
 import { type Answer, agrees, answer, reference, withRightChecksum } from "../proxy/proxy-protocol/reference.ts"
 import { sizes } from "./sizes.ts"
 
+const ADDRESSES = ["192.0.2.1", "198.51.100.7", "2001:db8::1", "::", "::1", "::ffff:192.0.2.1", "2001:DB8:0:0:1:0:0:1"]
+const PORTS = ["0", "443", "56324", "65535"]
+
+/** Words of a version 1 line, each taken as it is, or with one character put in, put out or changed. */
+const LINE = [["PROXY"], ["TCP4", "TCP6", "UNKNOWN"], ADDRESSES, ADDRESSES, PORTS, PORTS]
+const CHARACTERS = "0123456789abcdefABCDEF.:%- \t\r\n\0PROXYTCUKNW\xff"
+
 /**
- * Takes the bytes as what a proxy sent. The parser agrees with the reference on them, as they are and with their
- * checksum put right; in any TCP segments it gives the same answer, and what follows the header untouched; a header
+ * Takes the bytes as what a proxy sent, and as the recipe of a version 1 line. The parser agrees with the reference on
+ * them, as they are and with their checksum put right; in any TCP segments it gives the same answer, and what follows the header untouched; a header
  * that was read can be written, and read again, with the same meaning.
  */
 export function fuzz(data: Buffer): void {
   read(data)
   const right = withRightChecksum(data)
   if (right !== undefined) read(right)
+  read(lineOf(data))
+}
+
+/** A line that is right but for a few characters, in the way that the data tell. */
+function lineOf(data: Buffer): Buffer {
+  let at = 0
+  const next = () => data[at++] ?? 0
+  const words = LINE.map((choices) => {
+    const word = choices[next() % choices.length] ?? ""
+    const change = next()
+    const place = change % (word.length + 1)
+    const character = change < 192 ? "" : CHARACTERS.charAt(next() % CHARACTERS.length)
+    return `${word.slice(0, place)}${character}${word.slice(change > 223 ? place + 1 : place)}`
+  })
+  return Buffer.from(`${words.join(" ")}${["\n", "\r"][next()] ?? "\r\n"}`, "latin1")
 }
 
 function read(data: Buffer): void {

@@ -44,27 +44,37 @@ function readPrefix(text: string): number {
 export class CidrList {
   /** The networks in canonical form, in one order: equal for lists that are. */
   readonly text: string
-  readonly #list = new BlockList()
+  // One list for each family: a BlockList takes IPv4 addresses for IPv4-mapped ones, and would find them in `::/0`.
+  readonly #ipv4 = new BlockList()
+  readonly #ipv6 = new BlockList()
 
   /** @throws RangeError as {@link parseCidr}. */
   constructor(cidrs: readonly string[]) {
     const parsed = cidrs.map(parseCidr)
-    for (const { address, prefix, family } of parsed) this.#list.addSubnet(address, prefix, family)
+    for (const { address, prefix, family } of parsed) this.#listOf(family).addSubnet(address, prefix, family)
     this.text = parsed
       .map(({ address, prefix }) => `${address}/${prefix}`)
       .sort()
       .join(", ")
   }
 
-  /** Whether one of the networks holds the address. IPv4-mapped addresses count as IPv4; no IP literal is in no list. */
+  /**
+   * Whether one of the networks holds the address. IPv4-mapped addresses count as IPv4, and no IPv4 address is in an
+   * IPv6 network; no IP literal is in no list.
+   */
   has(address: string): boolean {
-    return address.includes(":") ? this.#hasIPv6(address) : this.#list.check(address, "ipv4")
+    return address.includes(":") ? this.#hasIPv6(address) : this.#ipv4.check(address, "ipv4")
   }
 
   #hasIPv6(address: string): boolean {
     const bytes = parseIpAddress(address)
     if (bytes === undefined) return false
-    return this.#list.check(formatIpAddress(bytes), bytes.length === 4 ? "ipv4" : "ipv6")
+    const family = bytes.length === 4 ? "ipv4" : "ipv6"
+    return this.#listOf(family).check(formatIpAddress(bytes), family)
+  }
+
+  #listOf(family: Cidr["family"]): BlockList {
+    return family === "ipv4" ? this.#ipv4 : this.#ipv6
   }
 }
 

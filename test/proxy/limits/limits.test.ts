@@ -158,6 +158,8 @@ describe("a CIDR", () => {
 describe("an access list", () => {
   const allow = new CidrList(["10.0.0.0/8", "2001:db8::/32"])
   const deny = new CidrList(["10.1.0.0/16"])
+  const ipv6 = new CidrList(["::/0"])
+  const ipv4 = new CidrList(["0.0.0.0/0"])
   it.each([
     [{}, "192.0.2.1", true],
     [{ allow }, "192.0.2.1", false],
@@ -168,6 +170,13 @@ describe("an access list", () => {
     [{ deny }, "::ffff:10.1.0.1", false],
     [{ allow }, "2001:db8::1", true],
     [{ allow }, "no address", false],
+    // Neither family holds the other's addresses, however short the prefix.
+    [{ allow: ipv6 }, "192.0.2.1", false],
+    [{ allow: ipv6 }, "::ffff:192.0.2.1", false],
+    [{ allow: ipv6 }, "2001:db8::1", true],
+    [{ deny: ipv6 }, "192.0.2.1", true],
+    [{ allow: ipv4 }, "2001:db8::1", false],
+    [{ allow: ipv4 }, "::ffff:192.0.2.1", true],
   ])("%o admits %s: %s", (access, address, expected) => {
     expect(admits(access, address)).toBe(expected)
   })
