@@ -19,8 +19,8 @@ export interface AdminSource {
 
 /** What {@link startAdmin} needs. */
 export interface AdminOptions {
-  /** Address to bind; loopback unless the operator says otherwise. */
-  readonly host: string
+  /** Address to bind, loopback unless the operator says otherwise; `undefined` is every address. */
+  readonly host: string | undefined
   /** TCP port; 0 lets the system choose. */
   readonly port: number
   /** The gateway. */
@@ -78,21 +78,24 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   }
 }
 
-/** Reads `127.0.0.1:9900`, `[::1]:9900` or `:9900`, which stands for loopback. @throws RangeError */
-export function parseAdminAddress(text: string): { readonly host: string; readonly port: number } {
+/**
+ * Reads `127.0.0.1:9900`, `[::1]:9900`, `:9900`, which stands for loopback, or `*:9900` for every address the
+ * machine has, of whichever family. @throws RangeError
+ */
+export function parseAdminAddress(text: string): Pick<AdminOptions, "host" | "port"> {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? []
   const host = bracketed ?? (plain === "" ? "127.0.0.1" : (plain ?? ""))
   const port = Number(digits)
-  if (isIP(host) === 0 || !(port <= 65535)) {
+  if ((plain !== "*" && isIP(host) === 0) || !(port <= 65535)) {
     throw new RangeError(`${JSON.stringify(text)} is no ADDRESS:PORT, for example 127.0.0.1:9900`)
   }
-  return { host, port }
+  return { host: plain === "*" ? undefined : host, port }
 }
 
 function listen(server: Server, { host, port }: AdminOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject)
-    server.listen({ host, port }, () => {
+    server.listen({ ...(host === undefined ? {} : { host }), port }, () => {
       server.off("error", reject)
       // What fails from here on is an accept, for want of descriptors, and without a listener it would end the process.
       server.on("error", () => undefined)
@@ -105,7 +108,7 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
   if (request.method !== "GET" && request.method !== "HEAD") return failure(405, "only GET is served")
   // A page that a browser on this machine shows may have had its own name resolved to loopback (DNS rebinding).
   const host = requestedHost(request)
-  if (isLoopback(options.host) && host !== undefined && !isLoopback(host)) {
+  if (options.host !== undefined && isLoopback(options.host) && host !== undefined && !isLoopback(host)) {
     return failure(403, "this server listens on loopback: ask for localhost or a loopback address")
   }
   const url = parseTarget(request.url)

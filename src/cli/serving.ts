@@ -13,7 +13,7 @@ export interface ServingFlags {
   readonly address?: string
   readonly mapPort?: Readonly<Record<number, number>>
   readonly workers?: number | "auto"
-  readonly admin?: { readonly host: string; readonly port: number }
+  readonly admin?: Pick<AdminOptions, "host" | "port">
   /** Milliseconds. */
   readonly drainDelay: number
   /** Milliseconds. */
@@ -60,7 +60,7 @@ export async function openAdmin(
   const metrics = await optionalMetrics(gateway)
   try {
     const started = await startAdmin({ ...admin, gateway, isServing, needsEveryPort, metrics })
-    log.admin(admin.host, started.port)
+    log.admin(admin.host ?? "*", started.port)
     return started
   } catch (error) {
     throw new UsageError(`cannot serve --admin: ${error instanceof Error ? error.message : String(error)}`)
@@ -85,11 +85,11 @@ async function optionalMetrics(gateway: PassthroughGateway): Promise<AdminOption
   }
 }
 
-function parseAdmin(text: string): { readonly host: string; readonly port: number } {
+function parseAdmin(text: string): Pick<AdminOptions, "host" | "port"> {
   try {
     return parseAdminAddress(text)
   } catch {
-    throw new InvalidArgumentError("Expected ADDRESS:PORT, for example 127.0.0.1:9900.")
+    throw new InvalidArgumentError("Expected ADDRESS:PORT, for example 127.0.0.1:9900 or *:9900.")
   }
 }
 

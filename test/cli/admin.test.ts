@@ -158,6 +158,7 @@ describe("an admin address", () => {
     [":9900", { host: "127.0.0.1", port: 9900 }],
     ["[::1]:0", { host: "::1", port: 0 }],
     ["0.0.0.0:80", { host: "0.0.0.0", port: 80 }],
+    ["*:9900", { host: undefined, port: 9900 }],
   ])("%s is read", (text, address) => {
     expect(parseAdminAddress(text)).toEqual(address)
   })

@@ -101,7 +101,7 @@ func serve(dir string, port int, mode string, extra []string) error {
 		"--cert-dir=" + dir,
 		"--token-auth-file=" + secrets.tokenFile,
 		"--authorization-mode=" + mode,
-		"--service-cluster-ip-range=10.96.0.0/12",
+		"--service-cluster-ip-range=127.96.0.0/16",
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + secrets.accountKeyFile,
 		"--service-account-signing-key-file=" + secrets.accountKeyFile,

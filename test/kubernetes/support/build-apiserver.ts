@@ -10,23 +10,25 @@ import { promisify } from "node:util"
 const exec = promisify(execFile)
 const moduleDir = fileURLToPath(new URL("../apiserver", import.meta.url))
 
-/** The binaries that the tests run. */
+/** The binaries that the tests run: one, under its names. */
 export interface ClusterBinaries {
   /** `tlsroute-apiserver` as ../apiserver builds it. */
   readonly apiserver: string
   readonly kubectl: string
+  readonly helm: string
+  readonly conformance: string
 }
 
 /**
- * Gives the API server and kubectl: those of `TLSROUTE_APISERVER` (a build of test/kubernetes/apiserver), or
- * built here and kept in the user's cache under a hash of the module and the toolchain. A first build takes some
- * minutes and about 2 GiB of memory on two cores.
+ * Gives the API server, kubectl, helm and the conformance suite: those of `TLSROUTE_APISERVER` (a build of test/kubernetes/apiserver), or
+ * built here and kept in the user's cache under a hash of the module and the toolchain. A first build takes seven
+ * minutes of one core, and about 2 GiB of memory.
  */
 export async function clusterBinaries(): Promise<ClusterBinaries> {
   const given = process.env["TLSROUTE_APISERVER"]
   if (given !== undefined && given !== "") {
     if (!existsSync(given)) throw new Error(`TLSROUTE_APISERVER names ${given}, which is not there`)
-    return { apiserver: given, kubectl: await kubectlBeside(given) }
+    return named(given)
   }
   const dir = join(
     process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"),
@@ -35,7 +37,7 @@ export async function clusterBinaries(): Promise<ClusterBinaries> {
   )
   const apiserver = join(dir, "tlsroute-apiserver")
   if (!existsSync(apiserver)) await build(dir, apiserver)
-  return { apiserver, kubectl: await kubectlBeside(apiserver) }
+  return named(apiserver)
 }
 
 async function build(dir: string, target: string): Promise<void> {
@@ -60,7 +62,7 @@ async function build(dir: string, target: string): Promise<void> {
 
 async function buildKey(): Promise<string> {
   const hash = createHash("sha256")
-  for (const file of (await readdir(moduleDir)).filter((name) => /\.(go|mod|sum)$/.test(name)).sort()) {
+  for (const file of (await readdir(moduleDir)).filter((name) => /\.(go|mod|sum|yaml)$/.test(name)).sort()) {
     hash.update(file).update(await readFile(join(moduleDir, file)))
   }
   const { stdout } = await exec("go", ["version"]).catch((cause: unknown) => {
@@ -76,9 +78,17 @@ async function kubernetesVersion(): Promise<string> {
   return version
 }
 
-/** The binary is kubectl when called by that name. */
-async function kubectlBeside(apiserver: string): Promise<string> {
-  const kubectl = join(apiserver, "..", "kubectl")
-  if (!existsSync(kubectl)) await symlink(apiserver, kubectl)
-  return kubectl
+/** The binary is what it is called. */
+async function named(apiserver: string): Promise<ClusterBinaries> {
+  const beside = async (name: string): Promise<string> => {
+    const path = join(apiserver, "..", name)
+    if (!existsSync(path)) await symlink(apiserver, path)
+    return path
+  }
+  return {
+    apiserver,
+    kubectl: await beside("kubectl"),
+    helm: await beside("helm"),
+    conformance: await beside("conformance"),
+  }
 }

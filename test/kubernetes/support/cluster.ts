@@ -1,9 +1,9 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, rm, writeFile } from "node:fs/promises"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import { createInterface } from "node:readline"
 import { type ClusterBinaries, clusterBinaries } from "./build-apiserver.ts"
 
@@ -74,19 +74,37 @@ export class TestCluster {
 
   /** Runs kubectl as the cluster's admin; `input` is its standard input. Rejects with its standard error. */
   async kubectl(args: readonly string[], input?: string): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const child = execFile(
-        this.#binaries.kubectl,
-        ["--kubeconfig", this.kubeconfig, ...args],
-        { maxBuffer: 256 * 1024 * 1024 },
-        (error, stdout, stderr) => {
-          if (error === null) resolve(stdout)
-          else reject(new Error(`kubectl ${args.join(" ")}: ${stderr || error.message}`))
-        },
-      )
-      child.stdin?.on("error", () => undefined)
-      child.stdin?.end(input ?? "")
-    })
+    return run(this.#binaries.kubectl, ["--kubeconfig", this.kubeconfig, ...args], input)
+  }
+
+  /** Runs helm as the cluster's admin. */
+  async helm(...args: readonly string[]): Promise<string> {
+    return run(this.#binaries.helm, ["--kubeconfig", this.kubeconfig, ...args])
+  }
+
+  /** A kubeconfig of a ServiceAccount, with the rights that RBAC gives it and no others; of another server if given. */
+  async kubeconfigOf(namespace: string, account: string, server = this.server): Promise<string> {
+    const token = (await this.kubectl(["create", "token", account, "--namespace", namespace])).trim()
+    const known = JSON.parse(await this.kubectl(["config", "view", "--raw", "-o", "json"]))
+    const path = join(this.#dir, `kubeconfig-${namespace}-${account}-${new URL(server).port}`)
+    const { "certificate-authority-data": ca } = known.clusters[0].cluster
+    const config = {
+      ...known,
+      clusters: [{ name: "test", cluster: { server, "certificate-authority-data": ca } }],
+      users: [{ name: "admin", user: { token } }],
+    }
+    await writeFile(path, JSON.stringify(config))
+    return path
+  }
+
+  /** The API server's URL. */
+  get server(): string {
+    return `https://127.0.0.1:${this.port}`
+  }
+
+  /** Folder that holds kubectl and helm under their names. */
+  get binaries(): string {
+    return dirname(this.#binaries.kubectl)
   }
 
   /** `kubectl apply -f -`. */
@@ -111,4 +129,15 @@ async function freePort(): Promise<number> {
   await once(server, "close")
   if (address === null || typeof address === "string") throw new Error("no port")
   return address.port
+}
+
+function run(command: string, args: readonly string[], input = ""): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(command, args, { maxBuffer: 256 * 1024 * 1024 }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout)
+      else reject(new Error(`${basename(command)} ${args.join(" ")}: ${stderr || error.message}`))
+    })
+    child.stdin?.on("error", () => undefined)
+    child.stdin?.end(input)
+  })
 }
