@@ -4,6 +4,7 @@ import tls from "node:tls"
 import { afterEach, beforeAll, describe, expect, it } from "vitest"
 import { GatewayError } from "../../src/gateway/errors.ts"
 import { createPassthroughGateway } from "../../src/index.ts"
+import { DnsCache } from "../../src/proxy/names.ts"
 import type { GatewayResources } from "../../src/routing/resources.ts"
 import { objectSource } from "../../src/sources/object-source.ts"
 import { selfSigned } from "../support/certificate.ts"
@@ -246,6 +247,46 @@ describe("weights", () => {
       got[word] = (got[word] ?? 0) + 1
     }
     expect(got).toEqual({ a: 10, b: 6, closed: 4 })
+  })
+})
+
+describe("an external backend", () => {
+  /** A gateway for `origin.example.net`, which DNS puts on this machine; counts how often DNS is asked. */
+  async function serveExternal(externalBackends: readonly string[]) {
+    const state = { lookups: 0 }
+    const names = new DnsCache({
+      lookup: async () => {
+        state.lookups += 1
+        return [{ address: "127.0.0.1", ttl: 60 }]
+      },
+    })
+    const rule = [{ name: "origin.example.net", port: await backend("origin") }]
+    const source = resources({
+      gateways: [gateway([listener("tls", 8443)])],
+      tlsRoutes: [route("app", ["app.example.com"], rule)],
+    })
+    return { ...(await serve({ source, names, externalBackends })), state }
+  }
+
+  it("that is listed by its name is reached wherever DNS leads, with one lookup for its time to live", async () => {
+    const { port, state } = await serveExternal(["origin.example.net"])
+    for (let connection = 0; connection < 3; connection += 1) expect(await ask(port)).toBe("origin")
+    expect(state.lookups).toBe(1)
+  })
+
+  it.each(["*.example.net", "*"])("that only the pattern %s allows is not dialled on this machine", async (pattern) => {
+    const { gateway: served, port } = await serveExternal([pattern])
+    const closed = once(served, "close")
+    expect(await ask(port)).not.toBe("origin")
+    expect((await closed)[0]).toMatchObject({ outcome: "forbidden-address", detail: "ERR_TLSROUTE_FORBIDDEN_ADDRESS" })
+  })
+
+  it("that nothing lists is not looked up at all", async () => {
+    const { gateway: served, port, state } = await serveExternal([])
+    const closed = once(served, "close")
+    expect(await ask(port)).not.toBe("origin")
+    expect((await closed)[0]).toMatchObject({ outcome: "refused" })
+    expect(state.lookups).toBe(0)
   })
 })
 
