@@ -40,9 +40,9 @@ export function attachRoute(route: AdmittedRoute, topology: ListenerTopology, la
   for (const ref of route.parentRefs) {
     const candidates = listenersOfParent(ref, topology)
     if (candidates === undefined) continue
-    const result = attachToParent(route, ref, candidates, labels)
-    parents.push({ ref, fault: Array.isArray(result) ? undefined : (result as Fault) })
-    if (Array.isArray(result)) for (const attached of result) listeners.set(attached.state.listener.id, attached)
+    const { fault, attached } = attachToParent(route, ref, candidates, labels)
+    parents.push({ ref, fault })
+    for (const attachment of attached) listeners.set(attachment.state.listener.id, attachment)
   }
   return { parents, listeners: [...listeners.values()] }
 }
@@ -61,13 +61,14 @@ function attachToParent(
   ref: AdmittedParentRef,
   candidates: readonly ListenerState[],
   labels: NamespaceLabels,
-): ListenerAttachment[] | Fault {
-  const selected = candidates.filter((state) => isSelected(ref, state))
+): { readonly attached: readonly ListenerAttachment[]; readonly fault: Fault | undefined } {
+  const refused = (reason: string, message: string) => ({ attached: [], fault: { reason, message } })
   if (candidates.length === 0) {
-    return { reason: "NoMatchingParent", message: `${describe(ref)} has no listener that could take routes` }
+    return refused("NoMatchingParent", `${describe(ref)} has no listener that could take routes`)
   }
+  const selected = candidates.filter((state) => isSelected(ref, state))
   if (selected.length === 0) {
-    return { reason: "NoMatchingParent", message: `${describe(ref)} has no listener ${describeSelection(ref)}` }
+    return refused("NoMatchingParent", `${describe(ref)} has no listener ${describeSelection(ref)}`)
   }
   const refusals: string[] = []
   const allowing: ListenerState[] = []
@@ -76,16 +77,14 @@ function attachToParent(
     if (refusal === undefined) allowing.push(state)
     else refusals.push(`${state.listener.name}: ${refusal}`)
   }
-  if (allowing.length === 0) return { reason: "NotAllowedByListeners", message: summarize(refusals) }
+  if (allowing.length === 0) return refused("NotAllowedByListeners", summarize(refusals))
   const attached = allowing
     .map((state) => ({ state, hostnames: commonHostnames(route, state) }))
     .filter(({ hostnames }) => hostnames.length > 0)
-  if (attached.length > 0) return attached
+  if (attached.length > 0) return { attached, fault: undefined }
   const hostnames = allowing.map((state) => `${state.listener.name}: ${state.listener.hostname ?? "any"}`)
-  return {
-    reason: "NoMatchingListenerHostname",
-    message: `no hostname of the route intersects the listeners' (${summarize(hostnames)})`,
-  }
+  const message = `no hostname of the route intersects the listeners' (${summarize(hostnames)})`
+  return refused("NoMatchingListenerHostname", message)
 }
 
 function isSelected(ref: AdmittedParentRef, state: ListenerState): boolean {

@@ -126,6 +126,9 @@ describe("a Gateway with an address that its host assigns", () => {
     )
     expect(table.listeners.map(({ key }) => key)).toEqual(["127.0.1.1:443", "127.0.1.2:443"])
     expect(table.match({ port: 443, address: "127.0.1.1", serverName: "a.example.com" }).matched).toBe(false)
+    expect(table.match({ port: 443, address: "127.0.1.3", serverName: "a.example.com" })).toMatchObject({
+      reason: "NoListener",
+    })
     expect(table.match({ port: 443, address: "::ffff:127.0.1.2", serverName: "a.example.com" }).matched).toBe(true)
   })
 })
