@@ -3,7 +3,14 @@ import { GATEWAY_API_GROUP } from "./admission.ts"
 import type { Fault } from "./admitted-gateway.ts"
 import type { AdmittedParentRef, AdmittedRoute } from "./admitted-route.ts"
 import { ANY_HOSTNAME, hostnameSpecificity, intersectHostnames } from "./hostname.ts"
-import { isNamespaceAllowed, type ListenerState, type ListenerTopology, type NamespaceLabels } from "./listeners.ts"
+import {
+  type GatewayState,
+  isNamespaceAllowed,
+  type ListenerSetState,
+  type ListenerState,
+  type ListenerTopology,
+  type NamespaceLabels,
+} from "./listeners.ts"
 
 /** A hostname that a route takes on one listener. */
 export interface AttachedHostname {
@@ -38,35 +45,36 @@ export function attachRoute(route: AdmittedRoute, topology: ListenerTopology, la
   const parents: ParentAttachment[] = []
   const listeners = new Map<string, ListenerAttachment>()
   for (const ref of route.parentRefs) {
-    const candidates = listenersOfParent(ref, topology)
-    if (candidates === undefined) continue
-    const { fault, attached } = attachToParent(route, ref, candidates, labels)
+    const parent = parentOf(ref, topology)
+    if (parent === undefined) continue
+    const { fault, attached } = attachToParent(route, ref, parent, labels)
     parents.push({ ref, fault })
     for (const attachment of attached) listeners.set(attachment.state.listener.id, attachment)
   }
   return { parents, listeners: [...listeners.values()] }
 }
 
-/** Listeners of the parent that a parentRef names: never those of the parent's own parent or children. */
-function listenersOfParent(ref: AdmittedParentRef, topology: ListenerTopology): readonly ListenerState[] | undefined {
+/** The parent that a parentRef names: only its own listeners take the route, never its parent's or children's. */
+function parentOf(ref: AdmittedParentRef, topology: ListenerTopology): GatewayState | ListenerSetState | undefined {
   if (ref.group !== GATEWAY_API_GROUP) return undefined
   const key = `${ref.namespace}/${ref.name}`
-  if (ref.kind === "Gateway") return topology.gateways.get(key)?.listeners
-  if (ref.kind === "ListenerSet") return topology.listenerSets.get(key)?.listeners
+  if (ref.kind === "Gateway") return topology.gateways.get(key)
+  if (ref.kind === "ListenerSet") return topology.listenerSets.get(key)
   return undefined
 }
 
 function attachToParent(
   route: AdmittedRoute,
   ref: AdmittedParentRef,
-  candidates: readonly ListenerState[],
+  parent: GatewayState | ListenerSetState,
   labels: NamespaceLabels,
 ): { readonly attached: readonly ListenerAttachment[]; readonly fault: Fault | undefined } {
   const refused = (reason: string, message: string) => ({ attached: [], fault: { reason, message } })
-  if (candidates.length === 0) {
-    return refused("NoMatchingParent", `${describe(ref)} has no listener that could take routes`)
+  if (parent.listeners.length === 0) {
+    const why = parent.fault === undefined ? "has no listener" : `is not accepted (${parent.fault.reason})`
+    return refused("NoMatchingParent", `${describe(ref)} ${why}`)
   }
-  const selected = candidates.filter((state) => isSelected(ref, state))
+  const selected = parent.listeners.filter((state) => isSelected(ref, state))
   if (selected.length === 0) {
     return refused("NoMatchingParent", `${describe(ref)} has no listener ${describeSelection(ref)}`)
   }
