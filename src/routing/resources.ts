@@ -326,7 +326,7 @@ export interface GatewayResources {
    * `gateway.networking.k8s.io/bundle-version` tells, for example `v1.6.1`; `""` for a CRD without it. They decide
    * the condition SupportedVersion of GatewayClasses, which is left out when this is.
    */
-  readonly bundleVersions?: readonly string[]
+  readonly bundleVersions?: readonly string[] | undefined
   /** What the source itself could not read; reported along with routing's own findings. */
   readonly problems?: readonly ResourceProblem[]
 }
