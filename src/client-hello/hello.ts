@@ -1,6 +1,7 @@
 import { isGrease } from "./grease.ts"
 import { ja3, ja3String } from "./ja3.ts"
 import { ja4 } from "./ja4.ts"
+import { latin1 } from "./text.ts"
 
 /** One extension of a ClientHello, in wire order (RFC 8446 section 4.2). */
 export interface ClientHelloExtension {
@@ -10,24 +11,22 @@ export interface ClientHelloExtension {
   readonly data: Uint8Array
 }
 
-/** Where the fields of a ClientHello lie in its message: the parser's findings, from which the rest is decoded when asked for. */
-export interface ClientHelloLayout {
-  /** The ClientHello without its four-byte handshake header. */
-  readonly message: Uint8Array
+/** Where the fields of a ClientHello lie: the parser's findings, from which the rest is decoded when asked for. */
+export interface ClientHelloFields {
+  /** Holds the message; all offsets count from its beginning. */
+  readonly bytes: Uint8Array
+  /** Offset of the message, behind its four-byte handshake header. */
+  readonly start: number
   /** Offset of the length byte of legacy_session_id. */
   readonly sessionId: number
   /** Offset of the length of cipher_suites. */
   readonly cipherSuites: number
   /** Offset of the length byte of legacy_compression_methods. */
   readonly compressionMethods: number
-  /** Offset of the first extension; the message's length when there is none. */
+  /** Offset of the first extension; that of the end when there is none. */
   readonly extensions: number
-  /** Offset of the data of the ALPN extension, 0 when absent. */
-  readonly alpn: number
-  /** Offset of the data of the supported_versions extension, 0 when absent. */
-  readonly versions: number
-  /** Whether encrypted_client_hello (0xfe0d) is there. */
-  readonly echOffered: boolean
+  /** Offset of the end of the message. */
+  readonly end: number
 }
 
 /**
@@ -42,19 +41,38 @@ export class ClientHello {
    * without a configuration sends a GREASE one that looks the same, so the name may be an outer one.
    */
   readonly echOffered: boolean
-  readonly #layout: ClientHelloLayout
+  readonly #fields: ClientHelloFields
+  readonly #alpn: number
+  readonly #versions: number
   #alpnProtocols: readonly string[] | undefined
   #supportedVersions: readonly number[] | undefined
   #cipherSuites: readonly number[] | undefined
   #extensions: readonly ClientHelloExtension[] | undefined
+  #extensionTypes: readonly number[] | undefined
   #ja3: string | undefined
   #ja4: string | undefined
 
-  /** @internal */
-  constructor(layout: ClientHelloLayout, serverName: string | undefined) {
-    this.#layout = layout
+  /**
+   * @internal
+   *
+   * @param fields - where they lie
+   * @param serverName - the name asked for
+   * @param alpn - offset of the data of the ALPN extension, 0 when absent
+   * @param versions - offset of the data of the supported_versions extension, 0 when absent
+   * @param echOffered - whether encrypted_client_hello is there
+   */
+  constructor(
+    fields: ClientHelloFields,
+    serverName: string | undefined,
+    alpn: number,
+    versions: number,
+    echOffered: boolean,
+  ) {
+    this.#fields = fields
     this.serverName = serverName
-    this.echOffered = layout.echOffered
+    this.#alpn = alpn
+    this.#versions = versions
+    this.echOffered = echOffered
   }
 
   /** ALPN protocols (RFC 7301) in the client's order, each byte as one character; empty without the extension. */
@@ -65,8 +83,9 @@ export class ClientHello {
 
   /** supported_versions (RFC 8446 section 4.2.1) in the client's order, GREASE included; empty without the extension. */
   get supportedVersions(): readonly number[] {
-    const { message, versions } = this.#layout
-    this.#supportedVersions ??= versions === 0 ? [] : uint16List(message, versions + 1, message[versions] ?? 0)
+    const { bytes } = this.#fields
+    const at = this.#versions
+    this.#supportedVersions ??= at === 0 ? [] : uint16List(bytes, at + 1, bytes[at] ?? 0)
     return this.#supportedVersions
   }
 
@@ -78,31 +97,32 @@ export class ClientHello {
 
   /** legacy_version: 0x0303 from every client of TLS 1.2 and later. */
   get legacyVersion(): number {
-    return uint16(this.#layout.message, 0)
+    return uint16(this.#fields.bytes, this.#fields.start)
   }
 
   /** The 32 bytes of random. */
   get random(): Uint8Array {
-    return this.#layout.message.subarray(2, 34)
+    const { bytes, start } = this.#fields
+    return bytes.subarray(start + 2, start + 34)
   }
 
   /** legacy_session_id, 0 to 32 bytes. */
   get sessionId(): Uint8Array {
-    const { message, sessionId } = this.#layout
-    return message.subarray(sessionId + 1, sessionId + 1 + (message[sessionId] ?? 0))
+    const { bytes, sessionId } = this.#fields
+    return bytes.subarray(sessionId + 1, sessionId + 1 + (bytes[sessionId] ?? 0))
   }
 
   /** cipher_suites in the client's order, GREASE included. */
   get cipherSuites(): readonly number[] {
-    const { message, cipherSuites } = this.#layout
-    this.#cipherSuites ??= uint16List(message, cipherSuites + 2, uint16(message, cipherSuites))
+    const { bytes, cipherSuites } = this.#fields
+    this.#cipherSuites ??= uint16List(bytes, cipherSuites + 2, uint16(bytes, cipherSuites))
     return this.#cipherSuites
   }
 
   /** legacy_compression_methods: the single byte 0 from every client of TLS 1.3. */
   get compressionMethods(): Uint8Array {
-    const { message, compressionMethods } = this.#layout
-    return message.subarray(compressionMethods + 1, compressionMethods + 1 + (message[compressionMethods] ?? 0))
+    const { bytes, compressionMethods } = this.#fields
+    return bytes.subarray(compressionMethods + 1, compressionMethods + 1 + (bytes[compressionMethods] ?? 0))
   }
 
   /** Every extension in wire order, GREASE included. */
@@ -111,32 +131,37 @@ export class ClientHello {
     return this.#extensions
   }
 
+  /** Type of every extension in wire order, GREASE included. */
+  get extensionTypes(): readonly number[] {
+    this.#extensionTypes ??= this.#readExtensionTypes()
+    return this.#extensionTypes
+  }
+
   /** supported_groups (RFC 8446 section 4.2.7), GREASE included; empty when absent or malformed. */
   get supportedGroups(): readonly number[] {
-    return vectorOf16(this.extension(10))
+    return vectorOf16(this.#fields.bytes, this.#find(10))
   }
 
   /** signature_algorithms (RFC 8446 section 4.2.3); empty when absent or malformed. */
   get signatureAlgorithms(): readonly number[] {
-    return vectorOf16(this.extension(13))
+    return vectorOf16(this.#fields.bytes, this.#find(13))
   }
 
   /** ec_point_formats (RFC 8422 section 5.1.2); empty when absent or malformed. */
   get ecPointFormats(): readonly number[] {
-    const data = this.extension(11)
-    return data !== undefined && data.length > 0 && data[0] === data.length - 1 ? [...data.subarray(1)] : []
+    return vectorOf8(this.#fields.bytes, this.#find(11))
   }
 
   /** Groups of key_share (RFC 8446 section 4.2.8), GREASE included; empty when absent or malformed. */
   get keyShareGroups(): readonly number[] {
-    return keyShareGroups(this.extension(51))
+    return keyShareGroups(this.#fields.bytes, this.#find(51))
   }
 
   /** Whether any cipher suite, extension, group or version is a GREASE value (RFC 8701). */
   get hasGrease(): boolean {
     return (
       this.cipherSuites.some(isGrease) ||
-      this.extensions.some(({ type }) => isGrease(type)) ||
+      this.extensionTypes.some(isGrease) ||
       this.supportedGroups.some(isGrease) ||
       this.supportedVersions.some(isGrease)
     )
@@ -161,51 +186,81 @@ export class ClientHello {
 
   /** Data of one extension, or `undefined` when it was not sent. */
   extension(type: number): Uint8Array | undefined {
-    return this.extensions.find((extension) => extension.type === type)?.data
+    const { bytes } = this.#fields
+    const data = this.#find(type)
+    return data === 0 ? undefined : bytes.subarray(data, data + uint16(bytes, data - 2))
+  }
+
+  /** Offset of an extension's data, 0 when it was not sent. */
+  #find(type: number): number {
+    const { bytes, extensions, end } = this.#fields
+    for (let at = extensions; at < end; at += 4 + uint16(bytes, at + 2)) {
+      if (uint16(bytes, at) === type) return at + 4
+    }
+    return 0
   }
 
   #readAlpn(): readonly string[] {
-    const { message, alpn } = this.#layout
-    if (alpn === 0) return []
+    const { bytes } = this.#fields
+    if (this.#alpn === 0) return []
     const protocols: string[] = []
-    const end = alpn + 2 + uint16(message, alpn)
-    for (let at = alpn + 2; at < end; ) {
-      const length = message[at] ?? 0
-      protocols.push(String.fromCharCode(...message.subarray(at + 1, at + 1 + length)))
-      at += 1 + length
+    const end = this.#alpn + 2 + uint16(bytes, this.#alpn)
+    for (let at = this.#alpn + 2; at < end; ) {
+      const next = at + 1 + (bytes[at] ?? 0)
+      protocols.push(latin1(bytes, at + 1, next))
+      at = next
     }
     return protocols
   }
 
   #readExtensions(): readonly ClientHelloExtension[] {
-    const { message, extensions: start } = this.#layout
+    const { bytes, extensions: first, end } = this.#fields
     const extensions: ClientHelloExtension[] = []
-    for (let at = start; at < message.length; ) {
-      const length = uint16(message, at + 2)
-      extensions.push({ type: uint16(message, at), data: message.subarray(at + 4, at + 4 + length) })
-      at += 4 + length
+    for (let at = first; at < end; ) {
+      const next = at + 4 + uint16(bytes, at + 2)
+      extensions.push({ type: uint16(bytes, at), data: bytes.subarray(at + 4, next) })
+      at = next
     }
     return extensions
   }
+
+  #readExtensionTypes(): readonly number[] {
+    const { bytes, extensions, end } = this.#fields
+    const types: number[] = []
+    for (let at = extensions; at < end; at += 4 + uint16(bytes, at + 2)) types.push(uint16(bytes, at))
+    return types
+  }
 }
 
-function keyShareGroups(data: Uint8Array | undefined): readonly number[] {
-  if (data === undefined || data.length < 2 || uint16(data, 0) !== data.length - 2) return []
+// The functions below take the offset of an extension's data, whose length is in the two bytes before it.
+
+function keyShareGroups(bytes: Uint8Array, data: number): readonly number[] {
+  const length = data === 0 ? 0 : uint16(bytes, data - 2)
+  if (length < 2 || uint16(bytes, data) !== length - 2) return []
+  const end = data + length
   const groups: number[] = []
-  for (let at = 2; at < data.length; ) {
-    if (at + 4 > data.length) return []
-    const next = at + 4 + uint16(data, at + 2)
-    if (next > data.length) return []
-    groups.push(uint16(data, at))
+  for (let at = data + 2; at < end; ) {
+    if (at + 4 > end) return []
+    const next = at + 4 + uint16(bytes, at + 2)
+    if (next > end) return []
+    groups.push(uint16(bytes, at))
     at = next
   }
   return groups
 }
 
-function vectorOf16(data: Uint8Array | undefined): readonly number[] {
-  if (data === undefined || data.length < 2) return []
-  const length = uint16(data, 0)
-  return length === data.length - 2 && length % 2 === 0 ? uint16List(data, 2, length) : []
+function vectorOf16(bytes: Uint8Array, data: number): readonly number[] {
+  const length = data === 0 ? 0 : uint16(bytes, data - 2)
+  if (length < 2 || length % 2 !== 0 || uint16(bytes, data) !== length - 2) return []
+  return uint16List(bytes, data + 2, length - 2)
+}
+
+function vectorOf8(bytes: Uint8Array, data: number): readonly number[] {
+  const length = data === 0 ? 0 : uint16(bytes, data - 2)
+  if (length === 0 || bytes[data] !== length - 1) return []
+  const list = new Array<number>(length - 1)
+  for (let index = 0; index < list.length; index += 1) list[index] = bytes[data + 1 + index] ?? 0
+  return list
 }
 
 function uint16List(bytes: Uint8Array, start: number, length: number): readonly number[] {

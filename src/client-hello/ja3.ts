@@ -4,11 +4,10 @@ import type { ClientHello } from "./hello.ts"
 
 /** The fields of JA3 as text: decimal numbers in wire order, GREASE left out. */
 export function ja3String(hello: ClientHello): string {
-  const extensions = hello.extensions.map(({ type }) => type)
   return [
     String(hello.legacyVersion),
     join(hello.cipherSuites),
-    join(extensions),
+    join(hello.extensionTypes),
     join(hello.supportedGroups),
     join(hello.ecPointFormats),
   ].join(",")

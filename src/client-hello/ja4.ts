@@ -17,7 +17,7 @@ const VERSIONS: Readonly<Record<number, string>> = {
 /** JA4 fingerprint: a readable prefix, then truncated SHA-256 digests of the sorted ciphers and of the sorted extensions. */
 export function ja4(hello: ClientHello): string {
   const ciphers = hello.cipherSuites.filter((suite) => !isGrease(suite))
-  const extensions = hello.extensions.map(({ type }) => type).filter((type) => !isGrease(type))
+  const extensions = hello.extensionTypes.filter((type) => !isGrease(type))
   const name = extensions.includes(SERVER_NAME) ? "d" : "i"
   const version = VERSIONS[hello.highestVersion] ?? "00"
   const head = `t${version}${name}${count(ciphers)}${count(extensions)}${alpn(hello.alpnProtocols[0])}`

@@ -1,5 +1,5 @@
 import { ClientHelloError, type ClientHelloErrorCode } from "./errors.ts"
-import { ClientHello } from "./hello.ts"
+import { ClientHello, type ClientHelloFields } from "./hello.ts"
 import { readServerName } from "./server-name.ts"
 
 const SERVER_NAME = 0
@@ -13,49 +13,56 @@ const seenIn = new Uint32Array(0x10000)
 let helloNumber = 0
 
 /**
- * Decodes and checks a whole ClientHello, without its handshake header (RFC 8446 section 4.1.2).
+ * Decodes and checks a whole ClientHello (RFC 8446 section 4.1.2).
  *
+ * @param bytes - holds the message, and maybe more
+ * @param start - where the message begins, behind its four-byte handshake header
+ * @param end - where it ends
  * @throws {@link ClientHelloError} for every way in which it could be read differently by two servers
  */
-export function readClientHello(message: Uint8Array): ClientHello {
-  const { length } = message
-  if (message[0] !== 3) throw fail("LEGACY_VERSION", "legacy_version is not 3.x", 0)
-  const sessionId = 34
-  const sessionIdLength = message[sessionId] ?? 0
+export function readClientHello(bytes: Uint8Array, start: number, end: number): ClientHello {
+  try {
+    return readMessage(bytes, start, end)
+  } catch (error) {
+    if (!(error instanceof ClientHelloError)) throw error
+    throw new ClientHelloError(error.code, error.message, error.offset - start)
+  }
+}
+
+// What follows the message may be read as a length, to no effect: each place that a length leads to is held against
+// the end, and a length from past the end leads past it.
+function readMessage(bytes: Uint8Array, start: number, end: number): ClientHello {
+  if (start === end || bytes[start] !== 3) throw fail("LEGACY_VERSION", "legacy_version is not 3.x", start)
+  const sessionId = start + 34
+  const sessionIdLength = bytes[sessionId] ?? 0
   const cipherSuites = sessionId + 1 + sessionIdLength
-  if (sessionIdLength > 32 || cipherSuites > length) {
+  if (sessionIdLength > 32 || cipherSuites > end) {
     throw fail("SESSION_ID", "legacy_session_id is longer than 32 bytes or than the message", sessionId)
   }
-  const cipherBytes = uint16(message, cipherSuites)
+  const cipherBytes = uint16(bytes, cipherSuites)
   const compressionMethods = cipherSuites + 2 + cipherBytes
-  if (cipherBytes === 0 || cipherBytes % 2 !== 0 || compressionMethods > length) {
+  if (cipherBytes === 0 || cipherBytes % 2 !== 0 || compressionMethods > end) {
     throw fail("CIPHER_SUITES", "cipher_suites is empty, odd, or longer than the message", cipherSuites)
   }
-  const compressionBytes = message[compressionMethods] ?? 0
-  const extensions = compressionMethods + 1 + compressionBytes
-  if (extensions > length || !hasNull(message, compressionMethods + 1, extensions)) {
+  const compressionBytes = bytes[compressionMethods] ?? 0
+  const afterMethods = compressionMethods + 1 + compressionBytes
+  if (afterMethods > end || !hasNull(bytes, compressionMethods + 1, afterMethods)) {
     throw fail(
       "COMPRESSION_METHODS",
       "legacy_compression_methods lacks null or is longer than the message",
       compressionMethods,
     )
   }
-  return readExtensions(message, sessionId, cipherSuites, compressionMethods, extensions)
+  // A ClientHello may end here (RFC 5246 section 7.4.1.2): it asks for no name.
+  const extensions = afterMethods === end ? end : afterMethods + 2
+  if (extensions > end || (afterMethods < end && uint16(bytes, afterMethods) !== end - extensions)) {
+    throw fail("EXTENSIONS", "the extensions do not fill the rest of the message", afterMethods)
+  }
+  return readExtensions({ bytes, start, sessionId, cipherSuites, compressionMethods, extensions, end })
 }
 
-function readExtensions(
-  message: Uint8Array,
-  sessionId: number,
-  cipherSuites: number,
-  compressionMethods: number,
-  at: number,
-): ClientHello {
-  const end = message.length
-  // A ClientHello may end here (RFC 5246 section 7.4.1.2): it asks for no name.
-  const extensions = at === end ? end : at + 2
-  if (extensions > end || (at < end && uint16(message, at) !== end - extensions)) {
-    throw fail("EXTENSIONS", "the extensions do not fill the rest of the message", at)
-  }
+function readExtensions(fields: ClientHelloFields): ClientHello {
+  const { bytes, extensions, end } = fields
   helloNumber = nextHello()
   let serverName: string | undefined
   let alpn = 0
@@ -63,26 +70,25 @@ function readExtensions(
   let echOffered = false
   for (let position = extensions; position < end; ) {
     const data = position + 4
-    const next = data + uint16(message, position + 2)
+    const next = data + uint16(bytes, position + 2)
     if (data > end || next > end) throw fail("EXTENSIONS", "an extension is longer than the message", position)
-    const type = uint16(message, position)
+    const type = uint16(bytes, position)
     if (seenIn[type] === helloNumber) throw fail("DUPLICATE_EXTENSION", `extension ${type} appears twice`, position)
     seenIn[type] = helloNumber
     if (type === SERVER_NAME) {
-      serverName = readServerName(message, data, next)
+      serverName = readServerName(bytes, data, next)
     } else if (type === ALPN) {
-      checkAlpn(message, data, next)
+      checkAlpn(bytes, data, next)
       alpn = data
     } else if (type === SUPPORTED_VERSIONS) {
-      checkVersions(message, data, next)
+      checkVersions(bytes, data, next)
       versions = data
     } else if (type === ENCRYPTED_CLIENT_HELLO) {
       echOffered = true
     }
     position = next
   }
-  const layout = { message, sessionId, cipherSuites, compressionMethods, extensions, alpn, versions, echOffered }
-  return new ClientHello(layout, serverName)
+  return new ClientHello(fields, serverName, alpn, versions, echOffered)
 }
 
 function checkAlpn(message: Uint8Array, start: number, end: number): void {

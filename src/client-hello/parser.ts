@@ -123,7 +123,7 @@ export class ClientHelloParser {
       }
       this.#readFragment()
       if (this.#messageLength !== UNKNOWN && this.#messageBytes === HANDSHAKE_HEADER + this.#messageLength) {
-        return { status: "complete", hello: readClientHello(this.#message()) }
+        return { status: "complete", hello: this.#readHello() }
       }
     }
     return INCOMPLETE
@@ -189,10 +189,10 @@ export class ClientHelloParser {
     }
   }
 
-  /** The ClientHello without its handshake header: a view when it came in one record, else put together. */
-  #message(): Uint8Array {
+  /** Decodes the message where it lies when it came in one record, else from its fragments put together. */
+  #readHello(): ClientHello {
     const bytes = this.#buffer
-    if (this.#fragments === 1) return bytes.subarray(RECORD_HEADER + HANDSHAKE_HEADER, this.#position)
+    if (this.#fragments === 1) return readClientHello(bytes, RECORD_HEADER + HANDSHAKE_HEADER, this.#position)
     const whole = new Uint8Array(this.#messageBytes)
     let filled = 0
     for (let at = 0; at < this.#position; ) {
@@ -202,7 +202,7 @@ export class ClientHelloParser {
       filled += end - start
       at = end
     }
-    return whole.subarray(HANDSHAKE_HEADER)
+    return readClientHello(whole, HANDSHAKE_HEADER, whole.length)
   }
 
   /** What else the bytes are; `undefined` while they may still turn out to be one thing or another. */

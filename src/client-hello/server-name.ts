@@ -1,4 +1,5 @@
 import { ClientHelloError } from "./errors.ts"
+import { textOf } from "./text.ts"
 
 const MAX_NAME = 253
 const MAX_LABEL = 63
@@ -49,7 +50,6 @@ export function readHostName(bytes: Uint8Array, start: number, end: number): str
   if (end - start > MAX_NAME) {
     throw new ClientHelloError("SERVER_NAME_TOO_LONG", "the host_name has more than 253 characters", start)
   }
-  let name = ""
   let label = start
   for (let at = start; at < end; at += 1) {
     const code = CANONICAL[bytes[at] ?? 0] ?? 0
@@ -61,7 +61,6 @@ export function readHostName(bytes: Uint8Array, start: number, end: number): str
       checkLabel(label, at)
       label = at + 1
     }
-    name += String.fromCharCode(code)
   }
   checkLabel(label, end)
   if (isNumber(bytes, label, end)) {
@@ -71,7 +70,7 @@ export function readHostName(bytes: Uint8Array, start: number, end: number): str
       start,
     )
   }
-  return name
+  return textOf(bytes, start, end, CANONICAL)
 }
 
 /**

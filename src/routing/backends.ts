@@ -22,11 +22,10 @@ export const dependencyKey = {
   other: (key: string) => `Other ${key}`,
 }
 
-/** What makes two backendRefs the same target. Names of some kinds may hold a colon, which the port stands behind. */
+/** What makes two backendRefs the same target. */
 export function targetId(ref: ObjectRef, port: number | undefined): string {
   const kind = ref.group === "" ? ref.kind : `${ref.group}/${ref.kind}`
-  const name = ref.name.replace(/[%:]/g, (character) => (character === ":" ? "%3A" : "%25"))
-  return `${kind}/${ref.namespace}/${name}${port === undefined ? "" : `:${port}`}`
+  return `${kind}/${ref.namespace}/${ref.name}${port === undefined ? "" : `:${port}`}`
 }
 
 /** Resolves what a backendRef names, whoever refers to it: ReferenceGrants are not asked here. */

@@ -25,10 +25,8 @@ export interface ListenerNode {
 export type SocketListeners = HostnameMap<ListenerNode>
 
 interface PortListeners {
-  /** For queries that tell no local address. */
+  /** For connections whose local address no Gateway names. */
   readonly any: SocketListeners
-  /** For connections whose local address no Gateway names; `undefined` where no Gateway takes every address. */
-  readonly elsewhere: SocketListeners | undefined
   /** For the addresses that Gateways name; `undefined` where none does. */
   readonly byAddress: ReadonlyMap<string, SocketListeners> | undefined
 }
@@ -66,10 +64,8 @@ export class Sockets {
       }
       // One socket on every address stands for all: the system binds no second one beside it.
       if (open.length > 0) bindings.push(binding(port, undefined, onPort, named.length > 0))
-      const any = byHostname((open.length > 0 ? open : onPort).map(({ node }) => node))
       ports.set(port, {
-        any,
-        elsewhere: open.length > 0 ? any : undefined,
+        any: byHostname((open.length > 0 ? open : onPort).map(({ node }) => node)),
         byAddress: byAddress.size > 0 ? byAddress : undefined,
       })
     }
@@ -82,8 +78,7 @@ export class Sockets {
     const listeners = this.#ports.get(port)
     if (listeners === undefined) return undefined
     if (listeners.byAddress === undefined || address === undefined) return listeners.any
-    const { byAddress, elsewhere } = listeners
-    return byAddress.get(address) ?? byAddress.get(canonicalIp(address) ?? "") ?? elsewhere
+    return listeners.byAddress.get(address) ?? listeners.byAddress.get(canonicalIp(address) ?? "") ?? listeners.any
   }
 }
 

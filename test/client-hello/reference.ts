@@ -19,6 +19,7 @@ export interface Fields {
   readonly cipherSuites: readonly number[]
   readonly compressionMethods: string
   readonly extensions: readonly (readonly [type: number, data: string])[]
+  readonly extensionTypes: readonly number[]
   readonly supportedGroups: readonly number[]
   readonly signatureAlgorithms: readonly number[]
   readonly ecPointFormats: readonly number[]
@@ -72,6 +73,7 @@ function fieldsOf(hello: ClientHello): Fields {
     cipherSuites: hello.cipherSuites,
     compressionMethods: hex(hello.compressionMethods),
     extensions: hello.extensions.map(({ type, data }) => [type, hex(data)] as const),
+    extensionTypes: hello.extensionTypes,
     supportedGroups: hello.supportedGroups,
     signatureAlgorithms: hello.signatureAlgorithms,
     ecPointFormats: hello.ecPointFormats,
@@ -228,6 +230,7 @@ function readMessage(message: readonly number[]): Fields {
     cipherSuites,
     compressionMethods: hexBytes(compressionMethods),
     extensions: [...extensions].map(([type, data]) => [type, hexBytes(data)] as const),
+    extensionTypes: types,
     supportedGroups,
     signatureAlgorithms,
     ecPointFormats,

@@ -293,6 +293,19 @@ describe("refused", () => {
   })
 })
 
+describe("a message that is cut short", () => {
+  it.each([
+    ["zeros", 0],
+    ["threes, a legacy_version among them", 3],
+    ["bytes of 255", 255],
+  ])("at any byte is refused as it would be alone when %s follow its record", (_what, byte) => {
+    const behind = new Uint8Array(300).fill(byte)
+    for (let length = 0; length < body().length; length += 1) {
+      expect(codeOf(bytes(until(length), behind)), `cut at ${length}`).toBe(codeOf(until(length)))
+    }
+  })
+})
+
 describe("the refusals above", () => {
   it("show every code there is", () => {
     expect(Object.keys(codes).filter((code) => !rows.some((row) => row[2] === code))).toEqual([])

@@ -59,7 +59,6 @@ const KINDS: Readonly<Record<string, string>> = {
   endpointslices: "EndpointSlice",
   leases: "Lease",
   nodes: "Node",
-  customresourcedefinitions: "CustomResourceDefinition",
 }
 
 /**

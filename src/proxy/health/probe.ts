@@ -34,11 +34,7 @@ const ALIVE_ALERTS: ReadonlySet<string> = new Set([
  */
 export function runProbe(probe: Probe): Promise<ProbeResult> {
   return new Promise((resolve) => {
-    const socket = tryToOpen(probe)
-    if (!("destroy" in socket)) {
-      resolve(socket)
-      return
-    }
+    const socket = openProbe(probe)
     const timer = setTimeout(() => finish({ healthy: false, reason: "timeout" }), probe.timeout)
     const finish = (result: ProbeResult): void => {
       clearTimeout(timer)
@@ -54,15 +50,6 @@ export function runProbe(probe: Probe): Promise<ProbeResult> {
     })
     socket.once("close", () => finish({ healthy: false, reason: "closed" }))
   })
-}
-
-/** Not an address, or not a port: the configuration is wrong, which must not end the process. */
-function tryToOpen(probe: Probe): Socket | ProbeResult {
-  try {
-    return openProbe(probe)
-  } catch (error) {
-    return { healthy: false, reason: (error as NodeJS.ErrnoException).code ?? String(error) }
-  }
 }
 
 function openProbe({ kind, address, port, serverName }: Probe): Socket {
