@@ -1,8 +1,8 @@
 import { ANY_HOSTNAME } from "./hostname.ts"
 import type { ObjectRef } from "./resources.ts"
-import type { Explanation, TableRoute, WeightedBackend } from "./route-table.ts"
+import type { ExplainedRoute, Explanation, TableRoute, WeightedBackend } from "./route-table.ts"
 
-/** Writes an explanation as a tree of lines for people. */
+/** Writes an explanation as a tree of lines for people. Where thousands of routes do not match, a few of them are shown. */
 export function formatExplanation(explanation: Explanation): string {
   const { query, result, listeners, routes } = explanation
   const where = query.address === undefined ? `port ${query.port}` : `${query.address} port ${query.port}`
@@ -10,18 +10,18 @@ export function formatExplanation(explanation: Explanation): string {
   lines.push(
     ...branch(
       "listeners",
-      listeners.map(({ listener, outcome, reason }) => [
-        `${mark(outcome === "chosen")} ${listener.id} (${listener.hostname ?? "any hostname"}): ${reason}`,
-      ]),
+      some(
+        listeners.map(({ listener, outcome, reason }) => {
+          return `${mark(outcome === "chosen")} ${listener.id} (${listener.hostname ?? "any hostname"}): ${reason}`
+        }),
+      ),
     ),
   )
+  const outcomes = ["won", "lost", "not-attached", "no-match"] as const
   lines.push(
     ...branch(
       "routes",
-      routes.map(({ route, routeHostname, outcome, reason }) => {
-        const hostname = routeHostname === ANY_HOSTNAME ? "any hostname" : routeHostname
-        return [`${mark(outcome === "won")} ${named(route)} (${hostname}): ${reason}`]
-      }),
+      outcomes.flatMap((outcome) => some(routes.filter((route) => route.outcome === outcome).map(routeLine))),
     ),
   )
   if (result.matched) lines.push(...branch(`backends of ${named(result.route.ref)}`, backendLines(result.route)))
@@ -29,11 +29,16 @@ export function formatExplanation(explanation: Explanation): string {
   return lines.join("\n")
 }
 
-function backendLines(route: TableRoute): readonly string[][] {
-  if (route.totalWeight === 0) return [["✗ no backend has a weight above 0: every connection is refused"]]
+function routeLine({ route, routeHostname, outcome, reason }: ExplainedRoute): string {
+  const hostname = routeHostname === ANY_HOSTNAME ? "any hostname" : routeHostname
+  return `${mark(outcome === "won")} ${named(route)} (${hostname}): ${reason}`
+}
+
+function backendLines(route: TableRoute): readonly string[] {
+  if (route.totalWeight === 0) return ["✗ no backend has a weight above 0: every connection is refused"]
   return route.backends.map((backend) => {
     const share = `${((100 * backend.weight) / route.totalWeight).toFixed(backend.weight === route.totalWeight ? 0 : 1)} %`
-    return [`${mark(backend.target.kind !== "invalid")} ${share} ${named(backend.ref)} → ${targetText(backend)}`]
+    return `${mark(backend.target.kind !== "invalid")} ${share} ${named(backend.ref)} → ${targetText(backend)}`
   })
 }
 
@@ -45,9 +50,17 @@ function targetText({ target }: WeightedBackend): string {
     .join(", ")
 }
 
-function branch(title: string, children: readonly (readonly string[])[]): readonly string[] {
-  if (children.length === 0) return []
-  return [title, ...children.flat().map((line, at, all) => `${at === all.length - 1 ? "└─" : "├─"} ${line}`)]
+const SHOWN = 10
+
+/** The first few lines, and how many more there are. */
+function some(lines: readonly string[]): readonly string[] {
+  const rest = lines.length - SHOWN
+  return rest > 1 ? [...lines.slice(0, SHOWN), `… and ${rest} more like it`] : lines
+}
+
+function branch(title: string, lines: readonly string[]): readonly string[] {
+  if (lines.length === 0) return []
+  return [title, ...lines.map((line, at) => `${at === lines.length - 1 ? "└─" : "├─"} ${line}`)]
 }
 
 function mark(good: boolean): string {
