@@ -10,6 +10,8 @@ export interface ApiRequest {
   readonly path: string
   /** Query parameters; those that are `undefined` are left out. */
   readonly query?: Readonly<Record<string, string | number | undefined>>
+  /** Media type to ask for. Default: JSON of the whole object. */
+  readonly accept?: string
   /** Sent as JSON. */
   readonly body?: unknown
   readonly signal?: AbortSignal
@@ -117,7 +119,7 @@ export class ApiClient {
     }
     options.headers = {
       ...(options.headers as Readonly<Record<string, string>>),
-      accept: "application/json",
+      accept: request.accept ?? "application/json",
       "user-agent": "tlsroute",
       ...(request.body === undefined ? {} : { "content-type": contentType(request.method) }),
     }

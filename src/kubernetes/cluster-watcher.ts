@@ -13,6 +13,7 @@ import type {
 } from "../routing/resources.ts"
 import type { ApiClient } from "./api-client.ts"
 import { Backoff, type BackoffOptions, pause } from "./backoff.ts"
+import { readBundleVersions } from "./bundle-versions.ts"
 import { discover, type ServedVersions } from "./discovery.ts"
 import { KindMirror, type Scope } from "./kind-mirror.ts"
 import { referencedNamespaces } from "./references.ts"
@@ -36,6 +37,9 @@ export interface WatcherOptions {
 
 const NO_GATEWAYS: readonly Gateway[] = []
 
+/** How often CRDs are asked for their version: it changes when somebody upgrades them. */
+const BUNDLE_VERSIONS_MS = 300_000
+
 /** What happens between the gateway and the API server, for logs and metrics. */
 export type ClusterEvent =
   | ReflectorEvent
@@ -54,6 +58,8 @@ export class ClusterWatcher {
   #discovered = false
   #referencesOf: readonly unknown[] = []
   #clusterWide = false
+  #bundleVersions: readonly string[] | undefined
+  #bundleVersionsReadAt = Number.NEGATIVE_INFINITY
   #snapshot: GatewayResources | undefined
 
   constructor(options: WatcherOptions) {
@@ -100,6 +106,7 @@ export class ClusterWatcher {
       namespaces: this.#list<Namespace>("namespaces"),
       services: this.#list<Service>("services"),
       endpointSlices: this.#list<EndpointSlice>("endpointSlices"),
+      bundleVersions: this.#bundleVersions,
       problems: this.#problems(),
     }
     if (this.#snapshot === undefined || !sameSnapshot(this.#snapshot, next)) this.#snapshot = next
@@ -139,6 +146,7 @@ export class ClusterWatcher {
       let waitMs: number
       try {
         this.#adopt(await discover(this.#options.client, RESOURCE_KINDS, signal))
+        await this.#readBundleVersions(signal)
         backoff.reset()
         waitMs = this.#options.discoveryMs
       } catch (error) {
@@ -151,6 +159,16 @@ export class ClusterWatcher {
       // A kind that is gone asks at once, and again and again while the server is not sure of itself.
       if (this.#rediscover.signal.aborted) await pause(backoff.next(), signal)
     }
+  }
+
+  async #readBundleVersions(signal: AbortSignal): Promise<void> {
+    const now = performance.now()
+    if (now - this.#bundleVersionsReadAt < BUNDLE_VERSIONS_MS) return
+    const versions = await readBundleVersions(this.#options.client, signal)
+    this.#bundleVersionsReadAt = now
+    if (versions?.join() === this.#bundleVersions?.join()) return
+    this.#bundleVersions = versions
+    this.#changed()
   }
 
   #adopt(served: ServedVersions): void {

@@ -49,6 +49,10 @@ export const isExpired = (error: unknown): boolean =>
 /** The object, or the kind itself, is not there. */
 export const isNotFound = (error: unknown): boolean => error instanceof KubernetesError && error.status === 404
 
+/** The credentials give no right to it. */
+export const isForbidden = (error: unknown): boolean =>
+  error instanceof KubernetesError && (error.status === 401 || error.status === 403)
+
 /** Someone wrote the object since it was read. */
 export const isConflict = (error: unknown): boolean => error instanceof KubernetesError && error.status === 409
 

@@ -258,7 +258,8 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
     this.#bytesBefore += chunk.length
     if (this.#parser !== undefined && (this.state === "accepted" || this.state === "hello")) {
       this.state = "hello"
-      if (this.#proxyHeader === undefined) this.#readHello(this.#parser, chunk)
+      if (!this.#host.gate.holdHello(this.#pass, chunk.length)) this.#turnAway("hello-memory", undefined)
+      else if (this.#proxyHeader === undefined) this.#readHello(this.#parser, chunk)
       else this.#readProxyHeader(this.#proxyHeader, chunk)
       return
     }
@@ -266,7 +267,13 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
       if (this.#bytesBefore > this.#discardUpTo) this.#client.destroy()
       return
     }
-    // Data right behind the ClientHello (RFC 8446 section 2.3, early data): at most one read is held.
+    // Data right behind the ClientHello (RFC 8446 section 2.3, early data): at most one read is held, and as much
+    // again by the socket, which fills its own buffer before a pause takes effect.
+    if (!this.#host.gate.holdHello(this.#pass, chunk.length + this.#client.readableHighWaterMark)) {
+      this.#dial?.abort()
+      this.#refuse("hello-memory", undefined)
+      return
+    }
     if (this.#early === undefined) this.#early = [chunk]
     else this.#early.push(chunk)
     this.#client.pause()
@@ -318,10 +325,6 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
 
   #readHello(parser: ClientHelloParser, chunk: Uint8Array): void {
     const result = parser.push(chunk)
-    if (!this.#host.gate.holdHello(this.#pass, chunk.length)) {
-      this.#turnAway("hello-memory", undefined)
-      return
-    }
     if (result.status === "incomplete") return
     if (result.status === "invalid") {
       this.#refuse(rejectReason(result.error.code), result.error.code)
@@ -555,6 +558,7 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
     this.state = "refusing"
     this.#parser = undefined
     this.#early = undefined
+    this.#plan?.release()
     this.#host.gate.settled(this.#pass)
     this.#host.connectionRejected(this, { reason, detail })
     wheel.disarm(this)

@@ -7,6 +7,9 @@ import { adoptDialing, handOver, type SocketOwner, startReading } from "./socket
 /** Pause before the next address of a name is tried beside the first (RFC 8305 section 5, Connection Attempt Delay). */
 const ATTEMPT_DELAY = 250
 
+/** Codes of what this machine has run out of: descriptors, local ports, memory. */
+const OWN_FAULTS: ReadonlySet<string | undefined> = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS", "ENOMEM"])
+
 /** What a dial tries, one endpoint after the other. */
 export interface DialPlan {
   /** Whether attempts run side by side, as for the addresses of one name, or one at a time. */
@@ -19,6 +22,8 @@ export interface DialPlan {
   next(): DialEndpoint | undefined
   /** The endpoint refused, or did not answer in time. */
   failed(endpoint: DialEndpoint): void
+  /** The attempt came to nothing by this machine's own fault, which must not be held against the endpoint. */
+  lost(endpoint: DialEndpoint): void
   /** The endpoint answered. */
   connected(endpoint: DialEndpoint): void
   /** The connection is over. */
@@ -121,7 +126,8 @@ export class Dial extends Timed implements SocketOwner {
     const lost = this.#remove(socket)
     if (lost === undefined) return
     this.#detail = error.code ?? error.message
-    this.#plan.failed(lost.endpoint)
+    if (OWN_FAULTS.has(error.code)) this.#plan.lost(lost.endpoint)
+    else this.#plan.failed(lost.endpoint)
     // In a race the next attempt need not wait for its turn once one has failed.
     if (!this.#plan.more && this.#open.length > 0) return
     const pause = this.#plan.more ? this.#plan.pause : 0

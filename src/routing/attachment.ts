@@ -3,7 +3,14 @@ import { GATEWAY_API_GROUP } from "./admission.ts"
 import type { Fault } from "./admitted-gateway.ts"
 import type { AdmittedParentRef, AdmittedRoute } from "./admitted-route.ts"
 import { ANY_HOSTNAME, hostnameSpecificity, intersectHostnames } from "./hostname.ts"
-import { isNamespaceAllowed, type ListenerState, type ListenerTopology, type NamespaceLabels } from "./listeners.ts"
+import {
+  type GatewayState,
+  isNamespaceAllowed,
+  type ListenerSetState,
+  type ListenerState,
+  type ListenerTopology,
+  type NamespaceLabels,
+} from "./listeners.ts"
 
 /** A hostname that a route takes on one listener. */
 export interface AttachedHostname {
@@ -38,36 +45,38 @@ export function attachRoute(route: AdmittedRoute, topology: ListenerTopology, la
   const parents: ParentAttachment[] = []
   const listeners = new Map<string, ListenerAttachment>()
   for (const ref of route.parentRefs) {
-    const candidates = listenersOfParent(ref, topology)
-    if (candidates === undefined) continue
-    const result = attachToParent(route, ref, candidates, labels)
-    parents.push({ ref, fault: Array.isArray(result) ? undefined : (result as Fault) })
-    if (Array.isArray(result)) for (const attached of result) listeners.set(attached.state.listener.id, attached)
+    const parent = parentOf(ref, topology)
+    if (parent === undefined) continue
+    const { fault, attached } = attachToParent(route, ref, parent, labels)
+    parents.push({ ref, fault })
+    for (const attachment of attached) listeners.set(attachment.state.listener.id, attachment)
   }
   return { parents, listeners: [...listeners.values()] }
 }
 
-/** Listeners of the parent that a parentRef names: never those of the parent's own parent or children. */
-function listenersOfParent(ref: AdmittedParentRef, topology: ListenerTopology): readonly ListenerState[] | undefined {
+/** The parent that a parentRef names: only its own listeners take the route, never its parent's or children's. */
+function parentOf(ref: AdmittedParentRef, topology: ListenerTopology): GatewayState | ListenerSetState | undefined {
   if (ref.group !== GATEWAY_API_GROUP) return undefined
   const key = `${ref.namespace}/${ref.name}`
-  if (ref.kind === "Gateway") return topology.gateways.get(key)?.listeners
-  if (ref.kind === "ListenerSet") return topology.listenerSets.get(key)?.listeners
+  if (ref.kind === "Gateway") return topology.gateways.get(key)
+  if (ref.kind === "ListenerSet") return topology.listenerSets.get(key)
   return undefined
 }
 
 function attachToParent(
   route: AdmittedRoute,
   ref: AdmittedParentRef,
-  candidates: readonly ListenerState[],
+  parent: GatewayState | ListenerSetState,
   labels: NamespaceLabels,
-): ListenerAttachment[] | Fault {
-  const selected = candidates.filter((state) => isSelected(ref, state))
-  if (candidates.length === 0) {
-    return { reason: "NoMatchingParent", message: `${describe(ref)} has no listener that could take routes` }
+): { readonly attached: readonly ListenerAttachment[]; readonly fault: Fault | undefined } {
+  const refused = (reason: string, message: string) => ({ attached: [], fault: { reason, message } })
+  if (parent.listeners.length === 0) {
+    const why = parent.fault === undefined ? "has no listener" : `is not accepted (${parent.fault.reason})`
+    return refused("NoMatchingParent", `${describe(ref)} ${why}`)
   }
+  const selected = parent.listeners.filter((state) => isSelected(ref, state))
   if (selected.length === 0) {
-    return { reason: "NoMatchingParent", message: `${describe(ref)} has no listener ${describeSelection(ref)}` }
+    return refused("NoMatchingParent", `${describe(ref)} has no listener ${describeSelection(ref)}`)
   }
   const refusals: string[] = []
   const allowing: ListenerState[] = []
@@ -76,16 +85,14 @@ function attachToParent(
     if (refusal === undefined) allowing.push(state)
     else refusals.push(`${state.listener.name}: ${refusal}`)
   }
-  if (allowing.length === 0) return { reason: "NotAllowedByListeners", message: summarize(refusals) }
+  if (allowing.length === 0) return refused("NotAllowedByListeners", summarize(refusals))
   const attached = allowing
     .map((state) => ({ state, hostnames: commonHostnames(route, state) }))
     .filter(({ hostnames }) => hostnames.length > 0)
-  if (attached.length > 0) return attached
+  if (attached.length > 0) return { attached, fault: undefined }
   const hostnames = allowing.map((state) => `${state.listener.name}: ${state.listener.hostname ?? "any"}`)
-  return {
-    reason: "NoMatchingListenerHostname",
-    message: `no hostname of the route intersects the listeners' (${summarize(hostnames)})`,
-  }
+  const message = `no hostname of the route intersects the listeners' (${summarize(hostnames)})`
+  return refused("NoMatchingListenerHostname", message)
 }
 
 function isSelected(ref: AdmittedParentRef, state: ListenerState): boolean {

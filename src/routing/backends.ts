@@ -22,10 +22,11 @@ export const dependencyKey = {
   other: (key: string) => `Other ${key}`,
 }
 
-/** What makes two backendRefs the same target. */
+/** What makes two backendRefs the same target. Names of some kinds may hold a colon, which the port stands behind. */
 export function targetId(ref: ObjectRef, port: number | undefined): string {
   const kind = ref.group === "" ? ref.kind : `${ref.group}/${ref.kind}`
-  return `${kind}/${ref.namespace}/${ref.name}${port === undefined ? "" : `:${port}`}`
+  const name = ref.name.replace(/[%:]/g, (character) => (character === ":" ? "%3A" : "%25"))
+  return `${kind}/${ref.namespace}/${name}${port === undefined ? "" : `:${port}`}`
 }
 
 /** Resolves what a backendRef names, whoever refers to it: ReferenceGrants are not asked here. */

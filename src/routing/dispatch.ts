@@ -25,8 +25,10 @@ export interface ListenerNode {
 export type SocketListeners = HostnameMap<ListenerNode>
 
 interface PortListeners {
-  /** For connections whose local address no Gateway names. */
+  /** For queries that tell no local address. */
   readonly any: SocketListeners
+  /** For connections whose local address no Gateway names; `undefined` where no Gateway takes every address. */
+  readonly elsewhere: SocketListeners | undefined
   /** For the addresses that Gateways name; `undefined` where none does. */
   readonly byAddress: ReadonlyMap<string, SocketListeners> | undefined
 }
@@ -64,8 +66,10 @@ export class Sockets {
       }
       // One socket on every address stands for all: the system binds no second one beside it.
       if (open.length > 0) bindings.push(binding(port, undefined, onPort, named.length > 0))
+      const any = byHostname((open.length > 0 ? open : onPort).map(({ node }) => node))
       ports.set(port, {
-        any: byHostname((open.length > 0 ? open : onPort).map(({ node }) => node)),
+        any,
+        elsewhere: open.length > 0 ? any : undefined,
         byAddress: byAddress.size > 0 ? byAddress : undefined,
       })
     }
@@ -78,7 +82,8 @@ export class Sockets {
     const listeners = this.#ports.get(port)
     if (listeners === undefined) return undefined
     if (listeners.byAddress === undefined || address === undefined) return listeners.any
-    return listeners.byAddress.get(address) ?? listeners.byAddress.get(canonicalIp(address) ?? "") ?? listeners.any
+    const { byAddress, elsewhere } = listeners
+    return byAddress.get(address) ?? byAddress.get(canonicalIp(address) ?? "") ?? elsewhere
   }
 }
 

@@ -1,6 +1,5 @@
 import type { AdmittedGatewayClass, Fault } from "./admitted-gateway.ts"
-import { fails, holds, mergeConditions } from "./conditions.ts"
-import { isSupportedBundle } from "./gateway-class.ts"
+import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
 import { field, objectOf } from "./json.ts"
 import type { ResolvedOptions } from "./options.ts"
 import type { GatewayClass } from "./resources.ts"
@@ -13,7 +12,7 @@ export function gatewayClassStatus(
   ours: AdmittedGatewayClass,
   fault: Fault | undefined,
   options: ResolvedOptions,
-  { now }: StatusContext,
+  { now, bundleVersions }: StatusContext,
 ): NonNullable<GatewayClass["status"]> {
   const accepted =
     fault === undefined
@@ -24,7 +23,7 @@ export function gatewayClassStatus(
     ...objectOf(status),
     conditions: mergeConditions(
       field(status, "conditions"),
-      [accepted, ...supportedVersion(options.bundleVersion)],
+      [accepted, ...supportedVersion(bundleVersions)],
       ours.generation,
       now,
       ["SupportedVersion"],
@@ -36,9 +35,19 @@ export function gatewayClassStatus(
   }
 }
 
-function supportedVersion(bundleVersion: string | undefined) {
-  if (bundleVersion === undefined) return []
-  return isSupportedBundle(bundleVersion)
-    ? [holds("SupportedVersion", "SupportedVersion", `Gateway API ${bundleVersion} is supported`)]
-    : [fails("SupportedVersion", "UnsupportedVersion", `Gateway API ${bundleVersion} is not supported; v1 is`)]
+/** Whether the CRDs are of versions whose shapes are known. Where they are not, objects are served as far as they can be read. */
+function supportedVersion(versions: readonly string[] | undefined): readonly OwnCondition[] {
+  if (versions === undefined || versions.length === 0) return []
+  const unknown = versions.filter((version) => !/^v1\.\d/.test(version))
+  const named = (list: readonly string[]) =>
+    [...new Set(list)].map((version) => version || "without a version").join(", ")
+  return unknown.length === 0
+    ? [holds("SupportedVersion", "SupportedVersion", `Gateway API CRDs ${named(versions)} are supported`)]
+    : [
+        fails(
+          "SupportedVersion",
+          "UnsupportedVersion",
+          `Gateway API CRDs ${named(unknown)} are not known; v1 is supported`,
+        ),
+      ]
 }

@@ -23,7 +23,7 @@ export function selectClasses(
   const ours = new Map<string, { class: AdmittedGatewayClass; fault: ClassFault | undefined }>()
   for (const candidate of classes) {
     if (candidate.controllerName !== options.controllerName) continue
-    ours.set(candidate.key, { class: candidate, fault: classFault(candidate, options) })
+    ours.set(candidate.key, { class: candidate, fault: classFault(candidate) })
   }
   return { ours, everyGateway: !present }
 }
@@ -34,22 +34,8 @@ export function isOurGateway(gateway: AdmittedGateway, selection: ClassSelection
   return selection.everyGateway || selection.ours.has(gateway.className)
 }
 
-/** Whether CRDs of this bundle version have the shapes that this implementation reads. */
-export function isSupportedBundle(version: string): boolean {
-  return /^v1\.\d+/.test(version)
-}
-
-function classFault(candidate: AdmittedGatewayClass, options: ResolvedOptions): ClassFault | undefined {
-  if (candidate.hasParameters) {
-    const path = "spec.parametersRef"
-    return { reason: "InvalidParameters", path, message: `${path} is not supported; remove it` }
-  }
-  if (options.bundleVersion !== undefined && !isSupportedBundle(options.bundleVersion)) {
-    return {
-      reason: "UnsupportedVersion",
-      path: "",
-      message: `CRDs of bundle version ${options.bundleVersion} are not supported`,
-    }
-  }
-  return undefined
+function classFault({ hasParameters }: AdmittedGatewayClass): ClassFault | undefined {
+  if (!hasParameters) return undefined
+  const path = "spec.parametersRef"
+  return { reason: "InvalidParameters", path, message: `${path} is not supported; remove it` }
 }

@@ -16,7 +16,6 @@ export function gatewayStatus(
 ): NonNullable<Gateway["status"]> {
   const status = field(gateway.object, "status")
   const addresses = publishedAddresses(gateway, state, context)
-  const attachedSets = state.attachedListenerSets
   return {
     ...objectOf(status),
     ...(addresses === undefined ? {} : { addresses }),
@@ -28,8 +27,8 @@ export function gatewayStatus(
     ),
     listeners: listenerStatuses(state.listeners, field(status, "listeners"), gateway.generation, context),
     // CRDs before ListenerSet prune the field; writing a zero there would look like a change for ever.
-    ...(attachedSets > 0 || !isAbsent(field(status, "attachedListenerSets"))
-      ? { attachedListenerSets: attachedSets }
+    ...(context.hasListenerSets || !isAbsent(field(status, "attachedListenerSets"))
+      ? { attachedListenerSets: state.attachedListenerSets }
       : {}),
   }
 }

@@ -1,8 +1,12 @@
 import { compareText, GATEWAY_API_GROUP } from "./admission.ts"
 import type { Contests } from "./candidates.ts"
-import { ANY_HOSTNAME, intersectHostnames } from "./hostname.ts"
+import { ANY_HOSTNAME, intersectHostnames, widerHostnames } from "./hostname.ts"
+import { arrayOf, field } from "./json.ts"
+import type { ListenerState } from "./listeners.ts"
+import { compareProblems } from "./problems.ts"
 import type { ResourceProblem } from "./resources.ts"
 import type { RouteState } from "./route-state.ts"
+import type { TableListener } from "./route-table.ts"
 import type { Snapshot } from "./snapshot.ts"
 
 /** Most warnings of one kind for one route: a thousand hostnames need not be told a thousand times. */
@@ -14,21 +18,59 @@ const MAX_PER_ROUTE = 8
  */
 export function lintSnapshot(snapshot: Snapshot): readonly ResourceProblem[] {
   const findings = new LintFindings()
+  const ways = new WaysIn(snapshot)
   for (const state of snapshot.routes) {
     lintParents(state, snapshot, findings)
     if (state.attachment.listeners.length === 0) continue
-    lintReach(state, snapshot, findings)
+    lintReach(state, ways, findings)
     lintWeights(state, findings)
   }
-  for (const contests of snapshot.contests) lintCoalescing(contests, findings)
+  for (const { listeners } of snapshot.listening.sockets.bindings) {
+    lintCoalescing(
+      listeners.map(({ id }) => ways.contestsOf(id)),
+      findings,
+    )
+  }
   return findings.sorted()
+}
+
+/** How connections come to a listener, and to the routes on it. */
+class WaysIn {
+  readonly #snapshot: Snapshot
+  readonly #places: ReadonlyMap<string, number>
+
+  constructor(snapshot: Snapshot) {
+    this.#snapshot = snapshot
+    this.#places = new Map(snapshot.listening.served.map(({ listener }, place) => [listener.id, place]))
+  }
+
+  contestsOf(listenerId: string): Contests | undefined {
+    return this.#snapshot.contests[this.#places.get(listenerId) ?? -1]
+  }
+
+  /** The listener that takes the connections of a hostname instead of one that has it too, on every socket that both have. */
+  takerOf({ listener, addresses }: ListenerState, hostname: string): TableListener | undefined {
+    let taker: TableListener | undefined
+    for (const address of addresses.length === 0 ? [undefined] : addresses) {
+      const socket = this.#snapshot.listening.sockets.at(listener.port, address)
+      const first = [hostname, ...widerHostnames(hostname)].find((candidate) => socket?.get(candidate) !== undefined)
+      const node = first === undefined ? undefined : socket?.get(first)
+      if (node === undefined || node.listener === listener) return undefined
+      taker = node.listener
+    }
+    return taker
+  }
 }
 
 class LintFindings {
   readonly #problems: ResourceProblem[] = []
   readonly #counts = new Map<string, number>()
+  readonly #told = new Set<string>()
 
   warn(state: RouteState, code: string, path: string, message: string): void {
+    const finding = `${code} ${state.route.key} ${path} ${message}`
+    if (this.#told.has(finding)) return
+    this.#told.add(finding)
     const key = `${code} ${state.route.key}`
     const count = (this.#counts.get(key) ?? 0) + 1
     this.#counts.set(key, count)
@@ -38,9 +80,7 @@ class LintFindings {
   }
 
   sorted(): readonly ResourceProblem[] {
-    const order = (problem: ResourceProblem): string =>
-      `${problem.object?.namespace}/${problem.object?.name} ${problem.code}`
-    return this.#problems.sort((a, b) => compareText(order(a), order(b)) || compareText(a.message, b.message))
+    return this.#problems.sort(compareProblems)
   }
 }
 
@@ -57,35 +97,32 @@ function lintParents(state: RouteState, snapshot: Snapshot, findings: LintFindin
   }
 }
 
-/** Hostnames of a route that give it no connection on any listener, because there is no intersection or another route wins. */
-function lintReach(state: RouteState, snapshot: Snapshot, findings: LintFindings): void {
-  const places = new Map(snapshot.listening.served.map((served, place) => [served, place]))
+/** Hostnames of a route that give it no connection: nothing in common, or another route or listener takes them. */
+function lintReach(state: RouteState, ways: WaysIn, findings: LintFindings): void {
   const used = new Set<string>()
-  const winners = new Map<string, string>()
+  const takers = new Map<string, string>()
   for (const attached of state.attachment.listeners) {
-    const contests = snapshot.contests[places.get(attached.state) ?? -1]
+    const contests = ways.contestsOf(attached.state.listener.id)
     for (const { hostname, routeHostname } of attached.hostnames) {
       const contest = contests?.get(hostname)
-      if (contest?.state === state) used.add(contest.routeHostname)
-      else if (contest !== undefined) winners.set(routeHostname, contest.state.route.key)
+      const listener = ways.takerOf(attached.state, hostname)
+      if (listener !== undefined) takers.set(routeHostname, `listener ${listener.id}, whose hostname is more specific`)
+      else if (contest?.state === state) used.add(contest.routeHostname)
+      else if (contest !== undefined) takers.set(routeHostname, `${contest.state.route.key}, which comes first`)
     }
   }
   if (used.size === 0) {
-    const others = [...new Set(winners.values())].join(", ")
-    findings.warn(
-      state,
-      "NeverMatches",
-      "spec.hostnames",
-      `the route takes no connection: ${others} take all its hostnames`,
-    )
+    const others = [...new Set(takers.values())].join("; ")
+    findings.warn(state, "NeverMatches", "spec.hostnames", `the route takes no connection: they go to ${others}`)
     return
   }
-  for (const [at, hostname] of state.route.hostnames.entries()) {
+  const written = arrayOf(field(field(state.route.object, "spec"), "hostnames")) ?? []
+  for (const hostname of state.route.hostnames) {
     if (used.has(hostname)) continue
-    const winner = winners.get(hostname)
-    const path = `spec.hostnames[${at}]`
-    if (winner !== undefined) {
-      findings.warn(state, "ShadowedHostname", path, `${hostname} goes to ${winner}, which comes first`)
+    const taker = takers.get(hostname)
+    const path = `spec.hostnames[${written.indexOf(hostname)}]`
+    if (taker !== undefined) {
+      findings.warn(state, "ShadowedHostname", path, `${hostname} goes to ${taker}`)
     } else if (!state.attachment.listeners.some(({ state: { listener } }) => meets(listener.hostname, hostname))) {
       findings.warn(state, "NeverMatches", path, `${hostname} has no name in common with the listeners' hostnames`)
     }
@@ -106,9 +143,9 @@ function lintWeights(state: RouteState, findings: LintFindings): void {
  * Routes with hostnames that one wildcard certificate can cover: a client may send requests for one over an
  * HTTP/2 connection that was routed for the other (RFC 9113 section 9.1.1). Told once for each such domain.
  */
-function lintCoalescing(contests: Contests, findings: LintFindings): void {
+function lintCoalescing(contests: readonly (Contests | undefined)[], findings: LintFindings): void {
   const byDomain = new Map<string, Map<string, RouteState>>()
-  for (const [hostname, { state }] of contests.entries()) {
+  for (const [hostname, { state }] of contests.flatMap((one) => [...(one?.entries() ?? [])])) {
     const domain = hostname.slice(hostname.indexOf(".") + 1)
     // No certificate covers all names right under a top-level domain.
     if (!domain.includes(".") || domain === hostname) continue

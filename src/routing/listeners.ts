@@ -238,7 +238,7 @@ function settle(state: ListenerState, parentAccepted: boolean): void {
   const invalid = (kinds ?? []).filter((kind) => !takes(kind))
   if (invalid.length > 0) {
     const names = invalid.map(({ group, kind }) => `${group}/${kind}`).join(", ")
-    const message = `TLSRoute on TLS listeners is the one kind served, not ${names} on ${protocol}`
+    const message = `${names} cannot attach to a ${protocol} listener here; TLSRoute to a TLS listener can`
     state.kindsFault = { reason: "InvalidRouteKinds", message }
   }
   if (state.fault !== undefined) return

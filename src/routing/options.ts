@@ -35,11 +35,6 @@ export interface RouteTableOptions {
   readonly gatewayAddresses?: ((gateway: ObjectRef) => readonly string[] | undefined) | undefined
   /** Written to `GatewayClass.status.supportedFeatures`. Default: {@link DEFAULT_SUPPORTED_FEATURES}. */
   readonly supportedFeatures?: readonly string[] | undefined
-  /**
-   * The CRDs' `gateway.networking.k8s.io/bundle-version` annotation, for example `v1.6.1`; decides the
-   * GatewayClass condition SupportedVersion, which is left out when this is.
-   */
-  readonly bundleVersion?: string | undefined
 }
 
 /** Options with every default filled in. */
@@ -52,7 +47,6 @@ export interface ResolvedOptions {
   readonly backendResolvers: ReadonlyMap<string, BackendResolver>
   readonly gatewayAddresses: (gateway: ObjectRef) => readonly string[] | undefined
   readonly supportedFeatures: readonly string[]
-  readonly bundleVersion: string | undefined
 }
 
 /** Fills in the defaults. */
@@ -66,6 +60,5 @@ export function resolveOptions(options: RouteTableOptions = {}): ResolvedOptions
     backendResolvers: new Map(Object.entries(options.backendResolvers ?? {})),
     gatewayAddresses: options.gatewayAddresses ?? (() => undefined),
     supportedFeatures: options.supportedFeatures ?? DEFAULT_SUPPORTED_FEATURES,
-    bundleVersion: options.bundleVersion,
   }
 }

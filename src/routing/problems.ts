@@ -39,7 +39,8 @@ function problemOf(object: ObjectRef, path: string, fault: Fault): ResourceProbl
   return { severity: "error", code: fault.reason, object, path, message: fault.message }
 }
 
-function compareProblems(a: ResourceProblem, b: ResourceProblem): number {
+/** By object, then by field: one order whatever the input's. */
+export function compareProblems(a: ResourceProblem, b: ResourceProblem): number {
   return (
     compareText(nameOf(a.object), nameOf(b.object)) ||
     compareText(a.path, b.path) ||

@@ -321,6 +321,12 @@ export interface GatewayResources {
   readonly endpointSlices?: readonly EndpointSlice[]
   /** Objects of other kinds, for backend resolvers that an embedding program registers. */
   readonly others?: readonly KubernetesObject[]
+  /**
+   * Versions of the Gateway API that its CRDs are of, as their annotation
+   * `gateway.networking.k8s.io/bundle-version` tells, for example `v1.6.1`; `""` for a CRD without it. They decide
+   * the condition SupportedVersion of GatewayClasses, which is left out when this is.
+   */
+  readonly bundleVersions?: readonly string[] | undefined
   /** What the source itself could not read; reported along with routing's own findings. */
   readonly problems?: readonly ResourceProblem[]
 }

@@ -13,6 +13,8 @@ export interface Snapshot {
   readonly contests: readonly Contests[]
   /** Every usable route, by `namespace/name`. */
   readonly routes: readonly RouteState[]
+  /** Of the Gateway API's CRDs; `undefined` when they are not known. */
+  readonly bundleVersions: readonly string[] | undefined
   /** What the source found, then what was found in single objects. */
   readonly objectProblems: readonly (() => readonly ResourceProblem[])[]
 }

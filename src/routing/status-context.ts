@@ -8,4 +8,7 @@ export interface StatusContext {
   /** Number of routes accepted on each listener, by listener id. */
   readonly attachedRoutes: ReadonlyMap<string, number>
   readonly addresses: StatusOptions["addresses"]
+  readonly bundleVersions: readonly string[] | undefined
+  /** Whether there is any ListenerSet, so that the CRDs are of a version that knows them. */
+  readonly hasListenerSets: boolean
 }

@@ -21,6 +21,8 @@ export function computeStatuses(snapshot: Snapshot, options: StatusOptions): Sta
     reports: bindingReports(sockets.bindings, options.bound),
     attachedRoutes: countAttachedRoutes(snapshot),
     addresses: options.addresses,
+    bundleVersions: snapshot.bundleVersions,
+    hasListenerSets: objects.listenerSets.size > 0,
   }
   const { gatewayClassNames, controllerName } = snapshot.options
   return {

@@ -1,5 +1,5 @@
 import { type Contests, updateContests } from "./candidates.ts"
-import { arrayOf, field } from "./json.ts"
+import { arrayOf, field, stringOf } from "./json.ts"
 import { type Listening, ListeningIndex } from "./listening.ts"
 import { type ResolvedOptions, type RouteTableOptions, resolveOptions } from "./options.ts"
 import type { GatewayResources, ResourceProblem } from "./resources.ts"
@@ -54,12 +54,14 @@ class IncrementalBuilder implements RouteTableBuilder {
       this.#last = listening
     }
     const fromSource = (arrayOf(field(resources, "problems")) ?? []) as readonly ResourceProblem[]
+    const bundleVersions = arrayOf(field(resources, "bundleVersions"))?.map((version) => stringOf(version) ?? "")
     return new Table({
       options: this.#options,
       listening,
       objects: this.#listening.objects,
       contests: this.#contests,
       routes: this.#routes.sorted,
+      bundleVersions,
       objectProblems: [() => fromSource, ...this.#listening.problems(), ...this.#routes.problems()],
     })
   }

@@ -59,6 +59,7 @@ const KINDS: Readonly<Record<string, string>> = {
   endpointslices: "EndpointSlice",
   leases: "Lease",
   nodes: "Node",
+  customresourcedefinitions: "CustomResourceDefinition",
 }
 
 /**

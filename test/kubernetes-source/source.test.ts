@@ -107,6 +107,34 @@ afterEach(async () => {
   await api[Symbol.asyncDispose]()
 })
 
+describe("the version of the CRDs", () => {
+  const serveCrds = (): void => void api.served.set("apiextensions.k8s.io/v1", new Set(["customresourcedefinitions"]))
+  const crd = (plural: string, annotations: Readonly<Record<string, string>> = {}): StoredObject => ({
+    metadata: { name: `${plural}.gateway.networking.k8s.io`, annotations },
+  })
+
+  test("is read from their annotation, of each that there is", async () => {
+    serveCrds()
+    api.put("customresourcedefinitions", crd("gateways", { "gateway.networking.k8s.io/bundle-version": "v1.6.1" }))
+    api.put("customresourcedefinitions", crd("tlsroutes"))
+    snapshots = new Snapshots()
+    const { bundleVersions } = await snapshots.until((last) => last.bundleVersions !== undefined)
+    expect(bundleVersions).toEqual(["v1.6.1", ""])
+    expect(api.requests.filter((request) => request.includes("customresourcedefinitions"))).toHaveLength(5)
+  })
+
+  test("is left out where reading it is not allowed, and everything else goes on", async () => {
+    serveCrds()
+    api.fault = (request) => (request.includes("customresourcedefinitions") ? 403 : undefined)
+    snapshots = new Snapshots()
+    await snapshots.until((last) => names(last.tlsRoutes).length > 0)
+    api.put("tlsroutes", route("shop", "two"))
+    const last = await snapshots.until(({ tlsRoutes }) => names(tlsRoutes).length === 2)
+    expect(last.bundleVersions).toBeUndefined()
+    expect(snapshots.events.filter(({ type }) => type === "discovery-failed")).toEqual([])
+  })
+})
+
 describe("the first snapshot", () => {
   test("holds every kind, with apiVersion and kind and without managed fields", async () => {
     snapshots = new Snapshots()

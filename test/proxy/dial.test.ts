@@ -1,3 +1,4 @@
+import { once } from "node:events"
 import type { Socket } from "node:net"
 import { expect, test } from "vitest"
 import { NamePlan } from "../../src/proxy/balance/plans.ts"
@@ -19,6 +20,7 @@ import {
   routerTo,
   startProxy,
 } from "./harness.ts"
+import { connectionPolicy, policyRouter } from "./policy-harness.ts"
 
 const answering = () => backend((socket) => socket.once("data", () => socket.end("answer")))
 
@@ -184,4 +186,16 @@ test("when no address of a name answers, the race ends at the deadline", async (
   const { endpoint, after } = await race([hole, hole], 600)
   expect(endpoint).toBeUndefined()
   expect(after).toBeGreaterThanOrEqual(600)
+})
+
+test("a refused connection leaves its place among those being dialled at once, however long its client stays", async () => {
+  const policy = connectionPolicy({}, { circuit: { maxConnections: Number.POSITIVE_INFINITY, maxPending: 1 } })
+  const { proxy, port } = await startProxy({ router: policyRouter(policy, await closedPort()) })
+  for (let turn = 0; turn < 3; turn++) {
+    const rejected = once(proxy, "reject")
+    const socket = await client(port)
+    socket.write(await clientHello("example.com"))
+    const [, rejection] = await rejected
+    expect(rejection).toMatchObject({ reason: "dial-failed" })
+  }
 })

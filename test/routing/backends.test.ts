@@ -201,6 +201,29 @@ describe("a backend of another kind", () => {
     expect(found({ ...world, endpointSlices })).toMatchObject({ endpoints: [{ address: "10.0.0.7", port: 8443 }] })
   })
 
+  it("is apart from another whose name and port read the same", () => {
+    const named: BackendResolver = ({ ref, port }) => ({ host: ref.name, port: port ?? 1 })
+    const kind = { group: "example.com", kind: "Backend" }
+    const rules = [
+      {
+        backendRefs: [
+          { ...kind, name: "db:443" },
+          { ...kind, name: "db", port: 443 },
+          { ...kind, name: "db%3A443" },
+        ],
+      },
+    ]
+    const table = buildRouteTable(
+      { gateways: [gateway("gateway")], tlsRoutes: [route("a", { rules })] },
+      { backendResolvers: { "example.com/Backend": named } },
+    )
+    expect(table.routes[0]!.backends.map(({ target }) => target)).toMatchObject([
+      { host: "db:443", port: 1 },
+      { host: "db", port: 443 },
+      { host: "db%3A443", port: 1 },
+    ])
+  })
+
   it("resolves to a name, and is refused when its resolver throws", () => {
     const tlsRoutes = to({ group: "example.com", kind: "Backend", port: undefined })
     const others = [other("example.com", "Backend", { host: "db.internal", port: 5432 })]

@@ -31,6 +31,7 @@ interface CaseSettings {
     readonly bound?: Readonly<Record<string, { bound: true } | { bound: false; message: string; code?: string }>>
     readonly addresses?: { value: string }[]
   }
+  readonly bundleVersions?: readonly string[]
   readonly queries?: readonly { port: number; serverName?: string; address?: string }[]
 }
 
@@ -49,7 +50,9 @@ export const outputFile = (name: string): string => join(CASES, `${name}.out.yam
 export function renderCase(name: string): string {
   const documents = parseAllDocuments(readFileSync(inputFile(name), "utf8")).map((document) => document.toJS())
   const settings: CaseSettings = documents.find((object) => object?.kind === "Case") ?? {}
-  const table = buildRouteTable(collect(documents), settings.options)
+  const { bundleVersions } = settings
+  const resources = { ...collect(documents), ...(bundleVersions === undefined ? {} : { bundleVersions }) }
+  const table = buildRouteTable(resources, settings.options)
   return stringify(describeTable(table, settings), { lineWidth: 0, aliasDuplicateObjects: false })
 }
 

@@ -3,14 +3,13 @@ import { describe, expect, it } from "vitest"
 import {
   buildRouteTable,
   createRouteTableBuilder,
-  DEFAULT_CONTROLLER_NAME,
   formatExplanation,
   type GatewayResources,
-  type KubernetesObject,
+  intersectHostnames,
   type RouteTable,
-  type RouteTableOptions,
   routeTableFromData,
 } from "../../src/routing/index.ts"
+import { anyStep, anyWorld, collections, options, shuffled, type World } from "./small-world.ts"
 import { gateway, grant, largeWorld, listener, route, service, slice } from "./world.ts"
 
 const now = "2026-01-01T00:00:00Z"
@@ -32,18 +31,6 @@ function told(table: RouteTable): unknown {
   }
 }
 
-function shuffled<T>(list: readonly T[] | undefined, seed: number): readonly T[] {
-  let state = seed
-  const random = () => {
-    state = (state * 1_103_515_245 + 12_345) & 0x7fffffff
-    return state / 0x7fffffff
-  }
-  return (list ?? [])
-    .map((value) => ({ value, order: random() }))
-    .sort((a, b) => a.order - b.order)
-    .map(({ value }) => value)
-}
-
 describe("the order of objects", () => {
   it("changes nothing: 20 Gateways and 500 routes each come to one result", () => {
     const world = largeWorld(20, 500)
@@ -60,164 +47,6 @@ describe("the order of objects", () => {
     }
   })
 })
-
-// A small world in which most things collide.
-const name = fc.constantFrom("a", "b", "c")
-const namespace = fc.constantFrom("default", "other")
-const hostname = fc.constantFrom("*.com", "*.example.com", "a.example.com", "b.example.com", "BAD", "1.2.3.4")
-const port = fc.constantFrom(443, 8443)
-const time = fc.constantFrom(undefined, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z")
-const metadata = fc.record({ namespace, creationTimestamp: time }).map(({ namespace, creationTimestamp }) => ({
-  namespace,
-  ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
-}))
-const selector = { matchLabels: { team: "red" } }
-const anyListener = fc
-  .tuple(
-    name,
-    port,
-    fc.option(hostname, { nil: undefined }),
-    fc.constantFrom("All", "Same", "Selector"),
-    fc.constantFrom("TLS", "TLS", "TLS", "HTTP"),
-  )
-  .map(([listenerName, number, host, from, protocol]) =>
-    listener(listenerName, number, host, { protocol, allowedRoutes: { namespaces: { from, selector } } }),
-  )
-const anyGateway = fc
-  .tuple(
-    name,
-    fc.array(anyListener, { minLength: 1, maxLength: 3 }),
-    metadata,
-    fc.constantFrom([], ["10.0.0.1"], ["10.0.0.2"]),
-  )
-  .map(([gatewayName, listeners, meta, addresses]) =>
-    gateway(
-      gatewayName,
-      {
-        listeners,
-        addresses: addresses.map((value) => ({ value })),
-        allowedListeners: { namespaces: { from: "All" } },
-      },
-      meta,
-    ),
-  )
-const anyListenerSet = fc
-  .tuple(name, name, fc.array(anyListener, { minLength: 1, maxLength: 3 }), metadata)
-  .map(([setName, parent, listeners, meta]) => ({
-    apiVersion: "gateway.networking.k8s.io/v1",
-    kind: "ListenerSet",
-    metadata: { name: setName, ...meta },
-    spec: { parentRef: { name: parent }, listeners },
-  }))
-const anyBackendRef = fc
-  .tuple(fc.record({ name, namespace, port, weight: fc.nat(3) }), fc.boolean())
-  .map(([ref, isService]) => (isService ? ref : { ...ref, group: "example.com", kind: "Backend" }))
-const anyRoute = fc
-  .tuple(
-    name,
-    fc.array(fc.record({ kind: fc.constantFrom("Gateway", "ListenerSet"), name, namespace }), { maxLength: 3 }),
-    fc.array(hostname, { maxLength: 3 }),
-    fc.array(anyBackendRef, { maxLength: 3 }),
-    metadata,
-  )
-  .map(([routeName, parentRefs, hostnames, backendRefs, meta]) =>
-    route(routeName, { parentRefs, hostnames, rules: [{ backendRefs }] }, meta),
-  )
-const anyService = fc
-  .tuple(name, metadata, port)
-  .map(([serviceName, meta, number]) => service(serviceName, { ports: [{ port: number }] }, meta))
-const anySlice = fc
-  .tuple(
-    name,
-    name,
-    fc.array(fc.record({ ready: fc.boolean(), serving: fc.boolean(), terminating: fc.boolean() }), { maxLength: 3 }),
-  )
-  .map(([serviceName, sliceName, conditions]) =>
-    slice(
-      serviceName,
-      sliceName,
-      conditions.map((condition, at) => ({ addresses: [`10.0.0.${at}`], conditions: condition })),
-    ),
-  )
-const anyGrant = fc.tuple(namespace, namespace).map(([to, from]) => grant(to, from))
-const anyNamespace = fc
-  .tuple(namespace, fc.constantFrom("red", "blue"))
-  .map(([ns, team]) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name: ns, labels: { team } } }))
-const anyClass = fc
-  .tuple(fc.constantFrom("any", "other"), fc.constantFrom(DEFAULT_CONTROLLER_NAME, "example.com/other", undefined))
-  .map(([className, controllerName]) => ({
-    apiVersion: "gateway.networking.k8s.io/v1",
-    kind: "GatewayClass",
-    metadata: controllerName === undefined ? {} : { name: className },
-    spec: { controllerName },
-  }))
-const anyBackend = fc
-  .tuple(name, namespace, fc.constantFrom("10.9.0.1", "10.9.0.2", "no address"))
-  .map(([backendName, ns, address]) => ({
-    apiVersion: "example.com/v1",
-    kind: "Backend",
-    metadata: { name: backendName, namespace: ns },
-    spec: { address },
-  }))
-const options: RouteTableOptions = {
-  backendResolvers: {
-    "example.com/Backend": ({ ref }, lookup) => {
-      const { address } = (lookup.object(ref) as { spec?: { address: string } } | undefined)!.spec!
-      return { endpoints: [{ address, port: 443 }] }
-    },
-  },
-}
-
-const collections = {
-  gatewayClasses: fc.array(anyClass, { maxLength: 2 }),
-  gateways: fc.array(anyGateway, { maxLength: 4 }),
-  listenerSets: fc.array(anyListenerSet, { maxLength: 3 }),
-  tlsRoutes: fc.array(anyRoute, { maxLength: 6 }),
-  services: fc.array(anyService, { maxLength: 4 }),
-  endpointSlices: fc.array(anySlice, { maxLength: 4 }),
-  referenceGrants: fc.array(anyGrant, { maxLength: 2 }),
-  namespaces: fc.array(anyNamespace, { maxLength: 2 }),
-  others: fc.array(anyBackend, { maxLength: 2 }),
-}
-const anyWorld: fc.Arbitrary<GatewayResources> = fc.record(collections) as fc.Arbitrary<GatewayResources>
-
-type World = Record<string, readonly KubernetesObject[]>
-
-/** One step from a world to the next, keeping the identity of objects that it does not touch. */
-type Step = (world: World, table: RouteTable) => World
-
-const collection = fc.constantFrom(...Object.keys(collections))
-/** Some objects go, others come. */
-const replacing = fc.tuple(collection, anyWorld as fc.Arbitrary<World>, fc.nat(6)).map(
-  ([key, next, keep]): Step =>
-    (world) => ({ ...world, [key]: [...(world[key] ?? []).slice(0, keep), ...(next[key] ?? [])] }),
-)
-const reordering = fc.tuple(collection, fc.nat()).map(
-  ([key, seed]): Step =>
-    (world) => ({ ...world, [key]: shuffled(world[key], seed) }),
-)
-/** An object is written anew without a change of what it asks for. */
-const touching = fc.tuple(collection, fc.nat(6)).map(
-  ([key, at]): Step =>
-    (world) => ({
-      ...world,
-      [key]: (world[key] ?? []).map((object, index) =>
-        index === at ? { ...object, metadata: { ...object.metadata, generation: at } } : object,
-      ),
-    }),
-)
-const writingStatuses = fc.constant<Step>((world, table) => {
-  const { gatewayClasses, gateways, listenerSets, tlsRoutes } = table.statuses({ now })
-  const written = new Map<KubernetesObject, KubernetesObject>()
-  for (const { object, status } of [...gatewayClasses, ...gateways, ...listenerSets, ...tlsRoutes]) {
-    const withStatus: object = { ...object, status }
-    written.set(object, withStatus as KubernetesObject)
-  }
-  const next: Record<string, readonly KubernetesObject[]> = {}
-  for (const [key, objects] of Object.entries(world)) next[key] = objects.map((object) => written.get(object) ?? object)
-  return next
-})
-const anyStep = fc.oneof(replacing, reordering, touching, writingStatuses)
 
 describe("building step by step", () => {
   it("comes to the same as building anew, and leaves earlier tables as they were", () => {
@@ -267,7 +96,7 @@ describe("an explanation", () => {
       fc.property(
         anyWorld,
         fc.constantFrom(undefined, "a.example.com", "x.example.com", "org"),
-        port,
+        fc.constantFrom(443, 8443),
         (world, serverName, number) => {
           const table = buildRouteTable(world)
           const query = { port: number, serverName }
@@ -284,6 +113,45 @@ describe("an explanation", () => {
       ),
     )
   })
+})
+
+describe("the linter", () => {
+  it("warns of a hostname when and only when no connection comes to the route by it", () => {
+    const names = ["a.example.com", "b.example.com", "zz.example.com", "zz.com"]
+    fc.assert(
+      fc.property(anyWorld, (world) => {
+        const table = buildRouteTable(world, options)
+        const used = new Set<string>()
+        for (const { port, address } of table.listeners) {
+          const addresses = address === undefined ? ["10.0.0.1", "10.0.0.2", "10.9.9.9"] : [address]
+          for (const [local, serverName] of addresses.flatMap((each) => names.map((one) => [each, one] as const))) {
+            const won = table.explain({ port, address: local, serverName }).routes.find((r) => r.outcome === "won")
+            if (won !== undefined) used.add(`${won.route.namespace}/${won.route.name} ${won.routeHostname}`)
+          }
+        }
+        const warned = table.lint().filter(({ code }) => code === "NeverMatches" || code === "ShadowedHostname")
+        for (const { ref } of table.routes) {
+          const ofRoute = warned.filter(({ object }) => object?.namespace === ref.namespace && object.name === ref.name)
+          const paths = new Set(ofRoute.map(({ path }) => path))
+          const object = world.tlsRoutes!.find(
+            ({ metadata: { name, namespace } }) => name === ref.name && namespace === ref.namespace,
+          )
+          const written = object!.spec.hostnames!
+          for (const hostname of table.hostnamesOf(ref)) {
+            const isWarned = paths.has("spec.hostnames") || paths.has(`spec.hostnames[${written.indexOf(hostname)}]`)
+            const isUsed = used.has(`${ref.namespace}/${ref.name} ${hostname}`)
+            // A hostname that says nothing beyond another one of the route is of no use, and no harm either.
+            if (isUsed) expect(isWarned).toBe(false)
+            else if (!isWarned) expect(isCovered(hostname, table.hostnamesOf(ref))).toBe(true)
+          }
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  const isCovered = (hostname: string, hostnames: readonly string[]) =>
+    hostnames.some((other) => other !== hostname && intersectHostnames(other, hostname) !== undefined)
 })
 
 describe("arbitrary JSON", () => {

@@ -1,5 +1,10 @@
 import { describe, expect, it } from "vitest"
-import { buildRouteTable, type GatewayResources, type RouteTable } from "../../src/routing/index.ts"
+import {
+  buildRouteTable,
+  DEFAULT_CONTROLLER_NAME,
+  type GatewayResources,
+  type RouteTable,
+} from "../../src/routing/index.ts"
 import { gateway, listener, route, service } from "./world.ts"
 
 const now = "2026-01-01T00:00:00Z"
@@ -68,6 +73,26 @@ describe("a Gateway with the longest name there is", () => {
   })
 })
 
+describe("SupportedVersion of a GatewayClass (annotation gateway.networking.k8s.io/bundle-version of the CRDs)", () => {
+  const conditions = (bundleVersions?: readonly string[]) => {
+    const gatewayClass = { metadata: { name: "ours" }, spec: { controllerName: DEFAULT_CONTROLLER_NAME } }
+    const world = { gatewayClasses: [gatewayClass], ...(bundleVersions === undefined ? {} : { bundleVersions }) }
+    const [status] = buildRouteTable(world).statuses({ now }).gatewayClasses
+    return status!.status.conditions!.map(({ type, status: is, reason }) => `${type}=${is} ${reason}`)
+  }
+
+  it.each([
+    ["of a known version", ["v1.6.1"], ["SupportedVersion=True SupportedVersion"]],
+    ["of several known versions", ["v1.5.0", "v1.6.1"], ["SupportedVersion=True SupportedVersion"]],
+    ["of a version that nobody knows yet", ["v1.6.1", "v2.0.0"], ["SupportedVersion=False UnsupportedVersion"]],
+    ["of no release", ["v0.0.0-dev"], ["SupportedVersion=False UnsupportedVersion"]],
+    ["without the annotation", ["v1.6.1", ""], ["SupportedVersion=False UnsupportedVersion"]],
+    ["nobody can tell of", undefined, []],
+  ])("with CRDs %s: %j", (_, versions, expected) => {
+    expect(conditions(versions)).toEqual(["Accepted=True Accepted", ...expected])
+  })
+})
+
 describe("Programmed", () => {
   const world = {
     gateways: [
@@ -126,6 +151,9 @@ describe("a Gateway with an address that its host assigns", () => {
     )
     expect(table.listeners.map(({ key }) => key)).toEqual(["127.0.1.1:443", "127.0.1.2:443"])
     expect(table.match({ port: 443, address: "127.0.1.1", serverName: "a.example.com" }).matched).toBe(false)
+    expect(table.match({ port: 443, address: "127.0.1.3", serverName: "a.example.com" })).toMatchObject({
+      reason: "NoListener",
+    })
     expect(table.match({ port: 443, address: "::ffff:127.0.1.2", serverName: "a.example.com" }).matched).toBe(true)
   })
 })

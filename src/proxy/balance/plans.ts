@@ -79,6 +79,10 @@ export class BalancedPlan extends CircuitPlan implements DialPlan {
 
   failed(endpoint: DialEndpoint): void {
     this.state.health.failed(endpoint)
+    this.lost()
+  }
+
+  lost(): void {
     if (this.#current !== undefined) this.#tried = [...this.#tried, this.#current]
     this.#unload()
   }
@@ -129,4 +133,6 @@ export class NamePlan extends CircuitPlan implements DialPlan {
   failed(endpoint: DialEndpoint): void {
     this.state.health.failed(endpoint)
   }
+
+  lost(): void {}
 }

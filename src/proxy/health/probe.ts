@@ -34,7 +34,11 @@ const ALIVE_ALERTS: ReadonlySet<string> = new Set([
  */
 export function runProbe(probe: Probe): Promise<ProbeResult> {
   return new Promise((resolve) => {
-    const socket = openProbe(probe)
+    const socket = tryToOpen(probe)
+    if (!("destroy" in socket)) {
+      resolve(socket)
+      return
+    }
     const timer = setTimeout(() => finish({ healthy: false, reason: "timeout" }), probe.timeout)
     const finish = (result: ProbeResult): void => {
       clearTimeout(timer)
@@ -50,6 +54,15 @@ export function runProbe(probe: Probe): Promise<ProbeResult> {
     })
     socket.once("close", () => finish({ healthy: false, reason: "closed" }))
   })
+}
+
+/** Not an address, or not a port: the configuration is wrong, which must not end the process. */
+function tryToOpen(probe: Probe): Socket | ProbeResult {
+  try {
+    return openProbe(probe)
+  } catch (error) {
+    return { healthy: false, reason: (error as NodeJS.ErrnoException).code ?? String(error) }
+  }
 }
 
 function openProbe({ kind, address, port, serverName }: Probe): Socket {

@@ -155,3 +155,15 @@ test("an endpoint listed twice counts once", () => {
   plan.failed(plan.next()!)
   expect(plan.more).toBe(false)
 })
+
+test("an attempt lost by this machine's own fault tries the next endpoint and ejects none", () => {
+  const balancer = new Balanced("round-robin", seeded(), { dialAttempts: 2, retryBudget: 1 })
+  const to = target(4)
+  for (let turn = 0; turn < 20; turn++) {
+    const plan = balancer.plan(to)
+    const [lost, next] = [plan.next(), (plan.lost(to.endpoints[0]!), plan.next())]
+    expect(next?.address).not.toBe(lost?.address)
+    plan.release()
+  }
+  expect(spread(Array.from({ length: 40 }, () => first(balancer, to)?.address))).toEqual([10, 10, 10, 10])
+})

@@ -67,3 +67,8 @@ describe("a TLS probe", () => {
     expect(await probe(plain(), { kind: "tcp" })).toEqual({ healthy: true })
   })
 })
+
+it("an endpoint that cannot be dialled at all is bad, and ends nothing", async () => {
+  const nowhere = { kind: "tcp", address: "127.0.0.1", port: 70_000, timeout: 100 } as const
+  expect(await runProbe(nowhere)).toEqual({ healthy: false, reason: "ERR_SOCKET_BAD_PORT" })
+})

@@ -1,11 +1,13 @@
 import { channel } from "node:diagnostics_channel"
+import { once } from "node:events"
 import { connect } from "node:net"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { CidrList } from "../../../src/proxy/limits/cidr.ts"
 import { CLOSE_CHANNEL } from "../../../src/proxy/proxy.ts"
 import type { ConnectionRecord } from "../../../src/proxy/record.ts"
+import { blackHole } from "../black-hole.ts"
 import { backend, client, clientHello, deferred, ending, nextRecord, routerTo, startProxy } from "../harness.ts"
-import { connectionPolicy, listenerPolicy, policyRouter, scope } from "../policy-harness.ts"
+import { connectionPolicy, listenerPolicy, policyRouter, proxyProtocol, scope } from "../policy-harness.ts"
 
 const hello = clientHello("a.example")
 
@@ -150,6 +152,33 @@ describe("limits of the proxy as a whole", () => {
     stalled[0]?.resetAndDestroy()
     await gone
     await through(port)
+  })
+
+  it("count PROXY headers that are still being read among those bytes", async () => {
+    const policy = listenerPolicy({ proxyProtocol: proxyProtocol("required") })
+    const limits = { maxHelloMemory: 50 }
+    const { proxy, port } = await startProxy({ router: routerTo(await greeter()), limits }, { policy })
+    const record = nextRecord(proxy)
+    for (let turn = 0; turn < 3; turn++) (await client(port)).write("PROXY TCP4 192.0.2.1")
+    expect(await record).toMatchObject({ outcome: "hello-memory", bytesFromClient: 20 })
+    expect(proxy.connections.size).toBe(2)
+  })
+
+  it("count what clients send behind their ClientHello while the backend does not answer", async () => {
+    const whole = await hello
+    // What a client sends may wait in the socket's own buffer besides, of 64 KiB.
+    const limits = { maxHelloMemory: 2 * whole.length + 100_000 }
+    const { proxy, port } = await startProxy({ router: routerTo(await blackHole()), limits })
+    const record = nextRecord(proxy)
+    for (let turn = 0; turn < 2; turn++) {
+      const socket = await client(port)
+      const routed = once(proxy, "route")
+      socket.write(whole)
+      await routed
+      socket.write("early data")
+    }
+    expect(await record).toMatchObject({ outcome: "hello-memory", serverName: "a.example" })
+    expect(proxy.connections.size).toBe(1)
   })
 
   it("shed new connections while file descriptors run out", async () => {
