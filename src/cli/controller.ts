@@ -14,7 +14,7 @@ import { DEFAULT_CONTROLLER_NAME } from "../routing/options.ts"
 import type { Gateway } from "../routing/resources.ts"
 import { parseList, secondsOption } from "./arguments.ts"
 import { type ClusterLog, jsonClusterLog, terminalClusterLog } from "./cluster-log.ts"
-import { goOnWithoutOutput } from "./output-failure.ts"
+import { putServingFirst } from "./output.ts"
 import { boundAddresses } from "./published-addresses.ts"
 import { jsonLog, type RunLog, terminalLog } from "./run-log.ts"
 import { addServingFlags, drain, openAdmin, type ServingFlags, servingOptions } from "./serving.ts"
@@ -97,7 +97,7 @@ async function controller(flags: ControllerFlags): Promise<void> {
 
   const started = gateway.start({ tolerateBindErrors: true }).then(() => {
     serving = true
-    goOnWithoutOutput()
+    putServingFirst()
     log.started()
   })
   // A failure to start is heard here; a start that is cut short by a signal has nothing to say.

@@ -1,5 +1,6 @@
 import { hostname } from "node:os"
-import { printJson } from "./terminal.ts"
+import { jsonLine } from "./json-line.ts"
+import { writeLine } from "./output.ts"
 
 /** pino's levels. */
 const LEVELS = { info: 30, warn: 40, error: 50 } as const
@@ -11,7 +12,14 @@ const host = hostname()
  * since 1970, `pid`, `hostname`, `msg`, with `event` to tell events apart, and the event's own fields.
  */
 export function logEvent(level: keyof typeof LEVELS, event: string, msg: string, fields: object = {}): void {
-  printJson(eventLine(level, event, msg, fields))
+  logLine(eventLine(level, event, msg, fields))
+}
+
+/** Writes such a line. */
+export function logLine(line: object): void {
+  writeLine(process.stdout, jsonLine(line), (lines) =>
+    jsonLine(eventLine("warn", "dropped", "log lines were dropped: nobody read them fast enough", { lines })),
+  )
 }
 
 /** The object that such a line holds. */

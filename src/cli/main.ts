@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { endOnOutputFailure } from "./output-failure.ts"
+import { endOnOutputFailure } from "./output.ts"
 import { isErrno } from "./usage-error.ts"
 
 endOnOutputFailure()

@@ -5,9 +5,9 @@ import type { EndpointHealthChange } from "../gateway/health-checks.ts"
 import type { ConnectionRecord } from "../proxy/record.ts"
 import type { ReadResult } from "../sources/file-source.ts"
 import { accessEvent } from "./access-log.ts"
-import { logEvent } from "./json-log.ts"
+import { logEvent, logLine } from "./json-log.ts"
 import { formatProblem, locateProblems } from "./problems.ts"
-import { count, formatAddress, printable, printJson, type Terminal, terminal } from "./terminal.ts"
+import { count, formatAddress, printable, type Terminal, terminal } from "./terminal.ts"
 
 /** What `tlsroute run` tells while it runs. */
 export interface RunLog {
@@ -47,7 +47,7 @@ export function jsonLog(locate: ReadResult["locate"]): RunLog {
       })
     },
     started: () => logEvent("info", "started", "serving"),
-    connection: (record) => printJson(accessEvent(record)),
+    connection: (record) => logLine(accessEvent(record)),
     health: (change) =>
       logEvent(
         change.healthy ? "info" : "warn",

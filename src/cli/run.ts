@@ -3,7 +3,7 @@ import { GatewayError } from "../gateway/errors.ts"
 import { createPassthroughGateway } from "../gateway/gateway.ts"
 import { fileSource } from "../sources/file-source.ts"
 import { SourceError } from "../sources/source-error.ts"
-import { goOnWithoutOutput } from "./output-failure.ts"
+import { putServingFirst } from "./output.ts"
 import { addRoutingFlags, type RoutingFlags, routeTableOptions } from "./routing-flags.ts"
 import { jsonLog, terminalLog } from "./run-log.ts"
 import { addServingFlags, drain, openAdmin, type ServingFlags, servingOptions } from "./serving.ts"
@@ -47,7 +47,7 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
   }
   started = true
   serving = true
-  goOnWithoutOutput()
+  putServingFirst()
   log.started()
   await firstSignal()
   serving = false

@@ -1,5 +1,6 @@
 import { styleText } from "node:util"
 import { jsonLine } from "./json-line.ts"
+import { writeLine } from "./output.ts"
 
 type Style = "bold" | "dim" | "red" | "yellow" | "green" | "cyan"
 
@@ -15,7 +16,8 @@ export interface Terminal {
 export function terminal(stream: NodeJS.WriteStream): Terminal {
   const styled = stream.isTTY === true && !process.env["NO_COLOR"]
   return {
-    line: (text = "") => void stream.write(`${text}\n`),
+    line: (text = "") =>
+      writeLine(stream, text, (lines) => `(${count(lines, "line")} not written: nobody read them fast enough)`),
     style: (style, text) => (styled ? styleText(style, text) : text),
   }
 }

@@ -1,0 +1,51 @@
+import { Writable } from "node:stream"
+import { expect, test } from "vitest"
+import { putServingFirst, writeLine } from "../../src/cli/output.ts"
+
+const KIB = 1024
+
+/** A reader that takes only what a test lets it take. */
+function slowReader() {
+  const taken: string[] = []
+  const waiting: (() => void)[] = []
+  const stream = new Writable({
+    decodeStrings: false,
+    write: (line: string, _encoding, done) => {
+      waiting.push(() => {
+        taken.push(line)
+        done()
+      })
+    },
+  })
+  const take = async (lines: number) => {
+    for (let line = 0; line < lines; line += 1) {
+      waiting.shift()?.()
+      await new Promise(setImmediate)
+    }
+  }
+  return { stream, taken, take }
+}
+
+const tell = (lines: number) => `${lines} lost`
+const line = "x".repeat(512 * KIB - 1)
+
+// In this order: a process that has begun to serve does so to its end.
+test("a command that does not serve writes every line, however slow its reader", () => {
+  const { stream } = slowReader()
+  for (let count = 0; count < 20; count += 1) writeLine(stream, line, tell)
+  expect(stream.writableLength).toBe(20 * 512 * KIB)
+})
+
+test("a command that serves drops what its reader is too slow for, and says how much", async () => {
+  putServingFirst()
+  const { stream, taken, take } = slowReader()
+  for (let count = 0; count < 20; count += 1) writeLine(stream, line, tell)
+  expect(stream.writableLength).toBe(9 * 512 * KIB)
+  await take(2)
+  writeLine(stream, line, tell)
+  expect(stream.writableLength).toBe(7 * 512 * KIB)
+  await take(3)
+  writeLine(stream, "at last", tell)
+  await take(6)
+  expect(taken.slice(-2)).toEqual(["12 lost\n", "at last\n"])
+})
