@@ -2,7 +2,7 @@ import { Command } from "commander"
 import { formatExplanation } from "../routing/format-explanation.ts"
 import { parseAddress, parsePort, parseServerName } from "./arguments.ts"
 import { loadManifests } from "./manifests.ts"
-import { formatProblem, locateProblems } from "./problems.ts"
+import { formatProblem, locateProblems, whyNothingIsServed } from "./problems.ts"
 import { addRoutingFlags, type RoutingFlags } from "./routing-flags.ts"
 import { printable, printJson, terminal } from "./terminal.ts"
 
@@ -37,7 +37,8 @@ async function explain(files: readonly string[], flags: ExplainFlags): Promise<v
   }
   // What is wrong elsewhere may be why the route is not the expected one.
   const log = terminal(process.stderr)
-  for (const problem of locateProblems(table.problems, locate)) {
-    if (problem.severity === "error") log.line(formatProblem(problem, log))
+  const errors = table.problems.filter(({ severity }) => severity === "error")
+  for (const problem of locateProblems([...errors, ...whyNothingIsServed(table)], locate)) {
+    log.line(formatProblem(problem, log))
   }
 }

@@ -1,4 +1,5 @@
 import type { ObjectRef, ResourceProblem } from "../routing/resources.ts"
+import type { RouteTable } from "../routing/route-table.ts"
 import type { ReadResult } from "../sources/file-source.ts"
 import { printable, type Terminal } from "./terminal.ts"
 
@@ -17,6 +18,11 @@ export function locateProblems(problems: readonly ResourceProblem[], locate: Loc
       (a?.line ?? 0) - (b?.line ?? 0) ||
       (a?.column ?? 0) - (b?.column ?? 0),
   )
+}
+
+/** Routes whose Gateways are not served, where nothing else is either: in files of one's own, hardly what was meant. */
+export function whyNothingIsServed(table: RouteTable): readonly ResourceProblem[] {
+  return table.listeners.length > 0 ? [] : table.lint().filter(({ code }) => code === "NoParent")
 }
 
 /** One line as compilers write them, so that editors find the place. */

@@ -4,6 +4,7 @@ import { createPassthroughGateway } from "../gateway/gateway.ts"
 import { fileSource } from "../sources/file-source.ts"
 import { SourceError } from "../sources/source-error.ts"
 import { putServingFirst } from "./output.ts"
+import { whyNothingIsServed } from "./problems.ts"
 import { addRoutingFlags, type RoutingFlags, routeTableOptions } from "./routing-flags.ts"
 import { jsonLog, terminalLog } from "./run-log.ts"
 import { addServingFlags, drain, openAdmin, type ServingFlags, servingOptions } from "./serving.ts"
@@ -26,7 +27,9 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
   const gateway = createPassthroughGateway({ source, ...servingOptions(flags), ...routeTableOptions(flags) })
   const log = flags.json ? jsonLog(source.locate) : terminalLog(source.locate)
   let started = false
-  gateway.on("config", (applied) => log.config(applied))
+  gateway.on("config", (applied) => {
+    log.config({ ...applied, problems: [...applied.problems, ...whyNothingIsServed(applied.table)] })
+  })
   gateway.on("close", (record) => log.connection(record))
   gateway.on("health", (change) => log.health(change))
   gateway.on("error", (error) => {

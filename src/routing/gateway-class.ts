@@ -34,6 +34,20 @@ export function isOurGateway(gateway: AdmittedGateway, selection: ClassSelection
   return selection.everyGateway || selection.ours.has(gateway.className)
 }
 
+/** Why a Gateway is not ours, for people. `classes` are all that the snapshot holds, by name. */
+export function whyNotOurs(
+  { className }: AdmittedGateway,
+  classes: ReadonlyMap<string, AdmittedGatewayClass>,
+  { controllerName, gatewayClassNames }: ResolvedOptions,
+): string {
+  if (gatewayClassNames !== undefined && !gatewayClassNames.has(className)) {
+    return `its class ${className} is not among those to serve: ${[...gatewayClassNames].join(", ")}`
+  }
+  const found = classes.get(className)
+  if (found === undefined) return `there is no GatewayClass ${className}`
+  return `its GatewayClass ${className} is of the controller ${found.controllerName}, not of ${controllerName}`
+}
+
 function classFault({ hasParameters }: AdmittedGatewayClass): ClassFault | undefined {
   if (!hasParameters) return undefined
   const path = "spec.parametersRef"

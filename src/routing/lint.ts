@@ -1,5 +1,6 @@
 import { compareText, GATEWAY_API_GROUP } from "./admission.ts"
 import type { Contests } from "./candidates.ts"
+import { whyNotOurs } from "./gateway-class.ts"
 import { ANY_HOSTNAME, intersectHostnames, widerHostnames } from "./hostname.ts"
 import { arrayOf, field } from "./json.ts"
 import type { ListenerState } from "./listeners.ts"
@@ -93,7 +94,12 @@ function lintParents(state: RouteState, snapshot: Snapshot, findings: LintFindin
     const key = `${ref.namespace}/${ref.name}`
     const found = ref.kind === "Gateway" ? gateways.has(key) : listenerSets.has(key)
     if (ref.group === GATEWAY_API_GROUP && found) continue
-    findings.warn(state, "NoParent", ref.path, `there is no ${ref.kind} ${key} that is served here`)
+    const gateway = ref.kind === "Gateway" ? snapshot.objects.gateways.get(key) : undefined
+    const why =
+      gateway === undefined
+        ? `there is no ${ref.kind} ${key} that is served here`
+        : `Gateway ${key} is not served here: ${whyNotOurs(gateway, snapshot.objects.gatewayClasses, snapshot.options)}`
+    findings.warn(state, "NoParent", ref.path, why)
   }
 }
 

@@ -225,6 +225,26 @@ describe("tlsroute explain", () => {
     expect(stdout).toMatch(/✗ 100 % Service shop\/missing → refused, BackendNotFound: /)
   })
 
+  test("tells why nothing is served where the Gateway belongs to another controller", async () => {
+    const otherClass = `---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata:
+  name: any
+spec:
+  controllerName: example.com/other
+`
+    const file = await manifest("other-class.yaml", gateway + route("web", "web.example.com") + otherClass)
+    const { code, stdout, stderr } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com"])
+    expect(stdout).toContain("✗ refused: NoListener")
+    expect(stderr).toMatch(
+      /^\S+other-class\.yaml:23:7: warning: TLSRoute shop\/web spec\.parentRefs\[0\]: Gateway shop\/edge is not served here: its GatewayClass any is of the controller example\.com\/other, not of \S+ \[NoParent\]\n$/,
+    )
+    expect(code).toBe(1)
+    const given = await cli.run(["check", file, "--controller-name", "example.com/other"])
+    expect(given.stdout).toBe("0 errors, 0 warnings; 1 listener and 1 route served\n")
+  })
+
   test("prints one JSON object for machines", async () => {
     const file = await manifest("explain-json.yaml", gateway + route("web", "web.example.com"))
     const { stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com", "--json"])
