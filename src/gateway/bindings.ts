@@ -1,5 +1,4 @@
 import type { AddressInfo } from "node:net"
-import { ListenError } from "../proxy/errors.ts"
 import type { ListenerBinding } from "../routing/route-table.ts"
 import { GatewayError } from "./errors.ts"
 
@@ -138,8 +137,8 @@ export class Bindings {
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
       const message = `${reason}; wanted by ${listenerNames(binding)}`
-      const code = cause instanceof ListenError ? cause.reason : undefined
-      return { bound: false, binding, message, code, error: new GatewayError("ERR_TLSROUTE_BIND", message, { cause }) }
+      const error = new GatewayError("ERR_TLSROUTE_BIND", message, { cause })
+      return { bound: false, binding, message, code: systemCode(cause), error }
     }
   }
 
@@ -148,6 +147,12 @@ export class Bindings {
     if (mapPort === undefined) return port
     return typeof mapPort === "function" ? mapPort(port) : (mapPort[port] ?? port)
   }
+}
+
+/** The system's code in an error of the proxy, of a worker, or of the system itself. */
+function systemCode(cause: unknown): string | undefined {
+  const { reason, code } = Object(cause) as { readonly reason?: unknown; readonly code?: unknown }
+  return [reason, code].find((word): word is string => typeof word === "string" && /^E[A-Z]+$/.test(word))
 }
 
 function listenerNames(binding: ListenerBinding): string {

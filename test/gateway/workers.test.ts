@@ -104,6 +104,22 @@ describe("a gateway with two workers", () => {
     expect(new Set(records.map(({ id }) => id)).size).toBe(40)
   })
 
+  it.each([
+    ["its port", (port: number) => port],
+    ["a port of the system's choice", () => 0],
+  ])("tells in the status that the machine does not have a Gateway's address, with %s", async (_, mapPort) => {
+    const { gateways = [], ...rest } = await config("app.example.com")
+    const addresses = [{ value: "192.0.2.77" }]
+    const source = { ...rest, gateways: gateways.map((one) => ({ ...one, spec: { ...one.spec, addresses } })) }
+    const served = face.createPassthroughGateway({ source, workers: 2, mapPort })
+    cleanups.push(() => served.close({ drainTimeout: 0 }))
+    served.on("error", () => undefined)
+    await served.start({ tolerateBindErrors: true })
+    expect(served.statuses().gateways[0]?.status.conditions).toContainEqual(
+      expect.objectContaining({ type: "Programmed", status: "False", reason: "AddressNotUsable" }),
+    )
+  })
+
   it("routes by a new table in every worker and keeps what is connected", async () => {
     const { source, served, port } = await serve()
     const before = await Promise.all(Array.from({ length: 8 }, () => connect(port)))

@@ -61,6 +61,8 @@ export type EventMessage =
 export interface ErrorMessage {
   readonly message: string
   readonly code: string | undefined
+  /** The system's own code, of a port that could not be bound. */
+  readonly reason?: string
 }
 
 /** What a worker sends. */

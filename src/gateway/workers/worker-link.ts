@@ -127,6 +127,6 @@ export class WorkerLink {
   }
 }
 
-function errorOf({ message, code }: ErrorMessage): Error {
-  return Object.assign(new Error(message), code === undefined ? {} : { code })
+function errorOf({ message, ...codes }: ErrorMessage): Error {
+  return Object.assign(new Error(message), codes)
 }

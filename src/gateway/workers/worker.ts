@@ -1,6 +1,7 @@
 import cluster from "node:cluster"
 import type { AddressInfo } from "node:net"
 import { parentPort } from "node:worker_threads"
+import { ListenError } from "../../proxy/errors.ts"
 import type { ConnectionInfo } from "../../proxy/record.ts"
 import type { RouteDecision } from "../../proxy/router.ts"
 import type { RouteMatcher } from "../../routing/route-table.ts"
@@ -129,7 +130,7 @@ class Worker {
 function errorMessage(error: unknown): ErrorMessage {
   if (!(error instanceof Error)) return { message: String(error), code: undefined }
   const code = "code" in error && typeof error.code === "string" ? error.code : undefined
-  return { message: error.message, code }
+  return { message: error.message, code, ...(error instanceof ListenError ? { reason: error.reason } : {}) }
 }
 
 if (parentPort !== null) {
