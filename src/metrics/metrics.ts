@@ -4,7 +4,7 @@ import type { ConnectionInfo, ConnectionRecord } from "../proxy/record.ts"
 import type { ResourceProblem } from "../routing/resources.ts"
 import { BoundedLabels } from "./route-labels.ts"
 
-/** What metrics are taken from: a gateway, or a proxy used alone, which has no `config` event. */
+/** What metrics are taken from: a gateway, or a proxy used alone, which has no `config` and `health` events. */
 export interface MetricsSource {
   /** Connections that are not closed yet. */
   readonly connections: Iterable<ConnectionInfo>
@@ -41,12 +41,18 @@ interface AppliedConfig {
   readonly bindings: readonly { readonly bound: boolean }[]
 }
 
+/** What of a `health` event is counted. */
+interface HealthChange {
+  readonly target: string
+  readonly healthy: boolean
+}
+
 const PHASE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 const CONNECTION_BUCKETS = [0.01, 0.1, 1, 10, 60, 600, 3600, 86_400]
 
 /**
  * Counts what a gateway or proxy does. Every name begins with `tlsroute_`; times are in seconds, sizes in
- * bytes. docs/metrics.md lists them.
+ * bytes. docs/observability.md lists them.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
   const source = "gateway" in options ? options.gateway : options.proxy
@@ -81,6 +87,8 @@ class Instruments {
   readonly #routeCount: Gauge
   readonly #problems: Gauge<"severity">
   readonly #bindings: Gauge<"state">
+  /** Unhealthy endpoints by target; targets without any are not kept. */
+  readonly #unhealthy = new Map<string, number>()
   readonly #names: string[] = []
 
   constructor(registry: Registry, source: MetricsSource, maxRoutes: number) {
@@ -165,6 +173,17 @@ class Instruments {
       labelNames: ["state"],
       registers,
     })
+    const unhealthy: Gauge<"target"> = new Gauge({
+      name: this.#name("endpoints_unhealthy"),
+      help: "Endpoints that active checks find unhealthy.",
+      labelNames: ["target"],
+      registers,
+      collect: () => {
+        unhealthy.reset()
+        for (const [target, count] of this.#unhealthy) unhealthy.set({ target }, count)
+      },
+    })
+    source.on("health", this.#onHealth)
     source.on("connection", this.#onConnection)
     source.on("close", this.#onClose)
     // A listener for "error" would make it look as if someone dealt with errors.
@@ -173,6 +192,7 @@ class Instruments {
   }
 
   close(): void {
+    this.#source.off("health", this.#onHealth)
     this.#source.off("connection", this.#onConnection)
     this.#source.off("close", this.#onClose)
     this.#source.off(errorMonitor, this.#onError)
@@ -188,6 +208,12 @@ class Instruments {
 
   readonly #onConnection = (connection: ConnectionInfo): void => {
     this.#accepted.inc({ listener: connection.listener })
+  }
+
+  readonly #onHealth = ({ target, healthy }: HealthChange): void => {
+    const count = (this.#unhealthy.get(target) ?? 0) + (healthy ? -1 : 1)
+    if (count > 0) this.#unhealthy.set(target, count)
+    else this.#unhealthy.delete(target)
   }
 
   readonly #onClose = (record: ConnectionRecord): void => {

@@ -12,7 +12,7 @@ import { linesOf } from "../cli/cli.ts"
 import { type Certificate, selfSigned } from "../support/certificate.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
-const names = ["gateway", "own-source", "client-hello", "match", "splice"] as const
+const names = ["gateway", "own-source", "client-hello", "match", "metrics", "opentelemetry", "splice"] as const
 
 let directory: string
 let certificate: Certificate
@@ -31,11 +31,12 @@ beforeAll(async () => {
     format: "esm",
     target: "node20",
     platform: "node",
-    external: ["yaml"],
+    external: ["yaml", "prom-client", /^@opentelemetry\//],
     silent: true,
     outExtension: () => ({ js: ".mjs" }),
     esbuildOptions(options) {
       options.alias = {
+        "tlsroute/metrics": join(root, "src/metrics/index.ts"),
         "tlsroute/client-hello": join(root, "src/client-hello/index.ts"),
         "tlsroute/routing": join(root, "src/routing/index.ts"),
         "tlsroute/proxy": join(root, "src/proxy/index.ts"),
@@ -92,10 +93,10 @@ async function greeting(port: number, servername: string): Promise<string> {
   return text(socket)
 }
 
-describe("examples", () => {
-  test("gateway.mjs serves manifests, tells of each connection, and drains", async () => {
-    const file = join(directory, "manifests.yaml")
-    const endpoints = `---
+/** The manifests of the guide, in one file, with a backend of this test's. */
+async function manifests(): Promise<string> {
+  const file = join(directory, "manifests.yaml")
+  const endpoints = `---
 apiVersion: v1
 kind: Service
 metadata: {name: local, namespace: httpbin}
@@ -108,9 +109,15 @@ addressType: IPv4
 ports: [{name: tls, port: ${backendPort()}}]
 endpoints: [{addresses: [127.0.0.1]}]
 `
-    const reference = (name: string) => readFile(join(root, "examples/reference", name), "utf8")
-    const route = (await reference("tlsroute.yaml")).replace("name: httpbin.org", "name: local")
-    await writeFile(file, `${await reference("gateway.yaml")}---\n${route}${endpoints}`)
+  const reference = (name: string) => readFile(join(root, "examples/reference", name), "utf8")
+  const route = (await reference("tlsroute.yaml")).replace("name: httpbin.org", "name: local")
+  await writeFile(file, `${await reference("gateway.yaml")}---\n${route}${endpoints}`)
+  return file
+}
+
+describe("examples", () => {
+  test("gateway.mjs serves manifests, tells of each connection, and drains", async () => {
+    const file = await manifests()
     const { child, until, listening } = start("gateway", file, "0")
     expect(await greeting(await listening(), "httpbin.org")).toBe("hello from the backend\n")
     await until(/^httpbin\.org → httpbin\/httpbin: completed$/)
@@ -151,6 +158,27 @@ endpoints: [{addresses: [127.0.0.1]}]
       "a.b.example.com: rest by *.example.com",
       "example.org: NoMatchingRoute",
     ])
+  })
+
+  test("metrics.mjs serves metrics for Prometheus", async () => {
+    const { child, until, listening } = start("metrics", await manifests(), "0", "0")
+    const port = await listening()
+    const [, url = ""] = await until(/^metrics on (http:.*)$/)
+    expect(await greeting(port, "httpbin.org")).toBe("hello from the backend\n")
+    const closed =
+      'tlsroute_connections_closed_total{listener="*:8000",route="httpbin/httpbin",outcome="completed",ended_by="backend"} 1'
+    await expect.poll(async () => (await fetch(url)).text()).toContain(closed)
+    child.kill("SIGINT")
+    expect((await once(child, "close"))[0]).toBe(0)
+  })
+
+  test("opentelemetry.mjs measures connections by route and outcome", async () => {
+    const { child, until, listening } = start("opentelemetry", await manifests(), "0")
+    expect(await greeting(await listening(), "httpbin.org")).toBe("hello from the backend\n")
+    child.kill("SIGINT")
+    await until(/name: 'tlsroute.connections'/)
+    await until(/route: 'httpbin\/httpbin'/)
+    expect((await once(child, "close"))[0]).toBe(0)
   })
 
   test("splice.mjs carries both directions, with the client ending first", async () => {

@@ -1,9 +1,16 @@
 import { EventEmitter } from "node:events"
+import { readFileSync } from "node:fs"
 import { Registry } from "prom-client"
 import { describe, expect, it } from "vitest"
 import { createMetrics } from "../../src/metrics/metrics.ts"
 import { BoundedLabels } from "../../src/metrics/route-labels.ts"
 import type { ConnectionInfo, ConnectionRecord } from "../../src/proxy/record.ts"
+
+interface Listed {
+  readonly name: string
+  readonly help: string
+  readonly labelNames: readonly string[]
+}
 
 class Source extends EventEmitter {
   readonly connections = new Set<ConnectionInfo>()
@@ -90,6 +97,14 @@ describe("metrics", () => {
     )
   })
 
+  it("tell of endpoints that active checks find unhealthy, and forget targets that have none", async () => {
+    const { source, lines } = setup()
+    for (const healthy of [false, false, true]) source.emit("health", { target: "shop/checkout:443", healthy })
+    expect(await lines()).toContain('tlsroute_endpoints_unhealthy{target="shop/checkout:443"} 1')
+    source.emit("health", { target: "shop/checkout:443", healthy: true })
+    expect((await lines()).filter((line) => line.startsWith("tlsroute_endpoints_unhealthy"))).toEqual([])
+  })
+
   it("never have a name that a client sent as a label", async () => {
     const { source, metrics } = setup()
     for (let turn = 0; turn < 100; turn++) {
@@ -135,6 +150,18 @@ describe("metrics", () => {
     source.closes({})
     expect(await registry.metrics()).not.toContain("tlsroute_")
     expect(source.eventNames()).toEqual([])
+  })
+})
+
+describe("docs/observability.md", () => {
+  it("lists every metric with its labels and its help", async () => {
+    const text = readFileSync(new URL("../../docs/observability.md", import.meta.url), "utf8")
+    const { metrics } = setup()
+    for (const { name, help, labelNames } of metrics.registry.getMetricsAsArray() as unknown as Listed[]) {
+      const labels = labelNames.map((label) => `\`${label}\``).join(", ")
+      const row = text.split("\n").find((line) => line.startsWith(`| \`${name}\``))
+      expect(row?.split("|").map((cell) => cell.trim())).toEqual(["", `\`${name}\``, labels, help, ""])
+    }
   })
 })
 
