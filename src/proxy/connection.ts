@@ -1,12 +1,13 @@
 import type { Socket } from "node:net"
 import type { ClientHello } from "../client-hello/hello.ts"
 import { ClientHelloParser } from "../client-hello/parser.ts"
+import { Account } from "./account.ts"
 import type { Balancer } from "./balance/balancer.ts"
 import { Timed, type TimerWheel } from "./deadlines.ts"
 import { Dial, type DialObserver, type DialPlan } from "./dial.ts"
 import { ProxyError } from "./errors.ts"
-import type { CircuitRefusal } from "./health/circuit.ts"
-import { type HelloSummary, summarizeHello } from "./hello-summary.ts"
+import { Farewell, type FarewellObserver } from "./farewell.ts"
+import { summarizeHello } from "./hello-summary.ts"
 import { type Gate, Pass } from "./limits/gate.ts"
 import type { Live } from "./live-connections.ts"
 import type { NameResolver } from "./names.ts"
@@ -18,25 +19,21 @@ import { ProxyHeaderParser } from "./proxy-protocol/parser.ts"
 import { Splice, type SpliceObserver } from "./pump.ts"
 import type {
   ConnectionInfo,
-  ConnectionOutcome,
   ConnectionRecord,
   ConnectionSnapshot,
   ConnectionState,
-  EndedBy,
   Rejection,
   RejectReason,
   Removal,
 } from "./record.ts"
-import { alertFor, rejectReason } from "./refusal.ts"
-import type { DialEndpoint, DialTarget, RouteDecision, RouteRequest, Router } from "./router.ts"
+import { rejectReason } from "./refusal.ts"
+import { ConnectionRequest, plainAddress } from "./route-request.ts"
+import type { DialEndpoint, DialTarget, RouteDecision, Router } from "./router.ts"
 import type { SlabPool, SlabReader } from "./slabs.ts"
 import { adoptReading, reset, type SocketOwner } from "./socket-owner.ts"
+import { planTarget } from "./target-plan.ts"
 
 const NOTHING = new Uint8Array(0)
-/** Milliseconds that a refused client gets to take its FIN and end its own side. */
-const LINGER = 1_000
-/** Bytes of a refused client that are read and thrown away, so that its FIN is not overtaken by a RST. */
-const LINGER_BYTES = 262_144
 
 /** Why a connection is ended though nothing is wrong with it. */
 type DrainOutcome = "drained" | "route-removed" | "endpoint-removed"
@@ -75,14 +72,17 @@ export interface ConnectionHost {
 
 /**
  * One client's connection, from accept to the end: a state machine in which every state has one owner of the
- * sockets (this, then {@link Dial}, then {@link Splice}) and one deadline.
+ * sockets (this, then {@link Dial}, then {@link Splice} or {@link Farewell}) and one deadline.
  *
  * ```text
  * accepted → hello → routed → dialing → splicing → half-closed → closed
  *     └────────┴────────┴────────┴────→ refusing ──────────────────┘
  * ```
  */
-export class Connection extends Timed implements ConnectionInfo, Live, SocketOwner, DialObserver, SpliceObserver {
+export class Connection
+  extends Timed
+  implements ConnectionInfo, Live, SocketOwner, DialObserver, SpliceObserver, FarewellObserver
+{
   readonly id: number
   readonly listener: string
   clientAddress: string
@@ -100,14 +100,13 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
 
   readonly #host: ConnectionHost
   readonly #client: Socket
-  readonly #acceptedAt = performance.now()
   readonly #listenerPolicy: ListenerPolicy
   readonly #pass = new Pass()
+  readonly #account = new Account()
   #policy: ConnectionPolicy
   #proxyHeader: ProxyHeaderParser | undefined
   /** What the client connected to, as a PROXY header tells it. */
   #destination: ProxyAddress | undefined
-  #summary: HelloSummary | undefined
   /** When it is ended whatever happens, and what for. */
   #endBy = Number.POSITIVE_INFINITY
   #endFor: "max-duration" | DrainOutcome = "max-duration"
@@ -117,16 +116,10 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
   #dial: Dial | undefined
   #plan: DialPlan | undefined
   #splice: Splice | undefined
+  #farewell: Farewell | undefined
   #clientEnded = false
   #bytesBefore = 0
-  #discardUpTo = 0
-  #attempts = 0
-  #helloAt: number | undefined
-  #connectedAt: number | undefined
   #activeAt = 0
-  #outcome: ConnectionOutcome | undefined
-  #detail: string | undefined
-  #endedBy: EndedBy = "proxy"
 
   /**
    * @param host - the proxy
@@ -149,7 +142,7 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
   }
 
   get since(): number {
-    return performance.timeOrigin + this.#acceptedAt
+    return performance.timeOrigin + this.#account.acceptedAt
   }
 
   get uniqueId(): string {
@@ -184,7 +177,7 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
 
   /** Ends it from here, in whatever state it is. */
   stop(): void {
-    this.#settle("drained", undefined, "proxy")
+    this.#account.settle("drained", undefined, "proxy")
     this.#dial?.abort()
     if (this.#splice === undefined) this.#client.destroy()
     else this.#splice.stop()
@@ -236,20 +229,8 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
   /** What became of it; complete once it is closed. */
   record(): ConnectionRecord {
     const { state: _, ...snapshot } = this.toJSON()
-    const hello = this.#helloAt
-    return {
-      ...snapshot,
-      offered: this.#summary,
-      dialAttempts: this.#attempts,
-      outcome: this.#outcome ?? "completed",
-      detail: this.#detail,
-      endedBy: this.#endedBy,
-      durations: {
-        hello: hello === undefined ? undefined : hello - this.#acceptedAt,
-        dial: hello === undefined || this.#connectedAt === undefined ? undefined : this.#connectedAt - hello,
-        total: performance.now() - this.#acceptedAt,
-      },
-    }
+    const { offered, dialAttempts, outcome = "completed", detail, endedBy } = this.#account
+    return { ...snapshot, offered, dialAttempts, outcome, detail, endedBy, durations: this.#account.durations() }
   }
 
   // Reading the ClientHello
@@ -261,10 +242,6 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
       if (!this.#host.gate.holdHello(this.#pass, chunk.length)) this.#turnAway("hello-memory", undefined)
       else if (this.#proxyHeader === undefined) this.#readHello(this.#parser, chunk)
       else this.#readProxyHeader(this.#proxyHeader, chunk)
-      return
-    }
-    if (this.state === "refusing") {
-      if (this.#bytesBefore > this.#discardUpTo) this.#client.destroy()
       return
     }
     // Data right behind the ClientHello (RFC 8446 section 2.3, early data): at most one read is held, and as much
@@ -282,17 +259,17 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
   socketEnded(_socket: Socket): void {
     this.#clientEnded = true
     if (this.state !== "accepted" && this.state !== "hello") return
-    this.#settle("client-gone", undefined, "client")
+    this.#account.settle("client-gone", undefined, "client")
     this.#client.end()
   }
 
   socketFailed(_socket: Socket, error: NodeJS.ErrnoException): void {
-    this.#settle("client-gone", error.code, "client")
+    this.#account.settle("client-gone", error.code, "client")
     this.#dial?.abort()
   }
 
   socketClosed(_socket: Socket): void {
-    this.#settle("client-gone", undefined, "client")
+    this.#account.settle("client-gone", undefined, "client")
     this.#dial?.abort()
     this.#closed()
   }
@@ -330,10 +307,10 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
       this.#refuse(rejectReason(result.error.code), result.error.code)
       return
     }
-    this.#helloAt = performance.now()
+    this.#account.helloAt = performance.now()
     this.hello = result.hello
     this.serverName = result.hello.serverName
-    if (this.#host.describesHello) this.#summary = summarizeHello(result.hello)
+    if (this.#host.describesHello) this.#account.offered = summarizeHello(result.hello)
     this.#decide(result.hello)
   }
 
@@ -361,68 +338,45 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
       return
     }
     const { maxDuration, maxDurationJitter } = this.#policy
-    this.#endBy = Math.min(this.#endBy, this.#acceptedAt + maxDuration * (1 - maxDurationJitter * Math.random()))
+    this.#endBy = Math.min(
+      this.#endBy,
+      this.#account.acceptedAt + maxDuration * (1 - maxDurationJitter * Math.random()),
+    )
     this.target = decision.target.id
     this.state = "routed"
     this.#host.connectionRouted(this, decision)
     // A listener of that event may have stopped the connection.
-    if (this.#outcome === undefined) this.#reach(decision.target)
+    if (this.#account.outcome === undefined) this.#reach(decision.target)
   }
 
   #reach(target: DialTarget): void {
-    if (target.kind === "name") {
-      this.#resolve(target)
+    const { balancer, names, wheel } = this.#host
+    const planned = planTarget(target, this.clientAddress, this.#policy.backend, balancer, names)
+    if (!(planned instanceof Promise)) {
+      this.#planned(planned)
       return
     }
-    if (target.endpoints.length === 0) {
-      this.#refuse("no-endpoints", undefined)
-      return
-    }
-    this.#connect(this.#host.balancer.plan(target, this.clientAddress, this.#policy.backend))
+    wheel.arm(this, this.#policy.dialTimeout)
+    void planned.then((plan) => this.#planned(plan))
   }
 
-  #resolve({ id, host, port, anyAddress }: DialTarget & { readonly kind: "name" }): void {
-    let known: readonly DialEndpoint[] | Promise<readonly DialEndpoint[]>
-    try {
-      known = this.#host.names.resolve(host, port, anyAddress)
-    } catch (error) {
-      this.#unresolved(error)
-      return
-    }
-    if (!(known instanceof Promise)) {
-      this.#resolved(id, known)
-      return
-    }
-    this.#host.wheel.arm(this, this.#policy.dialTimeout)
-    known.then(
-      (endpoints) => this.#resolved(id, endpoints),
-      (error) => this.#unresolved(error),
-    )
-  }
-
-  #resolved(target: string, endpoints: readonly DialEndpoint[]): void {
-    if (this.state !== "routed" || this.#outcome !== undefined) return
-    this.#connect(this.#host.balancer.planName(target, endpoints, this.#policy.backend))
-  }
-
-  #unresolved(error: unknown): void {
-    if (this.state !== "routed") return
-    const isForbidden = error instanceof ProxyError && error.code === "ERR_TLSROUTE_FORBIDDEN_ADDRESS"
-    this.#refuse(isForbidden ? "forbidden-address" : "unresolved", (error as NodeJS.ErrnoException).code)
+  #planned(planned: DialPlan | Rejection): void {
+    const isWanted = this.state === "routed" && this.#account.outcome === undefined
+    if ("reason" in planned) {
+      if (isWanted) this.#refuse(planned.reason, planned.detail)
+    } else if (isWanted) this.#connect(planned)
+    // The client went away while a name was looked up.
+    else planned.release()
   }
 
   // Dialling
 
-  #connect(plan: DialPlan | CircuitRefusal): void {
-    if (typeof plan === "string") {
-      this.#refuse("circuit-open", plan)
-      return
-    }
+  #connect(plan: DialPlan): void {
     const { wheel, slabs } = this.#host
     wheel.disarm(this)
     this.state = "dialing"
     this.#plan = plan
-    const due = (this.#helloAt ?? this.#acceptedAt) + this.#policy.dialTimeout
+    const due = (this.#account.helloAt ?? this.#account.acceptedAt) + this.#policy.dialTimeout
     // What is held to a rate must be paused at will, which a socket that reads into slabs decides by itself.
     const isThrottled = this.#policy.bandwidth !== Number.POSITIVE_INFINITY
     this.#dial = new Dial(plan, this, wheel, isThrottled ? undefined : slabs, due)
@@ -430,20 +384,20 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
   }
 
   dialFailed(reason: "dial-failed" | "dial-timeout", detail: string | undefined): void {
-    this.#attempts = this.#dial?.attempts ?? 0
+    this.#account.dialAttempts = this.#dial?.attempts ?? 0
     this.#refuse(reason, detail)
   }
 
   dialConnected(backend: Socket, slabs: SlabReader | undefined, endpoint: DialEndpoint): void {
-    this.#connectedAt = performance.now()
-    this.#attempts = this.#dial?.attempts ?? 0
+    this.#account.connectedAt = performance.now()
+    this.#account.dialAttempts = this.#dial?.attempts ?? 0
     this.#dial = undefined
     this.endpoint = endpoint
     const parser = this.#parser
     const early = this.#early
     this.#parser = undefined
     this.#early = undefined
-    const header = this.#headerFor(this.#policy.backend.proxyHeader)
+    const header = headerFor(this, this.#policy.backend.proxyHeader, this.#client, this.#destination)
     this.hello = undefined
     this.#host.gate.settled(this.#pass)
     // The backend reads what the client sent, byte for byte, and in one segment where it fits.
@@ -459,20 +413,6 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
     if (this.#clientEnded) this.#splice.socketEnded(this.#client)
   }
 
-  #headerFor(header: SentProxyHeader | undefined): Uint8Array | undefined {
-    if (header === undefined) return undefined
-    const { localAddress, localPort } = this.#client
-    const isKnown = this.#destination !== undefined || (localAddress !== undefined && localPort !== undefined)
-    const destination = this.#destination ?? { address: localAddress ?? "", port: localPort ?? 0 }
-    const source = { address: this.clientAddress, port: this.clientPort }
-    return outgoingHeader(header, {
-      addresses: isKnown ? { source, destination } : undefined,
-      serverName: this.serverName,
-      alpnProtocol: this.hello?.alpnProtocols[0],
-      uniqueId: this.uniqueId,
-    })
-  }
-
   // Splicing
 
   spliceActive(): void {
@@ -481,7 +421,7 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
 
   spliceHalfClosed(side: "a" | "b"): void {
     this.state = "half-closed"
-    if (this.#outcome === undefined) this.#endedBy = side === "a" ? "client" : "backend"
+    if (this.#account.outcome === undefined) this.#account.endedBy = side === "a" ? "client" : "backend"
     this.#watch()
   }
 
@@ -490,9 +430,9 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
     if (splice?.outcome === "reset") {
       const byClient = splice.endedBy === "a"
       const code = (splice.error as NodeJS.ErrnoException | undefined)?.code
-      this.#settle(byClient ? "client-reset" : "backend-reset", code, byClient ? "client" : "backend")
+      this.#account.settle(byClient ? "client-reset" : "backend-reset", code, byClient ? "client" : "backend")
     }
-    this.#settle("completed", undefined, this.#endedBy)
+    this.#account.settle("completed", undefined, this.#account.endedBy)
     this.#closed()
   }
 
@@ -521,8 +461,6 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
       case "half-closed":
         this.#spliceDue()
         return
-      default:
-        this.#client.destroy()
     }
   }
 
@@ -534,14 +472,14 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
       return
     }
     const inactive = this.state === "half-closed" ? "half-closed-timeout" : "idle-timeout"
-    this.#settle(old ? this.#endFor : inactive, undefined, "proxy")
+    this.#account.settle(old ? this.#endFor : inactive, undefined, "proxy")
     this.#splice?.stop()
   }
 
   /** Refuses a client before its ClientHello is whole: with a reset, which leaves nothing behind. */
   #turnAway(reason: RejectReason, detail: string | undefined): void {
-    if (this.#outcome !== undefined) return
-    this.#settle(reason, detail, "proxy")
+    if (this.#account.outcome !== undefined) return
+    this.#account.settle(reason, detail, "proxy")
     this.state = "refusing"
     this.#parser = undefined
     this.#host.wheel.disarm(this)
@@ -553,8 +491,8 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
   /** Refuses a client that no backend has heard of yet. */
   #refuse(reason: RejectReason, detail: string | undefined): void {
     const { refusal, wheel } = this.#host
-    if (this.#outcome !== undefined) return
-    this.#settle(reason, detail, "proxy")
+    if (this.#account.outcome !== undefined) return
+    this.#account.settle(reason, detail, "proxy")
     this.state = "refusing"
     this.#parser = undefined
     this.#early = undefined
@@ -562,29 +500,12 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
     this.#host.gate.settled(this.#pass)
     this.#host.connectionRejected(this, { reason, detail })
     wheel.disarm(this)
-    if (refusal === "reset") {
-      reset(this.#client)
-      return
-    }
-    // Nothing that does not speak TLS, or does not speak at all, is worth waiting for.
-    if (reason === "not-tls" || reason === "hello-timeout") {
-      this.#client.destroy()
-      return
-    }
-    // Closing with unread bytes makes the kernel send RST, which may overtake the FIN: what still comes is read and dropped.
-    this.#discardUpTo = this.#bytesBefore + LINGER_BYTES
-    if (refusal === "alert") this.#client.write(alertFor(reason))
-    this.#client.end()
-    this.#client.resume()
-    wheel.arm(this, LINGER)
+    this.#farewell = new Farewell(this.#client, this, wheel)
+    this.#farewell.start(refusal, reason)
   }
 
-  /** The first reason to end is the one that counts. */
-  #settle(outcome: ConnectionOutcome, detail: string | undefined, endedBy: EndedBy): void {
-    if (this.#outcome !== undefined) return
-    this.#outcome = outcome
-    this.#detail = detail
-    this.#endedBy = endedBy
+  farewellOver(): void {
+    this.#closed()
   }
 
   #closed(): void {
@@ -599,29 +520,19 @@ export class Connection extends Timed implements ConnectionInfo, Live, SocketOwn
   }
 }
 
-/** What the router is asked, for one connection. */
-class ConnectionRequest implements RouteRequest {
-  readonly listener: string
-  readonly hello: ClientHello
-  readonly clientAddress: string
-  readonly clientPort: number
-  readonly #client: Socket
-
-  constructor(connection: Connection, client: Socket, hello: ClientHello) {
-    this.listener = connection.listener
-    this.hello = hello
-    this.clientAddress = connection.clientAddress
-    this.clientPort = connection.clientPort
-    this.#client = client
-  }
-
-  get localAddress(): string | undefined {
-    const { localAddress } = this.#client
-    return localAddress === undefined ? undefined : plainAddress(localAddress)
-  }
-}
-
-/** A dual-stack socket tells IPv4 clients as `::ffff:192.0.2.1`. */
-function plainAddress(address: string): string {
-  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address
+function headerFor(
+  connection: ConnectionInfo,
+  header: SentProxyHeader | undefined,
+  client: Socket,
+  told: ProxyAddress | undefined,
+): Uint8Array | undefined {
+  if (header === undefined) return undefined
+  const { clientAddress, clientPort, serverName, uniqueId, hello } = connection
+  const { localAddress, localPort } = client
+  const seen =
+    localAddress === undefined || localPort === undefined ? undefined : { address: localAddress, port: localPort }
+  const destination = told ?? seen
+  const source = { address: clientAddress, port: clientPort }
+  const addresses = destination === undefined ? undefined : { source, destination }
+  return outgoingHeader(header, { addresses, serverName, alpnProtocol: hello?.alpnProtocols[0], uniqueId })
 }

@@ -1,0 +1,40 @@
+import type { HelloSummary } from "./hello-summary.ts"
+import type { ConnectionDurations, ConnectionOutcome, EndedBy } from "./record.ts"
+
+/** What is noted of one connection as it goes from phase to phase, for its record. */
+export class Account {
+  /** On the clock of `performance.now()`, like all times here. */
+  readonly acceptedAt: number = performance.now()
+  /** When the ClientHello was whole. */
+  helloAt: number | undefined
+  /** When a backend had answered. */
+  connectedAt: number | undefined
+  /** Endpoints tried. */
+  dialAttempts = 0
+  /** What the ClientHello told, where records are to tell it. */
+  offered: HelloSummary | undefined
+  /** How it ended; `undefined` while it has not. */
+  outcome: ConnectionOutcome | undefined
+  /** Code that tells more. */
+  detail: string | undefined
+  /** Who ended it, so far as known. */
+  endedBy: EndedBy = "proxy"
+
+  /** The first reason to end is the one that counts. */
+  settle(outcome: ConnectionOutcome, detail: string | undefined, endedBy: EndedBy): void {
+    if (this.outcome !== undefined) return
+    this.outcome = outcome
+    this.detail = detail
+    this.endedBy = endedBy
+  }
+
+  /** Time per phase until now. */
+  durations(): ConnectionDurations {
+    const { acceptedAt, helloAt, connectedAt } = this
+    return {
+      hello: helloAt === undefined ? undefined : helloAt - acceptedAt,
+      dial: helloAt === undefined || connectedAt === undefined ? undefined : connectedAt - helloAt,
+      total: performance.now() - acceptedAt,
+    }
+  }
+}
