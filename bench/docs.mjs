@@ -34,6 +34,12 @@ const charts = [
     metrics: ["roundtrip-p50", "roundtrip-p99"],
   },
   { name: "idle", topic: "idle", title: "Resident memory per idle connection", metrics: ["idle-memory"] },
+  {
+    name: "lookup",
+    topic: "lookup",
+    title: "Finding the route for a name",
+    metrics: ["lookup-10", "lookup-10000", "lookup-1000000"],
+  },
 ]
 
 /**
@@ -108,7 +114,7 @@ ${markdownTable(
   peers.map(({ title, version }) => [title, version]),
 )}
 ${missing.map(({ title, missing }) => `\n${title} is not in the tables: ${missing}\n`).join("")}
-### The gateway as a multiple of the best of its peers
+### What the gateway is held to
 
 ${markdownTable(comparison.head, comparison.rows)}
 ${tables(results)

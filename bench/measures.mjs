@@ -6,13 +6,21 @@
  * @property {"more" | "less"} better
  * @property {number} digits decimals to print
  *
- * @typedef {object} Measure One run of the load generator.
+ * @typedef {object} LoadMeasure One run of the load generator.
  * @property {string} id
  * @property {"source" | "sink" | "echo"} backend
  * @property {string} mode of the load generator
  * @property {number} connections
- * @property {boolean} [fresh] whether the proxy is started anew for it; done in every third round
+ * @property {boolean} [seldom] whether it is done in every third round only, because it takes long and differs little
+ * @property {boolean} [fresh] whether the proxy is started anew for it
  * @property {(result: any) => Record<string, number>} values figure by metric id
+ *
+ * @typedef {object} MicroMeasure One run of a program that measures a library, without a connection.
+ * @property {string} id
+ * @property {string} micro program in bench/micro, which prints figures by metric id as JSON
+ * @property {boolean} [seldom] as above
+ *
+ * @typedef {LoadMeasure | MicroMeasure} Measure
  *
  * @typedef {object} Topic Metrics that are shown together.
  * @property {string} id
@@ -31,6 +39,7 @@ export const idleConnections = 5000
 export const idleSeconds = 12
 
 const bulkConnections = [1, 4, 64]
+const lookupSizes = [10, 10_000, 1_000_000]
 
 /** @type {readonly Topic[]} */
 export const topics = [
@@ -61,6 +70,43 @@ export const topics = [
     title: "Idle connections",
     explanation: `Growth of resident memory, of all processes of the proxy, from 100 connections served and closed to ${idleConnections} open ones that were silent for ${idleSeconds} s, divided by their number. Kernel memory is not in it.`,
     metrics: [{ id: "idle-memory", title: "memory per connection", unit: "KiB", better: "less", digits: 1 }],
+  },
+  {
+    id: "parser",
+    title: "ClientHello parser",
+    explanation:
+      "CPU time to parse a ClientHello of 400 bytes, in one chunk, sixteen orders of extensions in turn. Every field: those that read-tls-client-hello decodes. sni looks for the name and checks nothing. Trickle: a hello of 64 KiB that comes a byte at a time.",
+    metrics: [
+      { id: "hello-name", title: "name", unit: "ns", better: "less", digits: 0 },
+      { id: "hello-strict", title: "name, ALPN, versions", unit: "ns", better: "less", digits: 0 },
+      { id: "hello-full", title: "every field", unit: "ns", better: "less", digits: 0 },
+      { id: "hello-fingerprints", title: "JA3 and JA4", unit: "ns", better: "less", digits: 0 },
+      { id: "hello-trickle", title: "trickle, per byte", unit: "ns", better: "less", digits: 0 },
+      { id: "hello-trickle-growth", title: "as of 8 KiB", unit: "×", better: "less", digits: 2 },
+    ],
+  },
+  {
+    id: "lookup",
+    title: "Route lookup",
+    explanation:
+      "CPU time to find the route for a server name among so many hostnames, asked for in no order. At a million the table is far larger than the processor's caches.",
+    metrics: [
+      ...lookupSizes.map((size) => lookupMetric(`lookup-${size}`, `${size} hostnames`)),
+      lookupMetric("lookup-wildcard-1000000", "1000000, by wildcard"),
+      lookupMetric("lookup-none-1000000", "1000000, no match"),
+    ],
+  },
+  {
+    id: "table",
+    title: "Route table",
+    explanation:
+      "Time to build the table of 10 000 routes with a Service and an EndpointSlice each, best of several: all of it, and after one object changed.",
+    metrics: [
+      { id: "build", title: "all", unit: "ms", better: "less", digits: 0 },
+      { id: "rebuild-route", title: "one route", unit: "ms", better: "less", digits: 2 },
+      { id: "rebuild-slice", title: "one EndpointSlice", unit: "ms", better: "less", digits: 2 },
+      { id: "table-from-data", title: "in a worker", unit: "ms", better: "less", digits: 1 },
+    ],
   },
 ]
 
@@ -96,12 +142,16 @@ export const measures = [
     mode: "idle",
     connections: idleConnections,
     fresh: true,
+    seldom: true,
     values: ({ residentBytes, connections }) => ({ "idle-memory": residentBytes / connections / 1024 }),
   },
+  { id: "parser", micro: "client-hello.mjs" },
+  { id: "routing", micro: "routing.mjs", seldom: true },
 ]
 
 /**
- * What the project holds itself to, as ratios to peers in the same run (newest Node.js, oldest Node.js).
+ * What the project holds itself to, as ratios to peers in the same run (newest Node.js, oldest Node.js). A peer that runs
+ * on Node.js is compared on the same one.
  *
  * @type {readonly { metric: string, peers: readonly string[], newest: number, oldest: number }[]}
  */
@@ -122,6 +172,21 @@ export const targets = [
   { metric: "roundtrip-p50", peers: ["nginx"], newest: 1.1, oldest: 1.1 },
   { metric: "roundtrip-p99", peers: ["nginx"], newest: 1.5, oldest: 1.5 },
   { metric: "idle-memory", peers: ["nginx"], newest: 1, oldest: 1 },
+  { metric: "hello-name", peers: ["sni"], newest: 4, oldest: 4 },
+  { metric: "hello-full", peers: ["read-tls-client-hello"], newest: 1 / 200, oldest: 1 / 200 },
+]
+
+/**
+ * What the project holds itself to whatever others do. These hold for a machine that is not busy with other work.
+ *
+ * @type {readonly { metric: string, most: number }[]}
+ */
+export const limits = [
+  { metric: "idle-memory", most: 8 },
+  { metric: "hello-strict", most: 1000 },
+  { metric: "hello-full", most: 3000 },
+  ...lookupSizes.map((size) => ({ metric: `lookup-${size}`, most: 300 })),
+  { metric: "build", most: 300 },
 ]
 
 /**
@@ -134,6 +199,15 @@ export function metricOf(id) {
     if (metric) return metric
   }
   throw new Error(`no metric ${id}`)
+}
+
+/**
+ * @param {string} id
+ * @param {string} title
+ * @returns {Metric}
+ */
+function lookupMetric(id, title) {
+  return { id, title, unit: "ns", better: "less", digits: 0 }
 }
 
 /**
@@ -161,7 +235,7 @@ function bulkTopic(id, title, direction) {
  * @param {"download" | "upload"} mode
  * @param {"source" | "sink"} backend
  * @param {number} connections
- * @returns {Measure}
+ * @returns {LoadMeasure}
  */
 function bulkMeasure(mode, backend, connections) {
   const id = `${mode}-${connections}`

@@ -1,4 +1,4 @@
-import { metricOf, targets, topics } from "./measures.mjs"
+import { limits, metricOf, targets, topics } from "./measures.mjs"
 import { spread, summarize } from "./statistics.mjs"
 
 /** @typedef {import("./run.mjs").Results} Results */
@@ -15,20 +15,22 @@ export function tables(results) {
       title: topic.title,
       explanation: topic.explanation,
       head: ["", ...metrics.map(({ title, unit }) => `${title}, ${unit}`)],
-      rows: results.peers.map((peer) => [
-        peer.title,
-        ...metrics.map(({ id, digits }) => {
-          const samples = results.samples[peer.id]?.[id]
-          if (!samples) return "–"
-          const summary = summarize(samples)
-          return `${summary.median.toFixed(digits)} ±${(spread(summary) * 100).toFixed(0)} %`
-        }),
-      ]),
+      rows: results.peers
+        .filter(({ id }) => metrics.some((metric) => results.samples[id]?.[metric.id]))
+        .map((peer) => [
+          peer.title,
+          ...metrics.map(({ id, digits }) => {
+            const samples = results.samples[peer.id]?.[id]
+            if (!samples) return "–"
+            const summary = summarize(samples)
+            return `${summary.median.toFixed(digits)} ±${(spread(summary) * 100).toFixed(0)} %`
+          }),
+        ]),
     }))
 }
 
 /**
- * How the gateway stands to its peers, beside what it is held to.
+ * What the gateway is held to, and where it stands: as a multiple of the best of its peers, or in a figure of its own.
  *
  * @param {Results} results
  * @returns {{ head: string[], rows: string[][] }}
@@ -38,27 +40,65 @@ export function ratios(results) {
   const head = ["", "against", ...gateways.flatMap(({ title }) => [title, "target"])]
   const rows = []
   for (const { metric: id, peers, newest, oldest } of targets) {
-    if (!isMeasured(results, id)) continue
-    const { title, better } = metricOf(id)
-    const rivals = peers.filter((peer) => results.samples[peer]?.[id])
+    const standings = gateways.map((gateway) => standing(results, gateway, id, peers))
+    const rivals = [...new Set(standings.flatMap((found) => found?.rival ?? []))]
     if (rivals.length === 0) continue
-    const medians = rivals.map((peer) => summarize(results.samples[peer][id]).median)
-    const best = better === "more" ? Math.max(...medians) : Math.min(...medians)
-    const rival = results.peers.find((peer) => peer.id === rivals[medians.indexOf(best)])?.title ?? ""
-    const topic = topics.find(({ metrics }) => metrics.some((metric) => metric.id === id))?.title
+    const sign = metricOf(id).better === "more" ? "≥" : "≤"
     rows.push([
-      `${topic}, ${title}`,
-      rival,
+      titleOf(id),
+      rivals.join(" / "),
+      ...gateways.flatMap((gateway, i) => {
+        const found = standings[i]
+        if (!found) return ["–", "–"]
+        const target = isOldest(gateway, gateways) ? oldest : newest
+        return [`${short(found.ratio)} ×`, `${sign} ${short(target)} ×`]
+      }),
+    ])
+  }
+  for (const { metric: id, most } of limits) {
+    if (!gateways.some((gateway) => results.samples[gateway.id]?.[id])) continue
+    const { unit, digits } = metricOf(id)
+    rows.push([
+      titleOf(id),
+      "",
       ...gateways.flatMap((gateway) => {
         const samples = results.samples[gateway.id]?.[id]
-        if (!samples) return ["–", "–"]
-        const target = isOldest(gateway, gateways) ? oldest : newest
-        const ratio = summarize(samples).median / best
-        return [`${ratio.toFixed(2)} ×`, `${better === "more" ? "≥" : "≤"} ${target} ×`]
+        return samples ? [`${summarize(samples).median.toFixed(digits)} ${unit}`, `≤ ${most} ${unit}`] : ["–", "–"]
       }),
     ])
   }
   return { head, rows }
+}
+
+/**
+ * @param {Results} results
+ * @param {Results["peers"][number]} gateway
+ * @param {string} id of a metric
+ * @param {readonly string[]} peers
+ */
+function standing(results, gateway, id, peers) {
+  const samples = results.samples[gateway.id]?.[id]
+  if (!samples) return undefined
+  const onSameNode = (name) => gateway.id.replace("tlsroute", name)
+  const rivals = results.peers.filter(
+    (peer) => results.samples[peer.id]?.[id] && peers.some((name) => peer.id === name || peer.id === onSameNode(name)),
+  )
+  if (rivals.length === 0) return undefined
+  const medians = rivals.map((peer) => summarize(results.samples[peer.id][id]).median)
+  const best = metricOf(id).better === "more" ? Math.max(...medians) : Math.min(...medians)
+  const rival = rivals[medians.indexOf(best)].title.replace(/, Node \d+$/, "")
+  return { rival, ratio: summarize(samples).median / best }
+}
+
+/** @param {string} id of a metric */
+function titleOf(id) {
+  const topic = topics.find(({ metrics }) => metrics.some((metric) => metric.id === id))
+  return `${topic?.title}, ${metricOf(id).title}`
+}
+
+/** Ratios far below 1 as fractions: a two-hundredth says more than 0.00. */
+function short(ratio) {
+  return ratio < 0.1 ? `1/${(1 / ratio).toFixed(0)}` : String(Number(ratio.toFixed(2)))
 }
 
 /**

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process"
-import { existsSync, writeFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join, parse } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -9,12 +9,13 @@ import { fileURLToPath } from "node:url"
  * @property {Record<string, number>} routes backend port on 127.0.0.1 by server name
  * @property {string} directory for configuration and process files, made for this process alone
  *
- * @typedef {object} Peer A proxy under measurement.
+ * @typedef {object} Peer What is under measurement: a proxy, a library or both.
  * @property {string} id
  * @property {string} title
- * @property {"gateway" | "native" | "script"} kind
+ * @property {"gateway" | "native" | "script" | "library"} kind
  * @property {string} version as the program tells it
- * @property {(launch: Launch) => string[]} command writes the configuration and returns the command line
+ * @property {(launch: Launch) => string[]} [command] writes a proxy's configuration and returns the command line
+ * @property {Record<string, string[]>} [micro] command line by program in bench/micro
  *
  * @typedef {object} MissingPeer
  * @property {string} id
@@ -23,6 +24,7 @@ import { fileURLToPath } from "node:url"
  */
 
 const here = fileURLToPath(new URL(".", import.meta.url))
+const micro = fileURLToPath(new URL("../micro/", import.meta.url))
 const dist = fileURLToPath(new URL("../../dist/index.js", import.meta.url))
 const install = "not installed: run `sudo sh bench/install-peers.sh`"
 
@@ -44,6 +46,7 @@ export function findPeers(nodes, scripts) {
     native("sniproxy", "sniproxy", "sniproxy", ["-V"], sniproxy),
     ...nodes.map((node) => nodePeer("socket.pipe", "script", join(here, "naive.mjs"), node, several)),
     ...scripts.flatMap((script) => nodes.map((node) => nodePeer(parse(script).name, "script", script, node, several))),
+    ...["sni", "read-tls-client-hello"].flatMap((name) => nodes.map((node) => parserPeer(name, node, several))),
   ]
 }
 
@@ -56,15 +59,53 @@ export function findPeers(nodes, scripts) {
  * @returns {Peer | MissingPeer}
  */
 function nodePeer(name, kind, script, node, several) {
-  const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim()
-  const major = version.slice(1).split(".")[0]
-  const identity = several ? { id: `${name}-node${major}`, title: `${name}, Node ${major}` } : { id: name, title: name }
+  const identity = onNode(name, node, several)
   if (kind === "gateway" && !existsSync(dist)) return { ...identity, missing: "not built: run `npm run build`" }
   return {
     ...identity,
     kind,
-    version: `Node.js ${version}`,
     command: ({ port, routes }) => [node, script, JSON.stringify({ port, routes })],
+    ...(kind === "gateway" && {
+      micro: {
+        "client-hello.mjs": [node, join(micro, "client-hello.mjs"), "tlsroute"],
+        "routing.mjs": [node, join(micro, "routing.mjs")],
+      },
+    }),
+  }
+}
+
+/**
+ * @param {string} name package on npm
+ * @param {string} node
+ * @param {boolean} several
+ * @returns {Peer | MissingPeer}
+ */
+function parserPeer(name, node, several) {
+  const identity = onNode(name, node, several)
+  const manifest = fileURLToPath(new URL(`../../node_modules/${name}/package.json`, import.meta.url))
+  if (!existsSync(manifest)) return { ...identity, missing: "not installed: run `npm ci`" }
+  const { version } = JSON.parse(readFileSync(manifest, "utf8"))
+  const command = [node, join(micro, "client-hello.mjs"), name]
+  return {
+    ...identity,
+    kind: "library",
+    version: `${version}, ${identity.version}`,
+    micro: { "client-hello.mjs": command },
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string} node
+ * @param {boolean} several
+ */
+function onNode(name, node, several) {
+  const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim()
+  const major = version.slice(1).split(".")[0]
+  return {
+    id: several ? `${name}-node${major}` : name,
+    title: several ? `${name}, Node ${major}` : name,
+    version: `Node.js ${version}`,
   }
 }
 

@@ -1,0 +1,39 @@
+import { plainTable, ratios, tables } from "./table.mjs"
+
+/** @typedef {import("./run.mjs").Results} Results */
+
+/**
+ * Prints what a run has found.
+ *
+ * @param {Results} results
+ */
+export function printReport(results) {
+  console.log(describe(results))
+  for (const { title, explanation, head, rows } of tables(results)) {
+    console.log(`\n${title}\n${explanation}\n\n${plainTable(head, rows)}`)
+  }
+  const { head, rows } = ratios(results)
+  if (rows.length > 0) console.log(`\nWhat the gateway is held to\n\n${plainTable(head, rows)}`)
+  Object.entries(results.ceiling).forEach(([name, value], i) => {
+    console.log(`${i === 0 ? "\nWithout a proxy: " : "                 "}${name} ${value.toFixed(2)}`)
+  })
+  for (const { id, title } of results.peers) {
+    const spare = Object.entries(results.busy[id])
+      .map(([measure, shares]) => ({ measure, share: Math.min(...shares) }))
+      .filter(({ measure, share }) => measure !== "roundtrip" && share < 0.8)
+      .map(({ measure, share }) => `${measure} ${(share * 100).toFixed(0)} %`)
+    if (spare.length > 0) {
+      console.log(`${title} had CPU time to spare, something else set the pace: ${spare.join(", ")} busy`)
+    }
+  }
+  for (const { title, missing } of results.missing) console.log(`${title}: ${missing}`)
+}
+
+/** @param {Results} results */
+function describe({ machine, options: { rounds, seconds }, peers }) {
+  return [
+    `${machine.cpu}, ${machine.cpus} CPUs, ${machine.memoryGiB} GiB, ${machine.system}, Linux ${machine.kernel}`,
+    `${rounds} rounds of ${seconds} s each, medians; ± is the largest deviation from the median`,
+    ...peers.map(({ title, version }) => `${title}: ${version}`),
+  ].join("\n")
+}
