@@ -2,8 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { type Command, InvalidArgumentError } from "commander"
 import type { PassthroughGateway } from "../gateway/gateway.ts"
 import type { PassthroughGatewayOptions } from "../gateway/options.ts"
+import type { PolicySettings } from "../gateway/policies/options.ts"
 import { type Admin, type AdminOptions, parseAdminAddress, startAdmin } from "./admin.ts"
 import { parseAddress, parsePortMapping, parseResolve, secondsOption } from "./arguments.ts"
+import { parsePolicy } from "./policy-flag.ts"
 import type { RunLog } from "./run-log.ts"
 import { UsageError } from "./usage-error.ts"
 
@@ -13,6 +15,7 @@ export interface ServingFlags {
   readonly address?: string
   readonly mapPort?: Readonly<Record<number, number>>
   readonly workers?: number | "auto"
+  readonly policy?: PolicySettings
   readonly admin?: Pick<AdminOptions, "host" | "port">
   /** Milliseconds. */
   readonly drainDelay: number
@@ -28,6 +31,7 @@ export function addServingFlags(command: Command): Command {
     .option("--address <address>", "IP address to listen on where a Gateway asks for none", parseAddress)
     .option("--map-port <gateway:local>", "listen on another port than the Gateway says, repeatable", parsePortMapping)
     .option("--workers <number>", "threads that carry connections, or auto for one per core (default: 1)", parseWorkers)
+    .option("--policy <name=value>", "policy for all connections, as in an annotation, repeatable", parsePolicy)
     .option("--admin <address:port>", "serve health, metrics and routes over HTTP", parseAdmin)
     .addOption(secondsOption("--drain-delay <seconds>", "time to go on accepting once /readyz has turned off", 0))
     .addOption(secondsOption("--drain-timeout <seconds>", "time that connections may take to finish at the end", 30))
@@ -36,8 +40,8 @@ export function addServingFlags(command: Command): Command {
 
 /** The gateway's options that those flags stand for. */
 export function servingOptions(flags: ServingFlags): Omit<PassthroughGatewayOptions, "source"> {
-  const { resolve, address, mapPort, workers, json } = flags
-  return { resolve, address, mapPort, workers, describeHello: json ?? false }
+  const { resolve, address, mapPort, workers, policy: policies, json } = flags
+  return { resolve, address, mapPort, workers, policies, describeHello: json ?? false }
 }
 
 /**

@@ -156,6 +156,13 @@ describe("tlsroute run", () => {
     expect(await exitOf(child)).toBe(0)
   })
 
+  test("with --policy holds every connection to it", async () => {
+    const flags = ["--policy", "deny-cidrs=192.0.2.0/24, 127.0.0.0/8", "--policy", "idle-timeout=1m"]
+    const { event, port } = await serve(await manifests("policy.yaml"), ...flags)
+    connect({ port, host: "127.0.0.1", servername: "httpbin.org" }).on("error", () => {})
+    expect(await event("close")).toMatchObject({ outcome: "denied", detail: "gateway" })
+  })
+
   test("with --workers carries connections in as many threads", async () => {
     const { event, port } = await serve(await manifests("workers.yaml"), "--workers", "2")
     ;(await greet(port)).end()
@@ -307,6 +314,13 @@ describe("tlsroute run", () => {
     ["an address that is a name", ["x", "--address", "localhost"], "Expected an IP address"],
     ["a resolve without an address", ["x", "--resolve", "httpbin.org:443"], "Expected HOST:PORT:ADDR[:PORT]"],
     ["a resolve to a name", ["x", "--resolve", "a.example.com:443:b.example.com"], "Expected HOST:PORT:ADDR[:PORT]"],
+    ["a policy without a value", ["x", "--policy", "idle-timeout"], "Expected NAME=VALUE"],
+    ["a policy that there is not", ["x", "--policy", "idle-timeot=1s"], "did you mean idle-timeout?"],
+    [
+      "a policy that cannot be read",
+      ["x", "--policy", "idle-timeout=soon"],
+      "policies.idleTimeout: expected a duration",
+    ],
     ["a drain timeout that is no number", ["x", "--drain-timeout", "soon"], "Expected a number of seconds"],
   ])("given %s, says so in one line and exits with 2", async (_what, args, message) => {
     const { code, stderr } = await cli.run(["run", ...args])

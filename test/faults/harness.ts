@@ -71,7 +71,10 @@ export async function readBytes(socket: Socket, count: number): Promise<Buffer> 
     const chunk: Buffer | null = socket.read()
     if (chunk === null) {
       if (socket.readableEnded || socket.destroyed) throw new Error(`ended after ${got} of ${count} bytes`)
-      await Promise.race([once(socket, "readable"), once(socket, "close")])
+      const waiting = new AbortController()
+      const { signal } = waiting
+      await Promise.race([once(socket, "readable", { signal }), once(socket, "close", { signal })])
+      waiting.abort()
       continue
     }
     chunks.push(chunk)

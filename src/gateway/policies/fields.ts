@@ -112,10 +112,12 @@ export type PolicyKey = keyof PolicyValues
 
 /** What a program may write for a value: numbers, or the text an annotation would have. */
 export type PolicyInput<Value> = Value extends CidrList
-  ? readonly string[]
-  : Value extends number
-    ? number | string
-    : Value
+  ? readonly string[] | string
+  : Value extends readonly unknown[]
+    ? Value | string
+    : Value extends number
+      ? number | string
+      : Value
 
 /** How one policy is read, where it may be set, and what it is without being set. */
 export interface PolicyField<Value> {

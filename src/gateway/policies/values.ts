@@ -142,12 +142,14 @@ export function choice<const Word extends string>(...words: readonly Word[]): Va
 /** Some of a few words, or `none`. */
 export function choices<const Word extends string>(
   ...words: readonly Word[]
-): ValueType<readonly Word[], readonly Word[]> {
+): ValueType<readonly Word[] | string, readonly Word[]> {
   const one = choice(...words)
+  const parse = (text: string): readonly Word[] => (text === "none" ? [] : list(text).map((word) => one.parse(word)))
   return {
     syntax: `comma-separated list of ${one.syntax}, or \`none\``,
-    parse: (text) => (text === "none" ? [] : list(text).map((word) => one.parse(word))),
+    parse,
     accept(input) {
+      if (typeof input === "string") return parse(input)
       if (!Array.isArray(input)) throw expected("a list", input)
       return input.map((word) => one.accept(word))
     },
@@ -155,12 +157,13 @@ export function choices<const Word extends string>(
 }
 
 /** Networks. An empty list is refused: as an allow list it would lock everyone out. */
-export const cidrs: ValueType<readonly string[], CidrList> = {
+export const cidrs: ValueType<readonly string[] | string, CidrList> = {
   syntax: "comma-separated list of addresses and networks, for example `10.0.0.0/8, 2001:db8::/32`",
-  parse: (text) => cidrs.accept(list(text)),
+  parse: (text) => cidrs.accept(text),
   accept(input) {
-    if (!Array.isArray(input) || input.length === 0) throw expected("a list of one or more networks", input)
-    return new CidrList(input)
+    const networks = typeof input === "string" ? list(input) : input
+    if (!Array.isArray(networks) || networks.length === 0) throw expected("a list of one or more networks", input)
+    return new CidrList(networks)
   },
 }
 
