@@ -63,7 +63,8 @@ export class LeaderElection {
     this.#options = options
     this.identity = options.identity ?? `${hostname()}_${Math.random().toString(36).slice(2, 10)}`
     this.#durationMs = options.durationMs ?? 15_000
-    this.#renewDeadlineMs = options.renewDeadlineMs ?? (this.#durationMs * 2) / 3
+    // A whole number: timers of requests take no other.
+    this.#renewDeadlineMs = Math.ceil(options.renewDeadlineMs ?? (this.#durationMs * 2) / 3)
     this.#onChange = on.change
     this.#onError = on.error
     this.#loop = this.#run(this.#stop.signal)

@@ -220,9 +220,9 @@ describe("with a Lease", () => {
   })
 
   test("a holder that closes hands over at once, and the next writes what it knows", async () => {
-    const a = await start({ lease: { ...LEASE, durationMs: 60_000, identity: "a" } })
+    const a = await start({ lease: { ...LEASE, durationMs: 50_000, identity: "a" } })
     await expect.poll(() => a.leading).toBe(true)
-    const b = await start({ lease: { ...LEASE, durationMs: 60_000, identity: "b" } })
+    const b = await start({ lease: { ...LEASE, durationMs: 50_000, identity: "b" } })
     b.write({ ...NONE, tlsRoutes: [routeStatus("one", parent(OURS))] })
     await a.close()
     expect(leader()).toBe("")
