@@ -122,12 +122,10 @@ describe("two controllers of different names on one route", () => {
 })
 
 describe("two replicas", () => {
-  const LEASE = ["--lease-duration", "2"]
-
   test("serve both; when the one that writes is killed, the other one writes", async () => {
-    const leader = await start(kubeconfig, ...LEASE)
+    const leader = await start(kubeconfig)
     await leader.until("kubernetes-leader", ({ leading }) => leading === true)
-    const second = await start(kubeconfig, ...LEASE)
+    const second = await start(kubeconfig)
     await cluster.apply([routeObject(namespace, "one", ["one.example.com"], { name: "web" })])
     const ports = await Promise.all([leader, second].map((replica) => replica.port(listener("gateway"))))
     expect(await Promise.all(ports.map((port) => reached(port, "one.example.com")))).toEqual(["web", "web"])
@@ -144,7 +142,7 @@ describe("two replicas", () => {
   })
 
   test("a replica that ends gives the Lease back, and the next one takes it", async () => {
-    const first = await start(kubeconfig, ...LEASE)
+    const first = await start(kubeconfig)
     await first.until("kubernetes-leader", ({ leading }) => leading === true)
     await first.stop()
     interface Lease {
@@ -152,7 +150,7 @@ describe("two replicas", () => {
     }
     const { spec } = await cluster.get<Lease>("lease", "tlsroute", "--namespace", SYSTEM)
     expect(spec.holderIdentity).toBe("")
-    const second = await start(kubeconfig, ...LEASE)
+    const second = await start(kubeconfig)
     await second.until("kubernetes-leader", ({ leading }) => leading === true)
   })
 })

@@ -48,7 +48,8 @@ export class Controller {
     cli ??= Cli.build()
     const controller = new Controller(
       (await cli).start([
-        ...["controller", "--json", "--kubeconfig", kubeconfig, "--lease", "tlsroute-system/tlsroute"],
+        ...["controller", "--json", "--kubeconfig", kubeconfig],
+        ...["--lease", "tlsroute-system/tlsroute", "--lease-duration", "2"],
         ...[
           "--address",
           "127.0.0.1",
