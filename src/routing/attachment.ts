@@ -43,15 +43,22 @@ export interface Attachment {
 /** Attaches a route to the listeners that its parentRefs select and that take it. */
 export function attachRoute(route: AdmittedRoute, topology: ListenerTopology, labels: NamespaceLabels): Attachment {
   const parents: ParentAttachment[] = []
-  const listeners = new Map<string, ListenerAttachment>()
+  let listeners: readonly ListenerAttachment[] = []
   for (const ref of route.parentRefs) {
     const parent = parentOf(ref, topology)
     if (parent === undefined) continue
     const { fault, attached } = attachToParent(route, ref, parent, labels)
     parents.push({ ref, fault })
-    for (const attachment of attached) listeners.set(attachment.state.listener.id, attachment)
+    listeners = listeners.length === 0 ? attached : union(listeners, attached)
   }
-  return { parents, listeners: [...listeners.values()] }
+  return { parents, listeners }
+}
+
+function union(
+  first: readonly ListenerAttachment[],
+  second: readonly ListenerAttachment[],
+): readonly ListenerAttachment[] {
+  return [...first, ...second.filter(({ state }) => !first.some((other) => other.state === state))]
 }
 
 /** The parent that a parentRef names: only its own listeners take the route, never its parent's or children's. */

@@ -1,12 +1,18 @@
 import { compareText } from "./admission.ts"
 import { otherKey } from "./admitted-backend.ts"
-import type { BackendIndex, BackendLookup, BackendResolution } from "./backend-resolver.ts"
+import type {
+  BackendIndex,
+  BackendLookup,
+  BackendRequest,
+  BackendResolution,
+  BackendResolver,
+} from "./backend-resolver.ts"
 import { judgeExternalBackend } from "./external-backend.ts"
-import { canonicalIp, parseIp } from "./ip-address.ts"
+import { canonicalIp } from "./ip-address.ts"
 import { arrayOf, field, integerOf, stringOf } from "./json.ts"
 import type { ResolvedOptions } from "./options.ts"
 import type { ObjectRef } from "./resources.ts"
-import type { BackendTarget, Endpoint } from "./route-table.ts"
+import type { BackendRefusal, BackendTarget, Endpoint } from "./route-table.ts"
 import { resolveService } from "./service-backend.ts"
 
 /** A resolved backend and the keys of everything that was read for it. */
@@ -37,54 +43,38 @@ export function resolveTarget(
   options: ResolvedOptions,
 ): ResolvedTarget {
   const id = targetId(ref, port)
-  const dependencies = new Set<string>()
-  const service = (namespace: string, name: string, servicePort: number): BackendResolution => {
-    const key = `${namespace}/${name}`
-    dependencies.add(dependencyKey.service(key)).add(dependencyKey.slices(key))
-    return resolveService(key, servicePort, index, options)
+  const resolver = options.backendResolvers.get(`${ref.group}/${ref.kind}`)
+  if (resolver !== undefined) return resolveByProgram(id, { ref, port }, resolver, index, options)
+  if (ref.group !== "" || ref.kind !== "Service") {
+    const kind = ref.group === "" ? ref.kind : `${ref.group}/${ref.kind}`
+    return { target: refuse(id, "InvalidKind", `backends of kind ${kind} are not supported`), dependencies: [] }
   }
-  const lookup: BackendLookup = {
-    service,
-    object(other) {
-      const key = otherKey(other)
-      dependencies.add(dependencyKey.other(key))
-      return index.other(key)
-    },
+  const key = `${ref.namespace}/${ref.name}`
+  if (port === undefined) {
+    return { target: refuse(id, "BackendNotFound", `backendRef ${key} must have a port`), dependencies: [] }
   }
-  const resolution = resolve(ref, port, index, options, lookup)
-  return { target: targetOf(id, resolution), dependencies: [...dependencies] }
+  // A Service's name never has a dot, so a dotted name without a Service can only mean DNS.
+  const isExternal = ref.name.includes(".") && index.service(key) === undefined
+  const resolution = isExternal ? resolveExternal(ref.name, port, options) : resolveService(key, port, index, options)
+  return { target: targetOf(id, resolution), dependencies: dependenciesOfService(key) }
+}
+
+function dependenciesOfService(key: string): readonly string[] {
+  return [dependencyKey.service(key), dependencyKey.slices(key)]
 }
 
 /** A target that refuses every connection. */
 export function invalidTarget(
   ref: ObjectRef,
   port: number | undefined,
-  reason: Extract<BackendTarget, { kind: "invalid" }>["reason"],
+  reason: BackendRefusal,
   message: string,
 ): BackendTarget {
-  return { kind: "invalid", id: targetId(ref, port), reason, message }
+  return refuse(targetId(ref, port), reason, message)
 }
 
-function resolve(
-  ref: ObjectRef,
-  port: number | undefined,
-  index: BackendIndex,
-  options: ResolvedOptions,
-  lookup: BackendLookup,
-): BackendResolution {
-  const custom = options.backendResolvers.get(`${ref.group}/${ref.kind}`)
-  if (custom !== undefined) return runResolver(() => custom({ ref, port }, lookup), ref)
-  if (ref.group !== "" || ref.kind !== "Service") {
-    const kind = ref.group === "" ? ref.kind : `${ref.group}/${ref.kind}`
-    return { refused: "InvalidKind", message: `backends of kind ${kind} are not supported` }
-  }
-  if (port === undefined) {
-    return { refused: "BackendNotFound", message: `backendRef ${ref.namespace}/${ref.name} must have a port` }
-  }
-  const found = lookup.service(ref.namespace, ref.name, port)
-  // A Service's name never has a dot, so a dotted name without a Service can only mean DNS.
-  if (!ref.name.includes(".") || index.service(`${ref.namespace}/${ref.name}`) !== undefined) return found
-  return resolveExternal(ref.name, port, options)
+function refuse(id: string, reason: BackendRefusal, message: string): BackendTarget {
+  return { kind: "invalid", id, reason, message }
 }
 
 function resolveExternal(name: string, port: number, options: ResolvedOptions): BackendResolution {
@@ -101,17 +91,39 @@ function resolveExternal(name: string, port: number, options: ResolvedOptions): 
 }
 
 /** Runs code of the embedding program: what it throws or returns must not harm the table. */
-function runResolver(run: () => BackendResolution, ref: ObjectRef): BackendResolution {
-  const name = `${ref.group}/${ref.kind} ${ref.namespace}/${ref.name}`
+function resolveByProgram(
+  id: string,
+  request: BackendRequest,
+  resolver: BackendResolver,
+  index: BackendIndex,
+  options: ResolvedOptions,
+): ResolvedTarget {
+  const dependencies = new Set<string>()
+  const lookup: BackendLookup = {
+    service(namespace, name, port) {
+      const key = `${namespace}/${name}`
+      for (const dependency of dependenciesOfService(key)) dependencies.add(dependency)
+      return resolveService(key, port, index, options)
+    },
+    object(ref) {
+      const key = otherKey(ref)
+      dependencies.add(dependencyKey.other(key))
+      return index.other(key)
+    },
+  }
+  const { group, kind, namespace, name } = request.ref
+  const called = `${group}/${kind} ${namespace}/${name}`
+  let target: BackendTarget
   try {
-    return checkResolution(run(), name)
+    target = targetOf(id, readResolution(resolver(request, lookup), called))
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    return { refused: "BackendNotFound", message: `the resolver of ${name} failed: ${why}` }
+    target = refuse(id, "BackendNotFound", `the resolver of ${called} failed: ${why}`)
   }
+  return { target, dependencies: [...dependencies] }
 }
 
-function checkResolution(resolution: unknown, name: string): BackendResolution {
+function readResolution(resolution: unknown, name: string): BackendResolution {
   const refused = field(resolution, "refused")
   if (refused !== undefined) {
     const message = stringOf(field(resolution, "message")) ?? `${name} cannot be used`
@@ -124,36 +136,53 @@ function checkResolution(resolution: unknown, name: string): BackendResolution {
   }
   const endpoints = arrayOf(field(resolution, "endpoints"))
   if (endpoints === undefined) throw new Error("it returned neither endpoints, nor host and port, nor refused")
-  for (const endpoint of endpoints) {
-    const address = stringOf(field(endpoint, "address"))
-    if (address === undefined || parseIp(address) === undefined)
-      throw new Error("an endpoint's address is no IP address")
-    if (integerOf(field(endpoint, "port"), 1, 65_535) === undefined)
-      throw new Error("an endpoint's port is no TCP port")
-  }
-  return { endpoints: endpoints as readonly Endpoint[] }
+  return { endpoints: endpoints.map(readEndpoint) }
 }
 
-const REFUSALS = ["BackendNotFound", "InvalidKind", "RefNotPermitted", "UnsupportedProtocol", "NoEndpoints"] as const
+function readEndpoint(endpoint: unknown): Endpoint {
+  const address = canonicalIp(stringOf(field(endpoint, "address")) ?? "")
+  const port = integerOf(field(endpoint, "port"), 1, 65_535)
+  if (address === undefined) throw new Error("an endpoint's address is no IP address")
+  if (port === undefined) throw new Error("an endpoint's port is no TCP port")
+  const zone = stringOf(field(endpoint, "zone"))
+  const nodeName = stringOf(field(endpoint, "nodeName"))
+  const forZones = arrayOf(field(endpoint, "forZones"))?.filter((name) => typeof name === "string")
+  return {
+    address,
+    port,
+    ...(zone === undefined ? {} : { zone }),
+    ...(nodeName === undefined ? {} : { nodeName }),
+    ...(forZones === undefined ? {} : { forZones }),
+  }
+}
 
-function isRefusal(value: unknown): value is (typeof REFUSALS)[number] {
+const REFUSALS: readonly BackendRefusal[] = [
+  "BackendNotFound",
+  "InvalidKind",
+  "RefNotPermitted",
+  "UnsupportedProtocol",
+  "NoEndpoints",
+]
+
+function isRefusal(value: unknown): value is BackendRefusal {
   return REFUSALS.some((refusal) => refusal === value)
 }
 
 function targetOf(id: string, resolution: BackendResolution): BackendTarget {
-  if ("refused" in resolution) return { kind: "invalid", id, reason: resolution.refused, message: resolution.message }
+  if ("refused" in resolution) return refuse(id, resolution.refused, resolution.message)
   if ("host" in resolution) {
     const { host, port } = resolution
     return { kind: "name", id, host, port, ...(resolution.anyAddress === true ? { anyAddress: true } : {}) }
   }
   if (resolution.endpoints.length === 0) {
-    return { kind: "invalid", id, reason: "NoEndpoints", message: `${id} has no endpoint that takes connections` }
+    return refuse(id, "NoEndpoints", `${id} has no endpoint that takes connections`)
   }
   return { kind: "endpoints", id, endpoints: inOneOrder(resolution.endpoints) }
 }
 
 /** Sorted and without repetition, so that the order of EndpointSlices in a snapshot changes nothing. */
 function inOneOrder(endpoints: readonly Endpoint[]): readonly Endpoint[] {
+  if (endpoints.length === 1) return endpoints
   const byKey = new Map<string, Endpoint>()
   for (const endpoint of endpoints) {
     const key = `${endpoint.address} ${endpoint.port}`

@@ -146,6 +146,11 @@ class Draft {
 
   #settle(hostname: string, removed: ReadonlySet<RouteState> | undefined, added: readonly Candidate[]): void {
     const winner = this.#contests.get(hostname)
+    const [only, second] = added
+    if (winner === undefined && only !== undefined && second === undefined) {
+      this.#contests.set(hostname, only)
+      return
+    }
     const before = winner === undefined ? [] : [winner, ...winner.rivals]
     const kept = removed === undefined ? before : before.filter((candidate) => !removed.has(candidate.state))
     const [first, ...others] = [...kept, ...added].sort(compareCandidates)

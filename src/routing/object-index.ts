@@ -63,7 +63,8 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
     if (changed === undefined) return []
     this.#objects = next
     this.#report = undefined
-    return this.#clashes ? this.#reindex() : (this.#apply(changed) ?? this.#reindex())
+    if (this.#clashes) return this.#reindex()
+    return (changed.removed.length === 0 ? this.#add(changed.added) : this.#apply(changed)) ?? this.#reindex()
   }
 
   /** Problems of every object in this snapshot; may be called after later updates. */
@@ -95,6 +96,25 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
       else seen.add(admitted.key)
     }
     return problems
+  }
+
+  /** Adds objects, as the first snapshot does; `undefined` when two share a key, so that order must be asked. */
+  #add(added: readonly T[]): readonly ObjectChange<A>[] | undefined {
+    const changes: ObjectChange<A>[] = []
+    for (const object of added) {
+      const admission = this.#admission(object)
+      this.#admissions.set(object, admission)
+      const { admitted } = admission
+      if (admitted === undefined) continue
+      const { key } = admitted
+      if (this.#byKey.has(key)) {
+        for (const change of changes) this.#byKey.delete(change.key)
+        return undefined
+      }
+      this.#byKey.set(key, admitted)
+      changes.push({ key, before: undefined, after: admitted })
+    }
+    return changes
   }
 
   /** Applies a small difference; `undefined` when two objects share a key, so that order must be asked. */

@@ -80,20 +80,21 @@ export class RouteStates {
   }
 
   #updateBackends(resources: GatewayResources): Set<string> {
-    const stale = new Set<string>()
-    for (const { key } of this.#services.update(field(resources, "services"))) stale.add(dependencyKey.service(key))
-    for (const { key } of this.#others.update(field(resources, "others"))) stale.add(dependencyKey.other(key))
+    // At first nothing is resolved, so that nothing is out of date.
+    const stale = this.#targets.isEmpty ? undefined : new Set<string>()
+    for (const { key } of this.#services.update(field(resources, "services"))) stale?.add(dependencyKey.service(key))
+    for (const { key } of this.#others.update(field(resources, "others"))) stale?.add(dependencyKey.other(key))
     for (const { before, after } of this.#slices.update(field(resources, "endpointSlices"))) {
       if (before?.service !== undefined) {
         this.#slicesOf.delete(before.service, before)
-        stale.add(dependencyKey.slices(before.service))
+        stale?.add(dependencyKey.slices(before.service))
       }
       if (after?.service !== undefined) {
         this.#slicesOf.add(after.service, after)
-        stale.add(dependencyKey.slices(after.service))
+        stale?.add(dependencyKey.slices(after.service))
       }
     }
-    return this.#targets.refresh(stale)
+    return stale === undefined ? new Set() : this.#targets.refresh(stale)
   }
 
   #updateGrants(resources: GatewayResources): Set<string> {

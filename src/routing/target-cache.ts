@@ -26,6 +26,11 @@ export class TargetCache {
     this.#options = options
   }
 
+  /** Whether nothing is resolved yet, so that nothing can be out of date. */
+  get isEmpty(): boolean {
+    return this.#targets.size === 0
+  }
+
   /** The target of a backendRef, on behalf of a route. */
   use({ ref, port }: AdmittedBackendRef, routeKey: string): BackendTarget {
     const id = targetId(ref, port)

@@ -201,6 +201,22 @@ describe("a backend of another kind", () => {
     expect(found({ ...world, endpointSlices })).toMatchObject({ endpoints: [{ address: "10.0.0.7", port: 8443 }] })
   })
 
+  it("gives what a target has, and nothing else that its resolver put there", () => {
+    const answer = {
+      endpoints: [
+        { address: "FD00:0::1", port: 443, zone: "a", forZones: ["a", 1], extra: 1n },
+        { address: "fd00::1", port: 443, zone: "a", forZones: ["a"], call: () => undefined },
+      ],
+    }
+    const resolver = (() => answer) as unknown as BackendResolver
+    const found = target(
+      { tlsRoutes: to({ group: "example.com", kind: "Backend" }) },
+      { backendResolvers: { "example.com/Backend": resolver } },
+    )
+    expect(found).toMatchObject({ endpoints: [{ address: "fd00::1", port: 443, zone: "a", forZones: ["a"] }] })
+    expect(structuredClone(found)).toEqual(found)
+  })
+
   it("is apart from another whose name and port read the same", () => {
     const named: BackendResolver = ({ ref, port }) => ({ host: ref.name, port: port ?? 1 })
     const kind = { group: "example.com", kind: "Backend" }
