@@ -16,7 +16,7 @@ import type { PassthroughGatewayOptions } from "./options.ts"
 import { AnnotationScan } from "./policies/annotated-objects.ts"
 import { PolicyCompiler } from "./policies/compiler.ts"
 import type { Policies } from "./policies/policies.ts"
-import { followSource } from "./source-loop.ts"
+import { assertSource, followSource } from "./source-loop.ts"
 
 /** What a snapshot led to: the payload of the `config` event. */
 export interface ConfigApplied {
@@ -53,6 +53,7 @@ type Phase =
  *
  * @param options - `source` is all it needs
  * @returns the gateway, not started yet
+ * @throws {@link GatewayError} `ERR_TLSROUTE_OPTION` when an option cannot be used
  */
 export function createPassthroughGateway(options: PassthroughGatewayOptions): PassthroughGateway {
   return new PassthroughGateway(options)
@@ -75,6 +76,7 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
   /** @internal */
   constructor(options: PassthroughGatewayOptions) {
     super()
+    assertSource(options.source)
     this.#source = options.source
     this.#builder = createRouteTableBuilder(options)
     this.#annotations = new AnnotationScan(options.defaultNamespace)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises"
 import type { GatewayResources } from "../routing/resources.ts"
 import type { GatewaySource } from "../sources/source.ts"
+import { GatewayError } from "./errors.ts"
 
 const FIRST_PAUSE_MS = 1_000
 const LAST_PAUSE_MS = 30_000
@@ -29,6 +30,7 @@ export async function followSource(
     try {
       for await (const resources of heeding(signal, source(signal))) {
         if (signal.aborted) return
+        if (!isRecord(resources)) throw new TypeError(`it yielded ${describe(resources)}, not an object of resources`)
         failures = 0
         await observer.snapshot(resources)
         // Between snapshots of a source that never waits, connections have their turn.
@@ -42,6 +44,31 @@ export async function followSource(
       await pause(failures, signal)
     }
   }
+}
+
+/**
+ * Refuses what is no source, so that a gateway that would serve nothing does not start.
+ *
+ * @throws {@link GatewayError} `ERR_TLSROUTE_OPTION`
+ */
+export function assertSource(source: unknown): asserts source is GatewaySource {
+  if (typeof source === "function") return
+  const isResources = isRecord(source) && !["then", Symbol.asyncIterator, Symbol.iterator].some((key) => key in source)
+  if (isResources) return
+  throw new GatewayError(
+    "ERR_TLSROUTE_OPTION",
+    `source must be an object of resources, or a function that yields them such as fileSource(path), not ${describe(source)}`,
+  )
+}
+
+function isRecord(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+}
+
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value !== "object") return `the ${typeof value} ${JSON.stringify(value)}`
+  return Array.isArray(value) ? "an array" : Object.prototype.toString.call(value)
 }
 
 /** Makes any source end soon after the signal aborts, even one that stalls for ever. */

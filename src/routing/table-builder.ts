@@ -5,6 +5,7 @@ import { type ResolvedOptions, type RouteTableOptions, resolveOptions } from "./
 import type { GatewayResources, ResourceProblem } from "./resources.ts"
 import { RouteStates } from "./route-states.ts"
 import type { RouteTable } from "./route-table.ts"
+import { shapeProblems } from "./snapshot-shape.ts"
 import { Table } from "./table.ts"
 
 /** Builds tables from one snapshot after another, doing again only what a change touches. */
@@ -53,7 +54,8 @@ class IncrementalBuilder implements RouteTableBuilder {
       this.#contests = updateContests([], listening.served, all)
       this.#last = listening
     }
-    const fromSource = (arrayOf(field(resources, "problems")) ?? []) as readonly ResourceProblem[]
+    const told = (arrayOf(field(resources, "problems")) ?? []) as readonly ResourceProblem[]
+    const fromSource = [...told, ...shapeProblems(resources)]
     const bundleVersions = arrayOf(field(resources, "bundleVersions"))?.map((version) => stringOf(version) ?? "")
     return new Table({
       options: this.#options,

@@ -190,6 +190,36 @@ describe("a new snapshot", () => {
   })
 })
 
+describe("a source that is none", () => {
+  it.each([
+    ["left out", undefined, "not undefined"],
+    ["a path", "gateway.yaml", 'not the string "gateway.yaml"'],
+    ["a list of objects", [], "not an array"],
+    ["a promise", Promise.resolve({}), "not [object Promise]"],
+    ["what a generator function returns", (async function* () {})(), "not [object AsyncGenerator]"],
+  ])("such as %s is refused before anything starts", (_what, source, message) => {
+    expect(() => createPassthroughGateway({ source: source as unknown as GatewayResources })).toThrow(
+      expect.objectContaining({ code: "ERR_TLSROUTE_OPTION", message: expect.stringContaining(message) }),
+    )
+  })
+
+  it("or yields what is none, is reported, and the last snapshot stays in force", async () => {
+    const good = await appOn([8443])
+    const { port, gateway: served } = await serve({
+      async *source() {
+        yield good
+        yield null as unknown as GatewayResources
+      },
+    })
+    const [error] = await once(served, "error")
+    expect(error).toMatchObject({
+      code: "ERR_TLSROUTE_SOURCE",
+      message: "the config source failed: it yielded null, not an object of resources",
+    })
+    expect(await ask(port)).toBe("app")
+  })
+})
+
 describe("a source that throws while running", () => {
   it("is reported and asked again; the last snapshot stays in force", async () => {
     const good = await appOn([8443])
@@ -323,7 +353,7 @@ describe("close", () => {
 
   it("called again with less time ends the wait of the first call", async () => {
     const { served, client } = await serveEcho()
-    const ended = once(client, "close")
+    const ended = new Promise((resolve) => client.once("close", resolve))
     const first = served.close({ drainTimeout: 3_600_000 })
     await Promise.all([served.close({ drainTimeout: 0 }), first, ended])
     expect(served.connections.size).toBe(0)

@@ -59,3 +59,22 @@ describe("the reference guide's manifests", () => {
     ])
   })
 })
+
+describe("a snapshot that is not as it should be", () => {
+  it.each([
+    ["a list that is none", { services: {} }, "services", "must be a list"],
+    ["a list of no such name", { gateway: [] }, "gateway", "there is no list of this name; gateways is meant perhaps"],
+    ["a list of no name like any", { widgets: [] }, "widgets", "there is no list of this name"],
+  ])("with %s is told of, and the rest is in force", (_what, broken, path, message) => {
+    const sound = buildRouteTable(guide)
+    const table = buildRouteTable({ ...guide, ...broken } as unknown as GatewayResources)
+    expect(table.problems).toEqual([{ severity: "error", code: "InvalidResources", path, message }, ...sound.problems])
+    expect(table.listeners).toEqual(sound.listeners)
+  })
+
+  it.each([[null], ["gateway.yaml"], [[]]])("such as %j is told of", (broken) => {
+    expect(buildRouteTable(broken as unknown as GatewayResources).problems).toMatchObject([
+      { code: "InvalidResources", path: "", message: "the resources are no object that holds lists of objects" },
+    ])
+  })
+})
