@@ -103,6 +103,18 @@ export function readHeader(
   }
 }
 
+/** The part of an admitted object that every kind shares. */
+export function common<T>(object: T, header: Header): Admitted<T> {
+  return {
+    object,
+    ref: header.ref,
+    key: header.key,
+    created: header.created,
+    generation: header.generation,
+    problems: header.findings.problems,
+  }
+}
+
 /** Older first, then by `namespace/name`: the order in which Gateway API settles ties. */
 export function comparePrecedence(
   a: { readonly created: number; readonly key: string },

@@ -1,5 +1,4 @@
-import { type Admission, type Admitted, GATEWAY_API_GROUP, type KindInfo, readHeader } from "./admission.ts"
-import { common } from "./admitted-gateway.ts"
+import { type Admission, type Admitted, common, GATEWAY_API_GROUP, type KindInfo, readHeader } from "./admission.ts"
 import { canonicalIp } from "./ip-address.ts"
 import { arrayOf, field, integerOf, isAbsent, stringOf } from "./json.ts"
 import type { EndpointSlice, KubernetesObject, ReferenceGrant, Service } from "./resources.ts"

@@ -1,12 +1,12 @@
 import {
   type Admission,
   type Admitted,
+  common,
   type Findings,
   GATEWAY_API_GROUP,
   type KindInfo,
   readHeader,
 } from "./admission.ts"
-import { common } from "./admitted-gateway.ts"
 import { ANY_HOSTNAME, isHostname } from "./hostname.ts"
 import { arrayOf, field, integerOf, isAbsent, objectOf, stringOf } from "./json.ts"
 import type { ObjectRef, ParentReference, TLSRoute } from "./resources.ts"

@@ -1,16 +1,10 @@
 import type { Admitted } from "./admission.ts"
 import { GATEWAY_API_GROUP } from "./admission.ts"
-import type { Fault } from "./admitted-gateway.ts"
 import type { AdmittedParentRef, AdmittedRoute } from "./admitted-route.ts"
+import type { Fault } from "./fault.ts"
 import { ANY_HOSTNAME, hostnameSpecificity, intersectHostnames } from "./hostname.ts"
-import {
-  type GatewayState,
-  isNamespaceAllowed,
-  type ListenerSetState,
-  type ListenerState,
-  type ListenerTopology,
-  type NamespaceLabels,
-} from "./listeners.ts"
+import type { GatewayState, ListenerSetState, ListenerState, ListenerTopology } from "./listeners.ts"
+import { isNamespaceAllowed, type NamespaceLabels } from "./namespace-rule.ts"
 
 /** A hostname that a route takes on one listener. */
 export interface AttachedHostname {

@@ -1,5 +1,6 @@
-import type { AdmittedGatewayClass, Fault } from "./admitted-gateway.ts"
+import type { AdmittedGatewayClass } from "./admitted-gateway.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
+import type { Fault } from "./fault.ts"
 import { field, objectOf } from "./json.ts"
 import type { ResolvedOptions } from "./options.ts"
 import type { GatewayClass } from "./resources.ts"

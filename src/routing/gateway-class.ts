@@ -1,4 +1,5 @@
-import type { AdmittedGateway, AdmittedGatewayClass, Fault } from "./admitted-gateway.ts"
+import type { AdmittedGateway, AdmittedGatewayClass } from "./admitted-gateway.ts"
+import type { Fault } from "./fault.ts"
 import type { ResolvedOptions } from "./options.ts"
 
 /** Why a class is refused, and the field at fault. */

@@ -1,16 +1,12 @@
 import { comparePrecedence, GATEWAY_API_GROUP } from "./admission.ts"
-import type {
-  AdmittedGateway,
-  AdmittedListener,
-  AdmittedListenerSet,
-  Fault,
-  NamespaceRule,
-} from "./admitted-gateway.ts"
+import type { AdmittedGateway, AdmittedListenerSet } from "./admitted-gateway.ts"
+import type { AdmittedListener } from "./admitted-listener.ts"
 import { addressesMeet, ListenerClaims, type PortUse, refuseConflictsWithin } from "./conflicts.ts"
+import type { Fault } from "./fault.ts"
 import { type ClassSelection, isOurGateway } from "./gateway-class.ts"
 import { ANY_HOSTNAME, widerHostnames } from "./hostname.ts"
 import { canonicalIp } from "./ip-address.ts"
-import { NAMESPACE_NAME_LABEL } from "./label-selector.ts"
+import { isNamespaceAllowed, type NamespaceLabels } from "./namespace-rule.ts"
 import type { ResolvedOptions } from "./options.ts"
 import type { RouteGroupKind } from "./resources.ts"
 import type { TableListener } from "./route-table.ts"
@@ -68,9 +64,6 @@ export interface ListenerTopology {
   readonly listenerSets: ReadonlyMap<string, ListenerSetState>
 }
 
-/** Labels of a namespace; `undefined` when the snapshot does not hold it. */
-export type NamespaceLabels = (namespace: string) => ReadonlyMap<string, string> | undefined
-
 /** Accepts or refuses every listener of every Gateway that is ours. */
 export function buildTopology(
   gateways: Iterable<AdmittedGateway>,
@@ -120,21 +113,6 @@ export function buildTopology(
   }
   markOverlaps(all.flatMap((parent) => parent.listeners).filter((listener) => listener.served))
   return { gateways: gatewayStates, listenerSets: setStates }
-}
-
-/** Whether a namespace is open under a rule. Negative requirements never hold for namespaces that are not known. */
-export function isNamespaceAllowed(
-  rule: NamespaceRule,
-  ownNamespace: string,
-  namespace: string,
-  labels: NamespaceLabels,
-): boolean {
-  if (rule.from === "All") return true
-  if (rule.from === "Same") return ownNamespace === namespace
-  if (rule.from === "None") return false
-  const known = labels(namespace)
-  if (known === undefined && rule.selector.keys.some((key) => key !== NAMESPACE_NAME_LABEL)) return false
-  return rule.selector.matches(new Map([...(known ?? []), [NAMESPACE_NAME_LABEL, namespace]]))
 }
 
 function gatewayState(gateway: AdmittedGateway, classes: ClassSelection, options: ResolvedOptions): GatewayState {

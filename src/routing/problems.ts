@@ -1,5 +1,5 @@
 import { compareText } from "./admission.ts"
-import type { Fault } from "./admitted-gateway.ts"
+import type { Fault } from "./fault.ts"
 import type { ObjectRef, ResourceProblem } from "./resources.ts"
 import type { Snapshot } from "./snapshot.ts"
 

@@ -1,6 +1,6 @@
 import { GATEWAY_API_GROUP } from "./admission.ts"
-import type { Fault } from "./admitted-gateway.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
+import type { Fault } from "./fault.ts"
 import { arrayOf, field, stringOf } from "./json.ts"
 import type { ParentReference, RouteParentStatus, TLSRoute } from "./resources.ts"
 import type { RouteState } from "./route-state.ts"
