@@ -1,6 +1,6 @@
 import { type Admission, type Admitted, common, GATEWAY_API_GROUP, type KindInfo, readHeader } from "./admission.ts"
 import { canonicalIp } from "./ip-address.ts"
-import { arrayOf, field, integerOf, isAbsent, stringOf } from "./json.ts"
+import { arrayOf, field, integerOf, isAbsent, presentOf, stringOf } from "./json.ts"
 import type { EndpointSlice, KubernetesObject, ReferenceGrant, Service } from "./resources.ts"
 import type { Endpoint } from "./route-table.ts"
 
@@ -9,7 +9,7 @@ const ENDPOINT_SLICE: KindInfo = {
   group: "discovery.k8s.io",
   kind: "EndpointSlice",
   namespaced: true,
-  versions: ["v1", "v1beta1"],
+  versions: ["v1"],
 }
 const REFERENCE_GRANT: KindInfo = {
   group: GATEWAY_API_GROUP,
@@ -62,31 +62,34 @@ export interface AdmittedGrant extends Admitted<ReferenceGrant> {
 export function admitService(object: Service, defaultNamespace: string): Admission<AdmittedService> {
   const header = readHeader(object, SERVICE, defaultNamespace)
   if ("problems" in header) return { admitted: undefined, problems: header.problems }
+  const { ref, key, created, generation, findings } = header
+  const { problems } = findings
   const spec = field(object, "spec")
-  const external = field(spec, "type") === "ExternalName"
-  const ports: AdmittedServicePort[] = []
-  for (const entry of arrayOf(field(spec, "ports")) ?? []) {
-    const port = integerOf(field(entry, "port"), 1, 65_535)
-    if (port === undefined) continue
-    const target = field(entry, "targetPort")
-    ports.push({
-      name: stringOf(field(entry, "name")) ?? "",
-      port,
-      protocol: stringOf(field(entry, "protocol")) ?? "TCP",
-      targetPort: isAbsent(target) ? port : integerOf(target, 1, 65_535),
-    })
-  }
+  const isExternal = field(spec, "type") === "ExternalName"
+  const externalName = isExternal ? (stringOf(field(spec, "externalName")) ?? "") : undefined
+  const ports = presentOf((arrayOf(field(spec, "ports")) ?? []).map(readServicePort))
+  const clusterIPs = readClusterIPs(spec)
+  return { admitted: { object, ref, key, created, generation, problems, externalName, clusterIPs, ports } }
+}
+
+/** `clusterIPs`, whose first is `clusterIP`; objects by hand may give either. */
+function readClusterIPs(spec: unknown): readonly string[] {
   const listed = arrayOf(field(spec, "clusterIPs")) ?? []
-  const addresses = [field(spec, "clusterIP"), ...listed].map((value) =>
-    typeof value === "string" ? canonicalIp(value) : undefined,
-  )
+  const first = field(spec, "clusterIP")
+  const values = listed.includes(first) || isAbsent(first) ? listed : [first, ...listed]
+  const addresses = presentOf(values.map((value) => (typeof value === "string" ? canonicalIp(value) : undefined)))
+  return addresses.length < 2 ? addresses : [...new Set(addresses)]
+}
+
+function readServicePort(entry: unknown): AdmittedServicePort | undefined {
+  const port = integerOf(field(entry, "port"), 1, 65_535)
+  if (port === undefined) return undefined
+  const target = field(entry, "targetPort")
   return {
-    admitted: {
-      ...common(object, header),
-      externalName: external ? (stringOf(field(spec, "externalName")) ?? "") : undefined,
-      clusterIPs: [...new Set(addresses.filter((address) => address !== undefined))],
-      ports,
-    },
+    name: stringOf(field(entry, "name")) ?? "",
+    port,
+    protocol: stringOf(field(entry, "protocol")) ?? "TCP",
+    targetPort: isAbsent(target) ? port : integerOf(target, 1, 65_535),
   }
 }
 
@@ -94,40 +97,32 @@ export function admitService(object: Service, defaultNamespace: string): Admissi
 export function admitEndpointSlice(object: EndpointSlice, defaultNamespace: string): Admission<AdmittedEndpointSlice> {
   const header = readHeader(object, ENDPOINT_SLICE, defaultNamespace)
   if ("problems" in header) return { admitted: undefined, problems: header.problems }
-  const service = stringOf(field(field(field(object, "metadata"), "labels"), SERVICE_NAME_LABEL))
-  if (service === undefined) {
-    header.findings.warn("Required", "metadata.labels", `without the label ${SERVICE_NAME_LABEL} no Service uses it`)
+  const { ref, key, created, generation, findings } = header
+  const name = stringOf(field(field(field(object, "metadata"), "labels"), SERVICE_NAME_LABEL))
+  if (name === undefined) {
+    findings.warn("Required", "metadata.labels", `without the label ${SERVICE_NAME_LABEL} no Service uses it`)
   }
-  const ports: { name: string; port: number; protocol: string }[] = []
-  for (const entry of arrayOf(field(object, "ports")) ?? []) {
-    const port = integerOf(field(entry, "port"), 1, 65_535)
-    if (port === undefined) continue
-    const name = stringOf(field(entry, "name")) ?? ""
-    ports.push({ name, port, protocol: stringOf(field(entry, "protocol")) ?? "TCP" })
-  }
-  const endpoints: SliceEndpoint[] = []
-  for (const [at, entry] of (arrayOf(field(object, "endpoints")) ?? []).entries()) {
-    // The API server promises that all addresses of one endpoint are the same; only the first is used.
-    const first = arrayOf(field(entry, "addresses"))?.[0]
-    const address = typeof first === "string" ? canonicalIp(first) : undefined
-    if (address === undefined) {
-      header.findings.error(
-        "InvalidValue",
-        `endpoints[${at}].addresses[0]`,
-        "must be an IP address; the endpoint is ignored",
-      )
-      continue
-    }
-    endpoints.push(readEndpoint(entry, address))
-  }
-  return {
-    admitted: {
-      ...common(object, header),
-      service: service === undefined ? undefined : `${header.ref.namespace}/${service}`,
-      ports,
-      endpoints,
-    },
-  }
+  const service = name === undefined ? undefined : `${ref.namespace}/${name}`
+  const ports = presentOf((arrayOf(field(object, "ports")) ?? []).map(readSlicePort))
+  const endpoints = presentOf(
+    (arrayOf(field(object, "endpoints")) ?? []).map((entry, at) => {
+      // The API server promises that all addresses of one endpoint are the same; only the first is used.
+      const first = arrayOf(field(entry, "addresses"))?.[0]
+      const address = typeof first === "string" ? canonicalIp(first) : undefined
+      if (address !== undefined) return readEndpoint(entry, address)
+      const message = "must be an IP address; the endpoint is ignored"
+      findings.error("InvalidValue", `endpoints[${at}].addresses[0]`, message)
+      return undefined
+    }),
+  )
+  const { problems } = findings
+  return { admitted: { object, ref, key, created, generation, problems, service, ports, endpoints } }
+}
+
+function readSlicePort(entry: unknown): AdmittedEndpointSlice["ports"][number] | undefined {
+  const port = integerOf(field(entry, "port"), 1, 65_535)
+  if (port === undefined) return undefined
+  return { name: stringOf(field(entry, "name")) ?? "", port, protocol: stringOf(field(entry, "protocol")) ?? "TCP" }
 }
 
 /** Reads a ReferenceGrant. An entry that cannot be read permits nothing. */

@@ -1,14 +1,13 @@
 import {
   type Admission,
   type Admitted,
-  common,
   type Findings,
   GATEWAY_API_GROUP,
   type KindInfo,
   readHeader,
 } from "./admission.ts"
 import { ANY_HOSTNAME, isHostname } from "./hostname.ts"
-import { arrayOf, field, integerOf, isAbsent, objectOf, stringOf } from "./json.ts"
+import { arrayOf, field, integerOf, isAbsent, objectOf, presentOf, stringOf } from "./json.ts"
 import type { ObjectRef, ParentReference, TLSRoute } from "./resources.ts"
 
 const TLS_ROUTE: KindInfo = {
@@ -53,23 +52,25 @@ export interface AdmittedRoute extends Admitted<TLSRoute> {
 export function admitRoute(object: TLSRoute, defaultNamespace: string): Admission<AdmittedRoute> {
   const header = readHeader(object, TLS_ROUTE, defaultNamespace)
   if ("problems" in header) return { admitted: undefined, problems: header.problems }
-  const { findings } = header
-  const { namespace } = header.ref
+  const { ref, key, created, generation, version, findings } = header
   const spec = field(object, "spec")
-  return {
-    admitted: {
-      ...common(object, header),
-      hostnames: readHostnames(field(spec, "hostnames"), header.version === "v1alpha2", findings),
-      parentRefs: readParentRefs(field(spec, "parentRefs"), namespace, findings),
-      backendRefs: readRules(field(spec, "rules"), namespace, findings),
-    },
-  }
+  const hostnames = readHostnames(field(spec, "hostnames"), version === "v1alpha2", findings)
+  const parentRefs = readParentRefs(field(spec, "parentRefs"), ref.namespace, findings)
+  const backendRefs = readRules(field(spec, "rules"), ref.namespace, findings)
+  const { problems } = findings
+  return { admitted: { object, ref, key, created, generation, problems, hostnames, parentRefs, backendRefs } }
 }
 
 const MAX_HOSTNAMES = 1024
 const MAX_PARENT_REFS = 32
 const MAX_RULES = 16
 const MAX_BACKEND_REFS = 16
+
+// Made once: strings for each object would take more memory than what they name.
+const PARENT_REF_PATHS = Array.from({ length: MAX_PARENT_REFS }, (_, at) => `spec.parentRefs[${at}]`)
+const BACKEND_REF_PATHS = Array.from({ length: MAX_RULES }, (_, at) =>
+  Array.from({ length: MAX_BACKEND_REFS }, (__, index) => `spec.rules[${at}].backendRefs[${index}]`),
+)
 
 function readHostnames(value: unknown, optional: boolean, findings: Findings): readonly string[] {
   const list = isAbsent(value) ? [] : arrayOf(value)
@@ -83,7 +84,7 @@ function readHostnames(value: unknown, optional: boolean, findings: Findings): r
     return []
   }
   const hostnames = new Set<string>()
-  for (const [at, entry] of within(list, MAX_HOSTNAMES, "spec.hostnames", findings)) {
+  for (const [at, entry] of within(list, MAX_HOSTNAMES, "spec.hostnames", findings).entries()) {
     if (typeof entry === "string" && isHostname(entry)) hostnames.add(entry)
     else {
       const message =
@@ -101,14 +102,14 @@ function readParentRefs(value: unknown, routeNamespace: string, findings: Findin
     findings.error("InvalidType", "spec.parentRefs", "must be a list; the route attaches to nothing")
     return []
   }
-  const refs: AdmittedParentRef[] = []
-  for (const [at, entry] of within(list, MAX_PARENT_REFS, "spec.parentRefs", findings)) {
-    const path = `spec.parentRefs[${at}]`
+  const refs = within(list, MAX_PARENT_REFS, "spec.parentRefs", findings).map((entry, at) => {
+    const path = PARENT_REF_PATHS[at] ?? ""
     const ref = readParentRef(entry, routeNamespace, path)
-    if (typeof ref === "string") findings.error("InvalidValue", path, `${ref}; this parentRef is ignored`)
-    else refs.push(ref)
-  }
-  return refs
+    if (typeof ref !== "string") return ref
+    findings.error("InvalidValue", path, `${ref}; this parentRef is ignored`)
+    return undefined
+  })
+  return presentOf(refs)
 }
 
 function readParentRef(entry: unknown, routeNamespace: string, path: string): AdmittedParentRef | string {
@@ -152,19 +153,16 @@ function readRules(value: unknown, routeNamespace: string, findings: Findings): 
     findings.error("Required", "spec.rules", "a rule with backendRefs is needed; every connection is refused")
     return []
   }
-  const refs: AdmittedBackendRef[] = []
-  for (const [at, rule] of within(list, MAX_RULES, "spec.rules", findings)) {
+  const ofRules = within(list, MAX_RULES, "spec.rules", findings).map((rule, at) => {
     const path = `spec.rules[${at}].backendRefs`
-    const backendRefs = arrayOf(field(rule, "backendRefs"))
-    if (backendRefs === undefined || backendRefs.length === 0) {
-      findings.error("Required", path, "at least one backendRef is needed")
-      continue
-    }
-    for (const [index, entry] of within(backendRefs, MAX_BACKEND_REFS, path, findings)) {
-      refs.push(readBackendRef(entry, routeNamespace, `${path}[${index}]`, findings))
-    }
-  }
-  return refs
+    const backendRefs = arrayOf(field(rule, "backendRefs")) ?? []
+    if (backendRefs.length === 0) findings.error("Required", path, "at least one backendRef is needed")
+    return within(backendRefs, MAX_BACKEND_REFS, path, findings).map((entry, index) =>
+      readBackendRef(entry, routeNamespace, BACKEND_REF_PATHS[at]?.[index] ?? "", findings),
+    )
+  })
+  const [only] = ofRules
+  return only !== undefined && ofRules.length === 1 ? only : ofRules.flat()
 }
 
 const MAX_WEIGHT = 1_000_000
@@ -204,14 +202,9 @@ function optionalString(value: unknown, fallback: string): string | undefined {
   return isAbsent(value) ? fallback : stringOf(value)
 }
 
-/** The first `most` entries with their index; reports that more are ignored. */
-function within(
-  list: readonly unknown[],
-  most: number,
-  path: string,
-  findings: Findings,
-): IterableIterator<[number, unknown]> {
-  if (list.length <= most) return list.entries()
+/** The first `most` entries; reports that more are ignored. */
+function within(list: readonly unknown[], most: number, path: string, findings: Findings): readonly unknown[] {
+  if (list.length <= most) return list
   findings.error("TooMany", path, `at most ${most} entries are allowed; those after are ignored`)
-  return list.slice(0, most).entries()
+  return list.slice(0, most)
 }

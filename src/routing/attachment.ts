@@ -3,6 +3,7 @@ import { GATEWAY_API_GROUP } from "./admission.ts"
 import type { AdmittedParentRef, AdmittedRoute } from "./admitted-route.ts"
 import type { Fault } from "./fault.ts"
 import { ANY_HOSTNAME, hostnameSpecificity, intersectHostnames } from "./hostname.ts"
+import { presentOf } from "./json.ts"
 import type { GatewayState, ListenerSetState, ListenerState, ListenerTopology } from "./listeners.ts"
 import { isNamespaceAllowed, type NamespaceLabels } from "./namespace-rule.ts"
 
@@ -36,13 +37,15 @@ export interface Attachment {
 
 /** Attaches a route to the listeners that its parentRefs select and that take it. */
 export function attachRoute(route: AdmittedRoute, topology: ListenerTopology, labels: NamespaceLabels): Attachment {
-  const parents: ParentAttachment[] = []
+  let parents: readonly ParentAttachment[] = []
   let listeners: readonly ListenerAttachment[] = []
   for (const ref of route.parentRefs) {
     const parent = parentOf(ref, topology)
     if (parent === undefined) continue
     const { fault, attached } = attachToParent(route, ref, parent, labels)
-    parents.push({ ref, fault })
+    const parentAttachment = { ref, fault }
+    // One is the rule, and a list that grows keeps room for more.
+    parents = parents.length === 0 ? [parentAttachment] : [...parents, parentAttachment]
     listeners = listeners.length === 0 ? attached : union(listeners, attached)
   }
   return { parents, listeners }
@@ -87,9 +90,12 @@ function attachToParent(
     else refusals.push(`${state.listener.name}: ${refusal}`)
   }
   if (allowing.length === 0) return refused("NotAllowedByListeners", summarize(refusals))
-  const attached = allowing
-    .map((state) => ({ state, hostnames: commonHostnames(route, state) }))
-    .filter(({ hostnames }) => hostnames.length > 0)
+  const attached = presentOf(
+    allowing.map((state) => {
+      const hostnames = commonHostnames(route, state)
+      return hostnames.length === 0 ? undefined : { state, hostnames }
+    }),
+  )
   if (attached.length > 0) return { attached, fault: undefined }
   const hostnames = allowing.map((state) => `${state.listener.name}: ${state.listener.hostname ?? "any"}`)
   const message = `no hostname of the route intersects the listeners' (${summarize(hostnames)})`

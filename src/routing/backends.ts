@@ -21,10 +21,9 @@ export interface ResolvedTarget {
   readonly dependencies: readonly string[]
 }
 
-/** Key under which a change of a Service, its EndpointSlices or another object is announced. */
+/** Key under which a change of a Service or its EndpointSlices, or of another object, is announced. */
 export const dependencyKey = {
   service: (key: string) => `Service ${key}`,
-  slices: (serviceKey: string) => `EndpointSlice ${serviceKey}`,
   other: (key: string) => `Other ${key}`,
 }
 
@@ -56,11 +55,7 @@ export function resolveTarget(
   // A Service's name never has a dot, so a dotted name without a Service can only mean DNS.
   const isExternal = ref.name.includes(".") && index.service(key) === undefined
   const resolution = isExternal ? resolveExternal(ref.name, port, options) : resolveService(key, port, index, options)
-  return { target: targetOf(id, resolution), dependencies: dependenciesOfService(key) }
-}
-
-function dependenciesOfService(key: string): readonly string[] {
-  return [dependencyKey.service(key), dependencyKey.slices(key)]
+  return { target: targetOf(id, resolution), dependencies: [dependencyKey.service(key)] }
 }
 
 /** A target that refuses every connection. */
@@ -102,7 +97,7 @@ function resolveByProgram(
   const lookup: BackendLookup = {
     service(namespace, name, port) {
       const key = `${namespace}/${name}`
-      for (const dependency of dependenciesOfService(key)) dependencies.add(dependency)
+      dependencies.add(dependencyKey.service(key))
       return resolveService(key, port, index, options)
     },
     object(ref) {
@@ -182,7 +177,8 @@ function targetOf(id: string, resolution: BackendResolution): BackendTarget {
 
 /** Sorted and without repetition, so that the order of EndpointSlices in a snapshot changes nothing. */
 function inOneOrder(endpoints: readonly Endpoint[]): readonly Endpoint[] {
-  if (endpoints.length === 1) return endpoints
+  const [only] = endpoints
+  if (only !== undefined && endpoints.length === 1) return [only]
   const byKey = new Map<string, Endpoint>()
   for (const endpoint of endpoints) {
     const key = `${endpoint.address} ${endpoint.port}`

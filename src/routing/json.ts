@@ -45,3 +45,8 @@ export function stringMapOf(value: unknown): ReadonlyMap<string, string> {
 export function isAbsent(value: unknown): value is undefined | null {
   return value === undefined || value === null
 }
+
+/** What is there of a list: the list itself when nothing is missing, as lists that are filtered keep room for more. */
+export function presentOf<T>(list: readonly (T | undefined)[]): readonly T[] {
+  return list.includes(undefined) ? list.filter((item) => item !== undefined) : (list as readonly T[])
+}

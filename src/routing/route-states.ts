@@ -87,11 +87,11 @@ export class RouteStates {
     for (const { before, after } of this.#slices.update(field(resources, "endpointSlices"))) {
       if (before?.service !== undefined) {
         this.#slicesOf.delete(before.service, before)
-        stale?.add(dependencyKey.slices(before.service))
+        stale?.add(dependencyKey.service(before.service))
       }
       if (after?.service !== undefined) {
         this.#slicesOf.add(after.service, after)
-        stale?.add(dependencyKey.slices(after.service))
+        stale?.add(dependencyKey.service(after.service))
       }
     }
     return stale === undefined ? new Set() : this.#targets.refresh(stale)
