@@ -99,8 +99,8 @@ export async function says(socket: Socket, word: string): Promise<string> {
 }
 
 /** Whether an honest client is served: a whole exchange from connect to a clean end. */
-export async function isServed(port: number): Promise<boolean> {
-  const socket = await connected(port)
+export async function isServed(port: number, name?: string): Promise<boolean> {
+  const socket = await connected(port, name)
   if ((await says(socket, "honest")) !== "honest") return false
   socket.end()
   socket.resume()

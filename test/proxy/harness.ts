@@ -31,27 +31,27 @@ export function clientHello(
   })
 }
 
-/** Listens on a port of the system's choosing until the test is over. */
-export async function listenOn(server: Server, host = "127.0.0.1"): Promise<DialEndpoint> {
+/** Listens, on a port of the system's choosing if none is given, until the test is over. */
+export async function listenOn(server: Server, host = "127.0.0.1", port = 0): Promise<DialEndpoint> {
   const sockets = new Set<Socket>()
   server.on("connection", (socket) => {
     sockets.add(socket)
     socket.on("error", () => {})
     socket.on("close", () => sockets.delete(socket))
   })
-  server.listen(0, host)
+  server.listen(port, host)
   await once(server, "listening")
   onTestFinished(() => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })
-  const { address, port } = server.address() as AddressInfo
-  return { address, port }
+  const bound = server.address() as AddressInfo
+  return { address: bound.address, port: bound.port }
 }
 
 /** A TCP backend. `serve` gets each socket; half-open is allowed. */
-export function backend(serve: (socket: Socket) => void, host?: string): Promise<DialEndpoint> {
-  return listenOn(createServer({ allowHalfOpen: true }, serve), host)
+export function backend(serve: (socket: Socket) => void, host?: string, port?: number): Promise<DialEndpoint> {
+  return listenOn(createServer({ allowHalfOpen: true }, serve), host, port)
 }
 
 /** A port nobody listens on. */
