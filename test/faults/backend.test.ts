@@ -5,26 +5,13 @@ import type { PolicyOptions } from "../../src/gateway/policies/options.ts"
 import type { DialEndpoint } from "../../src/proxy/router.ts"
 import { blackHole } from "../proxy/black-hole.ts"
 import { backend, client, closedPort, deferred, ending, readAll } from "../proxy/harness.ts"
-import { gateway, listener, resources, route, service } from "../support/resources.ts"
-import { connected, echo, greeting, isServed, NAME, readBytes, serve } from "./harness.ts"
+import { configToBoth, connected, greeting, HONEST, isServed, readBytes, serve } from "./harness.ts"
 
-const HONEST = "honest.example.com"
 const MIB = 1024 * 1024
 
 /** A gateway with a route to what is wrong, and another to an honest backend. */
 async function serveBoth(faulty: DialEndpoint, policies: PolicyOptions = {}) {
-  const source = resources(
-    {
-      gateways: [gateway([listener("tls", 443)])],
-      tlsRoutes: [
-        route("app", [NAME], [{ name: "app", port: 443 }]),
-        route("honest", [HONEST], [{ name: "honest", port: 443 }]),
-      ],
-    },
-    service("app", [faulty.port]),
-    service("honest", [(await echo()).port]),
-  )
-  return serve({ source, policies })
+  return serve({ source: await configToBoth(faulty), policies })
 }
 
 /** Sends its ClientHello to the backend that is wrong. */

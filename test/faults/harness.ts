@@ -14,6 +14,9 @@ import { gateway, listener, resources, route, service } from "../support/resourc
 /** The name that every gateway here routes. */
 export const NAME = "app.example.com"
 
+/** A second name, whose backend does nothing wrong. */
+export const HONEST = "honest.example.com"
+
 /** How much a heavy test does: 1 by default, more where a machine has the time. */
 export const SCALE = Number(process.env["TLSROUTE_FAULTS_SCALE"] ?? 1)
 
@@ -22,12 +25,29 @@ export function greeting(name: string = NAME): Buffer {
   return Buffer.from(hello({ extensions: [serverName(name)] }))
 }
 
-/** A configuration that routes {@link NAME} on these Gateway ports to one backend. */
-export function configTo(endpoint: Pick<DialEndpoint, "port">, ports: readonly number[] = [443]): GatewayResources {
+/** A configuration that routes {@link NAME} on these Gateway ports to one backend, of one endpoint or more. */
+export function configTo(
+  endpoint: Pick<DialEndpoint, "port">,
+  ports: readonly number[] = [443],
+  others: readonly Pick<DialEndpoint, "port">[] = [],
+): GatewayResources {
   const listeners = ports.map((port) => listener(`tls-${port}`, port))
   return resources(
     { gateways: [gateway(listeners)], tlsRoutes: [route("app", [NAME], [{ name: "app", port: 443 }])] },
-    service("app", [endpoint.port]),
+    service(
+      "app",
+      [endpoint, ...others].map(({ port }) => port),
+    ),
+  )
+}
+
+/** The same on one port, with a second route, of {@link HONEST}, to an {@link echo}. */
+export async function configToBoth(endpoint: Pick<DialEndpoint, "port">): Promise<GatewayResources> {
+  const honest = await echo()
+  return resources(
+    configTo(endpoint),
+    { tlsRoutes: [route("honest", [HONEST], [{ name: "honest", port: 443 }])] },
+    service("honest", [honest.port]),
   )
 }
 

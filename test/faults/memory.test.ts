@@ -1,0 +1,114 @@
+import { readFileSync } from "node:fs"
+import type { Socket } from "node:net"
+import { describe, expect, it } from "vitest"
+import type { PassthroughGatewayOptions } from "../../src/gateway/options.ts"
+import { parseDescriptorLimit } from "../../src/proxy/limits/descriptors.ts"
+import { body, handshake, inRecords } from "../client-hello/build.ts"
+import { blackHole } from "../proxy/black-hole.ts"
+import { client } from "../proxy/harness.ts"
+import type { ChildMemory } from "./child/messages.ts"
+import { type Child, startChild } from "./child/start.ts"
+import { configToBoth, echo, greeting, HONEST, isServed, SCALE } from "./harness.ts"
+
+const KIB = 1024
+const MIB = 1024 * KIB
+/** This process has the clients' ends, the child the gateway's. */
+const DESCRIPTORS = parseDescriptorLimit(readFileSync("/proc/self/limits", "utf8")) ?? 1e6
+const CLIENTS = Math.min(Math.round(10_000 * SCALE), DESCRIPTORS - 1_000)
+/** A connection that waits for its ClientHello, with all that Node.js and the gateway keep of it. */
+const PER_CONNECTION = 12 * KIB
+
+/** The first bytes of a ClientHello of 30 KiB. */
+function beginning(bytes: number): Uint8Array {
+  const extensions = [{ type: 21, data: new Uint8Array(30 * KIB) }]
+  return inRecords(handshake(body({ extensions })), [0x4000, 0x4000]).subarray(0, bytes)
+}
+
+/** A gateway that has served some clients, and what it holds when they have gone. */
+async function warm(options: PassthroughGatewayOptions): Promise<{ child: Child; before: ChildMemory }> {
+  const child = await startChild({
+    policies: { helloTimeout: "10m", dialTimeout: "10m" },
+    // Descriptors would be kept free for dials that these clients never come to.
+    limits: { descriptorReserve: -1_000_000 },
+    ...options,
+  })
+  for (let turn = 0; turn < 100; turn += 1) await isServed(child.port, HONEST)
+  return { child, before: await child.ask("memory") }
+}
+
+/** Clients that send these bytes and no more. */
+async function stall(port: number, count: number, bytes: Uint8Array): Promise<readonly Socket[]> {
+  const sockets: Socket[] = []
+  while (sockets.length < count) {
+    const batch = Array.from({ length: Math.min(200, count - sockets.length) }, () => client(port))
+    for (const socket of await Promise.all(batch)) {
+      socket.write(bytes)
+      sockets.push(socket)
+    }
+  }
+  return sockets
+}
+
+/** Waits until all of them have been heard, or turned away. */
+async function heard(child: Child, count: number): Promise<Readonly<Record<string, number>>> {
+  for (;;) {
+    const { reading, outcomes } = await child.ask("status")
+    if (reading + (outcomes["hello-memory"] ?? 0) >= count) return outcomes
+  }
+}
+
+/** Whether, once they have gone, nothing is held for them any more. */
+async function expectReleased(child: Child, sockets: readonly Socket[], before: ChildMemory): Promise<void> {
+  for (const socket of sockets) socket.destroy()
+  while ((await child.ask("status")).live > 0);
+  // A collection frees some things only for the next one to find.
+  for (let turn = 0; turn < 20; turn += 1) {
+    const { heapUsed, arrayBuffers } = await child.ask("memory")
+    if (heapUsed < before.heapUsed + 2 * MIB && arrayBuffers < before.arrayBuffers + MIB) return
+  }
+  expect(await child.ask("memory")).toEqual(before)
+}
+
+describe(`${CLIENTS} clients that stall`, () => {
+  it.each([1, 500, 4 * KIB])(
+    "after %i bytes of their ClientHellos cost 12 KiB each and twice those bytes, at most, and nothing when they have gone",
+    async (bytes) => {
+      const { child, before } = await warm({ source: await configToBoth(await echo()) })
+      const sockets = await stall(child.port, CLIENTS, beginning(bytes))
+      expect(await heard(child, CLIENTS)).not.toHaveProperty("hello-memory")
+      const { peak } = await child.ask("memory")
+      expect(peak - before.peak).toBeLessThan(CLIENTS * (PER_CONNECTION + 2 * bytes))
+      expect(await isServed(child.port, HONEST)).toBe(true)
+      await expectReleased(child, sockets, before)
+    },
+    120_000,
+  )
+
+  it("after 20 KiB are held to the memory that there is for ClientHellos", async () => {
+    const { child, before } = await warm({ source: await configToBoth(await echo()) })
+    const sockets = await stall(child.port, CLIENTS, beginning(20 * KIB))
+    const outcomes = await heard(child, CLIENTS)
+    expect(outcomes["hello-memory"]).toBeGreaterThan(CLIENTS / 2)
+    const { peak } = await child.ask("memory")
+    expect(peak - before.peak).toBeLessThan(CLIENTS * PER_CONNECTION + 2 * 64 * MIB)
+    await expectReleased(child, sockets, before)
+    expect(await isServed(child.port, HONEST)).toBe(true)
+  }, 120_000)
+})
+
+describe("clients that send on while their backend does not answer", () => {
+  it("are held to that memory too", async () => {
+    const count = Math.round(3_000 * SCALE)
+    // While it is not read from, a client that leaves is noticed only when the dial ends.
+    const policies = { dialTimeout: "15s" }
+    const { child, before } = await warm({ source: await configToBoth(await blackHole()), policies })
+    const early = Buffer.concat([greeting(), Buffer.alloc(256 * KIB)])
+    const sockets = await stall(child.port, count, early)
+    const outcomes = await heard(child, count)
+    expect(outcomes["hello-memory"]).toBeGreaterThan(count / 2)
+    const { peak } = await child.ask("memory")
+    expect(peak - before.peak).toBeLessThan(count * 2 * PER_CONNECTION + 2 * 64 * MIB)
+    await expectReleased(child, sockets, before)
+    expect(await isServed(child.port, HONEST)).toBe(true)
+  }, 120_000)
+})
