@@ -244,9 +244,9 @@ export class Connection
       else this.#readProxyHeader(this.#proxyHeader, chunk)
       return
     }
-    // Data right behind the ClientHello (RFC 8446 section 2.3, early data): at most one read is held, and as much
-    // again by the socket, which fills its own buffer before a pause takes effect.
-    if (!this.#host.gate.holdHello(this.#pass, chunk.length + this.#client.readableHighWaterMark)) {
+    // Data right behind the ClientHello (RFC 8446 section 2.3, early data): at most one read is held, and up to two
+    // more by the socket, which reads on until its own buffer is full.
+    if (!this.#host.gate.holdHello(this.#pass, chunk.length + 2 * this.#client.readableHighWaterMark)) {
       this.#dial?.abort()
       this.#refuse("hello-memory", undefined)
       return

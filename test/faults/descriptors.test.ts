@@ -1,8 +1,8 @@
 import type { Socket } from "node:net"
-import { describe, expect, it } from "vitest"
+import { expect, it } from "vitest"
 import { backend, client, ending } from "../proxy/harness.ts"
 import { startChild } from "./child/start.ts"
-import { configTo, connected, echo, greeting, isServed, says } from "./harness.ts"
+import { configTo, connected, echo, greeting, isServed, onLinux, says } from "./harness.ts"
 
 /** Descriptors of the gateway's process: about 25 are its own, and 32 (an eighth) are kept free. */
 const DESCRIPTORS = 256
@@ -19,7 +19,7 @@ async function served(port: number): Promise<void> {
   while (!(await isServed(port).catch(() => false)));
 }
 
-describe("a flood that would take more file descriptors than there are", () => {
+onLinux("a flood that would take more file descriptors than there are", () => {
   it("is shed: connections in progress live on, and when it is over new ones are served", async () => {
     const child = await startChild({ source: configTo(await echo()) }, DESCRIPTORS)
     const kept = await connected(child.port)
@@ -39,7 +39,7 @@ describe("a flood that would take more file descriptors than there are", () => {
   }, 60_000)
 })
 
-describe("a process without a descriptor left", () => {
+onLinux("a process without a descriptor left", () => {
   it("keeps its connections, drops new ones, and serves again when there are some", async () => {
     const limits = { descriptorReserve: 0 }
     const child = await startChild({ source: configTo(await echo()), limits }, DESCRIPTORS)

@@ -1,6 +1,6 @@
 import { once } from "node:events"
 import type { Socket } from "node:net"
-import { onTestFinished } from "vitest"
+import { describe, onTestFinished } from "vitest"
 import type { PassthroughGateway } from "../../src/gateway/gateway.ts"
 import type { PassthroughGatewayOptions } from "../../src/gateway/options.ts"
 import type { ConnectionRecord } from "../../src/proxy/record.ts"
@@ -19,6 +19,9 @@ export const HONEST = "honest.example.com"
 
 /** How much a heavy test does: 1 by default, more where a machine has the time. */
 export const SCALE = Number(process.env["TLSROUTE_FAULTS_SCALE"] ?? 1)
+
+/** For what only Linux has: `/proc`, and an address for every client in 127.0.0.0/8. */
+export const onLinux = describe.skipIf(process.platform !== "linux")
 
 /** A whole ClientHello for a name, in one record. */
 export function greeting(name: string = NAME): Buffer {
@@ -52,8 +55,11 @@ export async function configToBoth(endpoint: Pick<DialEndpoint, "port">): Promis
 }
 
 /** A backend that sends back what it gets, and ends when its client does. */
-export function echo(): Promise<DialEndpoint> {
-  return backend((socket) => void socket.pipe(socket))
+export function echo(asked: () => void = () => undefined): Promise<DialEndpoint> {
+  return backend((socket) => {
+    asked()
+    socket.pipe(socket)
+  })
 }
 
 /** A gateway that serves until the test is over. */

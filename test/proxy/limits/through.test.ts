@@ -166,8 +166,8 @@ describe("limits of the proxy as a whole", () => {
 
   it("count what clients send behind their ClientHello while the backend does not answer", async () => {
     const whole = await hello
-    // What a client sends may wait in the socket's own buffer besides, of 64 KiB.
-    const limits = { maxHelloMemory: 2 * whole.length + 100_000 }
+    // What a client sends may wait in the socket's own buffer besides, up to 128 KiB.
+    const limits = { maxHelloMemory: 2 * whole.length + 200_000 }
     const { proxy, port } = await startProxy({ router: routerTo(await blackHole()), limits })
     const record = nextRecord(proxy)
     for (let turn = 0; turn < 2; turn++) {
