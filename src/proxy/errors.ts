@@ -54,9 +54,10 @@ export class ListenError extends ProxyError {
 }
 
 function advice(reason: string, port: number): string {
-  if (reason === "EADDRINUSE") return "another program has this port; stop it or choose another port (EADDRINUSE)"
+  if (reason === "EADDRINUSE") return "something has this port already; stop it or choose another port (EADDRINUSE)"
   if (reason === "EACCES")
     return `not allowed; ports below 1024 need a privilege, so map port ${port} to a higher one (EACCES)`
   if (reason === "EADDRNOTAVAIL") return "no network interface has this address (EADDRNOTAVAIL)"
+  if (reason === "ERR_SOCKET_BAD_PORT") return "ports are whole numbers from 0 to 65535 (ERR_SOCKET_BAD_PORT)"
   return reason
 }
