@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { type AddressInfo, connect as connectTcp, createServer } from "node:net"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
@@ -116,6 +116,11 @@ endpoints: [{addresses: [127.0.0.1]}]
 }
 
 describe("examples", () => {
+  test("are all run here", async () => {
+    const programs = (await readdir(join(root, "examples"))).filter((file) => file.endsWith(".mjs"))
+    expect(programs.toSorted()).toEqual(names.map((name) => `${name}.mjs`).toSorted())
+  })
+
   test("gateway.mjs serves manifests, tells of each connection, and drains", async () => {
     const file = await manifests()
     const { child, until, listening } = start("gateway", file, "0")
