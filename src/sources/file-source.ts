@@ -50,8 +50,8 @@ const DEFAULT_MAX_FILE_BYTES = 16 * 1024 * 1024
 
 /**
  * Reads manifests and follows their changes: files of YAML documents or JSON, and directories of them
- * (`.yaml`, `.yml`, `.json`; not those of directories within). The path `-` is standard input; it and other pipes
- * are read once.
+ * (`.yaml`, `.yml`, `.json`; not those of directories within; a directory that has none is a warning in `problems`).
+ * The path `-` is standard input; it and other pipes are read once.
  *
  * Editors' atomic renames and the `..data` swap of mounted ConfigMaps are followed. A file that breaks while it is
  * followed, and a named path that disappears, keep their last good version in force and are reported in `problems`

@@ -75,6 +75,7 @@ export class ManifestSet {
         next.set(scanned.path, before ?? new Map())
         continue
       }
+      if (scanned.files.length === 0) problems.push(emptyDirectory(scanned.path))
       const files = new Map<string, ManifestFile>()
       for (const file of scanned.files) files.set(file.file, await this.#readFile(file, before?.get(file.file), turn))
       next.set(scanned.path, files)
@@ -176,6 +177,11 @@ function fileProblem(file: string, message: string): ResourceProblem {
     message: `cannot be read: ${message}`,
     location: { file },
   }
+}
+
+function emptyDirectory(file: string): ResourceProblem {
+  const message = "there is no .yaml, .yml or .json file in it; directories in it are not read"
+  return { severity: "warning", code: "EmptyDirectory", path: "", message, location: { file } }
 }
 
 function duplicateProblem(

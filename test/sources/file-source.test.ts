@@ -334,10 +334,31 @@ describe("fileSource", () => {
     ])
   })
 
-  test("reads an empty directory, and a file with nothing in it", async () => {
-    await mkdir(at("empty"))
+  test("reads a file with nothing in it", async () => {
     await writeFile(at("a.yaml"), "")
-    expect(await follow([at("empty"), at("a.yaml")]).next()).toEqual({})
+    expect(await follow(at("a.yaml")).next()).toEqual({})
+  })
+
+  test("warns of a directory without a manifest, until there is one", async () => {
+    await mkdir(at("empty"))
+    await mkdir(at("empty/routes.yaml"))
+    await writeFile(at("empty/routes.yml.tmpl"), tlsRoute("a"))
+    const { next } = follow(at("empty"))
+    expect(await next()).toEqual({
+      problems: [
+        {
+          severity: "warning",
+          code: "EmptyDirectory",
+          path: "",
+          message: "there is no .yaml, .yml or .json file in it; directories in it are not read",
+          location: { file: at("empty") },
+        },
+      ],
+    })
+    await writeFile(at("empty/a.yaml"), tlsRoute("a"))
+    const filled = await next()
+    expect(routeNames(filled)).toEqual(["a"])
+    expect(filled.problems).toBeUndefined()
   })
 
   test("throws when a named path does not exist at the start", async () => {
