@@ -1,20 +1,20 @@
 import { once } from "node:events"
 import type { AddressInfo, Server } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
-import { connect, createServer, type TLSSocket } from "node:tls"
+import { connect, createSecureContext, createServer, type TLSSocket } from "node:tls"
 import { certificateAuthority } from "../../support/certificate.ts"
 import type { TestCluster } from "./cluster.ts"
 
 const authority = certificateAuthority()
 
-/** What clients of these tests trust. */
-export const CA = authority.cert
+// Made once: that costs more than a handshake.
+const secureContext = createSecureContext({ ca: authority.cert })
 
 // Above 1023, so that no right is needed to bind it.
 const SERVICE_PORT = 8443
 
 /** A TLS server that says its name, then echoes. */
-export async function startBackend(name: string, hostnames: readonly string[], host: string, port = 0) {
+async function startBackend(name: string, hostnames: readonly string[], host: string, port = 0) {
   const server = createServer(authority.issue(hostnames), (socket) => {
     socket.on("error", () => undefined)
     socket.write(`${name}\n`)
@@ -86,7 +86,7 @@ export const routeObject = (
 
 /** Opens a TLS connection; gives the name that the backend said, or throws what the gateway did. */
 export async function open(port: number, servername: string): Promise<{ readonly socket: TLSSocket; name: string }> {
-  const socket = connect({ host: "127.0.0.1", port, servername, ca: CA })
+  const socket = connect({ host: "127.0.0.1", port, servername, secureContext })
   const [greeting] = (await Promise.race([
     once(socket, "data"),
     once(socket, "close").then(() => {
