@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/require"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/client-go/kubernetes"
@@ -49,7 +50,7 @@ func runConformance() int {
 }
 
 func conform(t *testing.T, kubeconfig, class string, wanted []string) {
-	log.SetLogger(log.Log)
+	log.SetLogger(logr.Discard())
 	rest, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	require.NoError(t, err)
 	rest.QPS, rest.Burst = 200, 200

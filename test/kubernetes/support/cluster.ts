@@ -102,6 +102,11 @@ export class TestCluster {
     return `https://127.0.0.1:${this.port}`
   }
 
+  /** Path of the program that runs tests of the Gateway API's conformance suite. */
+  get conformance(): string {
+    return this.#binaries.conformance
+  }
+
   /** Folder that holds kubectl and helm under their names. */
   get binaries(): string {
     return dirname(this.#binaries.kubectl)
