@@ -9,7 +9,7 @@ import {
   type RouteTable,
   routeTableFromData,
 } from "../../src/routing/index.ts"
-import { anyStep, anyWorld, collections, options, shuffled, type World } from "./small-world.ts"
+import { anyStep, anyWorld, collections, options, shuffled, type World, writingStatuses } from "./small-world.ts"
 import { gateway, grant, largeWorld, listener, route, service, slice } from "./world.ts"
 
 const now = "2026-01-01T00:00:00Z"
@@ -45,7 +45,7 @@ describe("the order of objects", () => {
       // Compared as text: a difference in megabytes of structure would be unreadable anyway.
       expect(JSON.stringify(told(table)) === expected).toBe(true)
     }
-  })
+  }, 120_000)
 })
 
 describe("building step by step", () => {
@@ -68,6 +68,56 @@ describe("building step by step", () => {
         for (const { table, before } of tables) expect(told(table)).toEqual(before)
       }),
       { numRuns: 150 },
+    )
+  })
+})
+
+describe("statuses", () => {
+  const later = "2026-02-02T00:00:00Z"
+  const allOf = (table: RouteTable, time: string) => {
+    const { gatewayClasses, gateways, listenerSets, tlsRoutes } = table.statuses({ now: time })
+    return [...gatewayClasses, ...gateways, ...listenerSets, ...tlsRoutes]
+  }
+
+  it("need not be written again once they are written", () => {
+    fc.assert(
+      fc.property(anyWorld, (world) => {
+        const table = buildRouteTable(world, options)
+        const written = writingStatuses(world as World, table)
+        for (const { changed } of allOf(buildRouteTable(written, options), later)) expect(changed).toBe(false)
+      }),
+    )
+  })
+
+  it("keep what others wrote, in its order, and only add to it", () => {
+    const condition = fc.constantFrom("example.com/A", "example.com/B", "example.com/C").map((type) => ({
+      type,
+      status: "True",
+      reason: "Theirs",
+      message: "",
+      lastTransitionTime: now,
+    }))
+    const conditions = fc.uniqueArray(condition, { maxLength: 3, selector: ({ type }) => type })
+    const parent = fc.record({
+      parentRef: fc.record({ name: fc.constantFrom("a", "b") }),
+      controllerName: fc.constant("example.com/other"),
+      conditions,
+    })
+    const theirs = fc.record({ conditions, parents: fc.array(parent, { maxLength: 4 }), ofTheirs: fc.constant(1) })
+    fc.assert(
+      fc.property(anyWorld, theirs, (world, { conditions, parents, ofTheirs }) => {
+        const marked = {
+          ...world,
+          gateways: world.gateways!.map((object) => ({ ...object, status: { conditions, ofTheirs } })),
+          tlsRoutes: world.tlsRoutes!.map((object) => ({ ...object, status: { parents } })),
+        } as unknown as GatewayResources
+        const statuses = buildRouteTable(marked, options).statuses({ now: later })
+        for (const { status } of statuses.gateways) {
+          expect(status.conditions!.slice(0, conditions.length)).toEqual(conditions)
+          expect(status).toHaveProperty("ofTheirs", 1)
+        }
+        for (const { status } of statuses.tlsRoutes) expect(status.parents!.slice(0, parents.length)).toEqual(parents)
+      }),
     )
   })
 })
