@@ -1,5 +1,6 @@
 import type { Socket } from "node:net"
 import { Timed, TimerWheel } from "./deadlines.ts"
+import { freeRead } from "./freeing.ts"
 import type { SlabReader, SlabSink } from "./slabs.ts"
 import { adoptReading, handOver, reset, type SocketOwner } from "./socket-owner.ts"
 import { Throttle, type ThrottleObserver } from "./throttle.ts"
@@ -108,7 +109,13 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
     if (socket === this.#a) {
       this.bytesFromA += chunk.length
       this.#throttle?.a.spend(chunk.length)
-      if (this.#b.write(chunk) || this.#b.writableLength === 0) return
+      const more = this.#b.write(chunk)
+      if (this.#b.writableLength === 0) {
+        // Sockets that come with slabs are this proxy's own, and so is what it reads from them.
+        if (this.#slabs !== undefined) freeRead(chunk)
+        return
+      }
+      if (more) return
       this.#aPaused = true
     } else {
       this.bytesFromB += chunk.length
