@@ -162,6 +162,12 @@ export class Connection
     const { gate, wheel } = this.#host
     const { scopes, proxyProtocol, helloTimeout } = this.#listenerPolicy
     adoptReading(this.#client, this)
+    // Reset before it was accepted, it has no address any more: no rule can be held against it, and no backend told of it.
+    if (this.clientAddress === "") {
+      this.#account.settle("client-gone", undefined, "client")
+      this.#client.destroy()
+      return
+    }
     const isProxy = proxyProtocol?.trusted.has(this.clientAddress) === true
     if (isProxy) this.#proxyHeader = new ProxyHeaderParser()
     else if (proxyProtocol?.mode === "required") {

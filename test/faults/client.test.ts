@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { once } from "node:events"
 import type { Socket } from "node:net"
 import { describe, expect, it } from "vitest"
@@ -185,5 +186,33 @@ describe("a client that ends its side", () => {
     expect(String(await readBytes(socket, 21))).toBe("greetings and goodbye")
     expect(await ends).toBe("end")
     expect(await ended(1)).toMatchObject([{ outcome: "completed", endedBy: "client" }])
+  })
+})
+
+describe("a client that is gone before it is accepted", () => {
+  /** Connects, sends a ClientHello and more, and resets, all while this process is not looking. */
+  function comeAndGo(port: number): void {
+    const script = `
+      const socket = require("node:net").connect(${port}, "127.0.0.1", () => {
+        socket.write(Buffer.from("${greeting().toString("hex")}", "hex"))
+        setTimeout(() => socket.write("early data", () => setTimeout(() => socket.resetAndDestroy(), 50)), 50)
+      })`
+    spawnSync(process.execPath, ["-e", script], { stdio: "inherit" })
+  }
+
+  it("has no address to be judged by, and is left at once: no backend hears of it", async () => {
+    let asked = 0
+    const endpoint = await echo(() => {
+      asked += 1
+    })
+    const policies = { denyCidrs: ["10.0.0.0/8"], sendProxyProtocol: "v2" } as const
+    const { gateway: served, port, ended } = await serve({ source: configTo(endpoint), policies })
+    comeAndGo(port)
+    expect(await ended(1)).toMatchObject([{ outcome: "client-gone", clientAddress: "", route: undefined }])
+    expect(served.connections.size).toBe(0)
+    const honest = await client(port)
+    honest.write(greeting())
+    await readBytes(honest, greeting().length)
+    expect(asked).toBe(1)
   })
 })
