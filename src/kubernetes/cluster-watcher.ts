@@ -40,6 +40,9 @@ const NO_GATEWAYS: readonly Gateway[] = []
 /** How often CRDs are asked for their version: it changes when somebody upgrades them. */
 const BUNDLE_VERSIONS_MS = 300_000
 
+// Where every kind is there in its best version, nothing better can come; one that goes is told of by its watch.
+const COMPLETE_REST = 20
+
 /** What happens between the gateway and the API server, for logs and metrics. */
 export type ClusterEvent =
   | ReflectorEvent
@@ -145,10 +148,12 @@ export class ClusterWatcher {
       this.#rediscover = new AbortController()
       let waitMs: number
       try {
-        this.#adopt(await discover(this.#options.client, RESOURCE_KINDS, signal))
+        const served = await discover(this.#options.client, RESOURCE_KINDS, signal)
+        this.#adopt(served)
         await this.#readBundleVersions(signal)
         backoff.reset()
-        waitMs = this.#options.discoveryMs
+        // Spread, so that the replicas of one rollout do not ask together.
+        waitMs = this.#options.discoveryMs * (isComplete(served) ? COMPLETE_REST : 1) * (0.5 + Math.random() / 2)
       } catch (error) {
         if (signal.aborted) return
         waitMs = backoff.next()
@@ -225,6 +230,9 @@ export class ClusterWatcher {
     }
   }
 }
+
+const isComplete = (served: ServedVersions): boolean =>
+  RESOURCE_KINDS.every((kind) => served.get(kind) === kind.versions[0])
 
 function sameSnapshot(a: GatewayResources, b: GatewayResources): boolean {
   const { problems: known = [], ...listsOfA } = a

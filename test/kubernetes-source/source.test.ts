@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises"
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import type { ClusterEvent } from "../../src/kubernetes/cluster-watcher.ts"
 import { type KubernetesSourceOptions, kubernetesSource } from "../../src/kubernetes/source.ts"
@@ -284,6 +285,17 @@ describe("versions", () => {
     await snapshots.until(({ tlsRoutes }) => tlsRoutes?.[0]?.apiVersion?.endsWith("/v1") ?? false)
     expect(snapshots.all.every(({ tlsRoutes }) => tlsRoutes?.length === 1)).toBe(true)
     await expect.poll(() => api.watchCount("tlsroutes")).toBe(1)
+  })
+
+  test("a server that has everything in its best version is seldom asked again", async () => {
+    const discoveryMs = 10
+    const started = performance.now()
+    snapshots = new Snapshots({ discoveryMs })
+    await snapshots.until(() => true)
+    await sleep(300)
+    const asked = api.requests.filter((line) => line === "GET /apis/gateway.networking.k8s.io").length
+    const atMost = 1 + (performance.now() - started) / (discoveryMs * 10)
+    expect(asked).toBeLessThanOrEqual(Math.ceil(atMost))
   })
 
   test("kinds that are missing are reported, and picked up when they appear", async () => {
