@@ -1,8 +1,10 @@
-import type { ChildProcessWithoutNullStreams } from "node:child_process"
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { once } from "node:events"
-import { readFile } from "node:fs/promises"
+import { rmSync } from "node:fs"
+import { mkdir, mkdtemp, readFile } from "node:fs/promises"
+import { join, resolve } from "node:path"
 import { createInterface } from "node:readline"
-import { Cli } from "../../cli/cli.ts"
+import { build } from "tsup"
 
 /** A line that the controller printed. */
 export interface ControllerEvent {
@@ -15,7 +17,18 @@ interface Waiter {
   resolve(event: ControllerEvent): void
 }
 
-let cli: Promise<Cli> | undefined
+const root = resolve(import.meta.dirname, "../../..")
+let program: Promise<string> | undefined
+
+/** Builds the program that the image holds, once in a test file. */
+async function buildProgram(): Promise<string> {
+  const cache = join(root, "node_modules/.cache")
+  await mkdir(cache, { recursive: true })
+  const directory = await mkdtemp(join(cache, "tlsroute-image-"))
+  await build({ config: join(root, "tsup.image.config.ts"), outDir: directory, silent: true })
+  process.once("exit", () => rmSync(directory, { recursive: true, force: true }))
+  return join(directory, "tlsroute.js")
+}
 
 /** `tlsroute controller` as a process of its own, on 127.0.0.1 and ports of the system's choice. */
 export class Controller {
@@ -45,9 +58,10 @@ export class Controller {
 
   /** Starts it and waits until it serves. Of flags given twice, the last counts. */
   static async start(kubeconfig: string, ...flags: readonly string[]): Promise<Controller> {
-    cli ??= Cli.build()
+    program ??= buildProgram()
     const controller = new Controller(
-      (await cli).start([
+      spawn(process.execPath, [
+        await program,
         ...["controller", "--json", "--kubeconfig", kubeconfig],
         ...["--lease", "tlsroute-system/tlsroute", "--lease-duration", "2"],
         ...[
