@@ -1,10 +1,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { once } from "node:events"
-import { rmSync } from "node:fs"
-import { mkdir, mkdtemp, readFile } from "node:fs/promises"
-import { join, resolve } from "node:path"
+import { readFile } from "node:fs/promises"
 import { createInterface } from "node:readline"
-import { build } from "tsup"
+import { PROGRAM } from "./program.ts"
 
 /** A line that the controller printed. */
 export interface ControllerEvent {
@@ -15,19 +13,6 @@ export interface ControllerEvent {
 interface Waiter {
   check(event: ControllerEvent): boolean
   resolve(event: ControllerEvent): void
-}
-
-const root = resolve(import.meta.dirname, "../../..")
-let program: Promise<string> | undefined
-
-/** Builds the program that the image holds, once in a test file. */
-async function buildProgram(): Promise<string> {
-  const cache = join(root, "node_modules/.cache")
-  await mkdir(cache, { recursive: true })
-  const directory = await mkdtemp(join(cache, "tlsroute-image-"))
-  await build({ config: join(root, "tsup.image.config.ts"), outDir: directory, silent: true })
-  process.once("exit", () => rmSync(directory, { recursive: true, force: true }))
-  return join(directory, "tlsroute.js")
 }
 
 /** `tlsroute controller` as a process of its own, on 127.0.0.1 and ports of the system's choice. */
@@ -58,10 +43,9 @@ export class Controller {
 
   /** Starts it and waits until it serves. Of flags given twice, the last counts. */
   static async start(kubeconfig: string, ...flags: readonly string[]): Promise<Controller> {
-    program ??= buildProgram()
     const controller = new Controller(
       spawn(process.execPath, [
-        await program,
+        PROGRAM,
         ...["controller", "--json", "--kubeconfig", kubeconfig],
         ...["--lease", "tlsroute-system/tlsroute", "--lease-duration", "2"],
         ...[
