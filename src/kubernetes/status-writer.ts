@@ -151,9 +151,8 @@ export class StatusWriter {
 
   #scheduleFill(): void {
     if (this.#refresh !== undefined || this.#stop.signal.aborted || !this.leading) return
-    const wait = this.#refreshAt - performance.now()
-    if (wait <= 0) this.#fill()
-    else this.#refresh = setTimeout(() => this.#fill(), wait)
+    // Never at once: who takes in a new configuration would wait for all statuses to be computed.
+    this.#refresh = setTimeout(() => this.#fill(), Math.max(0, this.#refreshAt - performance.now()))
   }
 
   #fill(): void {
