@@ -209,3 +209,52 @@ test("with namespaces to watch, rights in these alone are enough", async () => {
   await route("narrow", (found) => isCurrent(found, "example.com/narrow"))
   expect(controller.events.filter(({ error }) => String(error).includes("forbidden"))).toEqual([])
 })
+
+test("a ListenerSet adds listeners to a Gateway, and is told so", async () => {
+  const controller = await start(kubeconfig, "--map-port", "8443:0")
+  const { spec, ...rest } = gatewayObject(namespace, "gateway")
+  const [entry] = spec.listeners
+  const set = {
+    apiVersion: "gateway.networking.k8s.io/v1",
+    kind: "ListenerSet",
+    metadata: { namespace, name: "more" },
+    spec: { parentRef: { name: "gateway" }, listeners: [{ ...entry, name: "extra", port: 8443 }] },
+  }
+  const attached = routeObject(namespace, "extra", ["extra.example.com"], { name: "web" })
+  await cluster.apply([
+    { ...rest, spec: { ...spec, allowedListeners: { namespaces: { from: "Same" } } } },
+    set,
+    { ...attached, spec: { ...attached.spec, parentRefs: [{ kind: "ListenerSet", name: "more" }] } },
+  ])
+  expect(await reached(await controller.port(`ListenerSet/${namespace}/more/extra`), "extra.example.com")).toBe("web")
+  await cluster.kubectl([
+    ...["wait", "listenerset/more", "--namespace", namespace, "--for=condition=Programmed", "--timeout=60s"],
+  ])
+  const mark = controller.events.length
+  await cluster.kubectl(["delete", "listenerset", "more", "--namespace", namespace])
+  await controller.after(mark, "config", ({ bindings }) => (bindings as readonly unknown[]).length === 1)
+})
+
+test("behind node ports, the addresses of the nodes are published", async () => {
+  const values = "controllerName=example.com/ports,gatewayClass.name=ports,service.type=NodePort"
+  await cluster.helm("install", "ports", CHART, "--namespace", SYSTEM, "--set", values)
+  const node = { apiVersion: "v1", kind: "Node", metadata: { name: "one" } }
+  await cluster.apply([node, gatewayObject(namespace, "ports", "ports")])
+  const status = {
+    addresses: [{ type: "ExternalIP", address: "192.0.2.7" }],
+    conditions: [{ type: "Ready", status: "True" }],
+  }
+  await cluster.kubectl([
+    ...["patch", "node", "one", "--subresource", "status", "--type", "merge", "--patch", JSON.stringify({ status })],
+  ])
+  const controller = await start(
+    await cluster.kubeconfigOf(SYSTEM, "ports-tlsroute"),
+    ...["--controller-name", "example.com/ports", "--lease", `${SYSTEM}/ports-tlsroute`],
+    ...["--publish-service", `${SYSTEM}/ports-tlsroute`],
+  )
+  await cluster.kubectl([
+    ...["wait", "gateway/ports", "--namespace", namespace, "--timeout=60s"],
+    "--for=jsonpath={.status.addresses[0].value}=192.0.2.7",
+  ])
+  expect(controller.events.filter(({ error }) => String(error).includes("forbidden"))).toEqual([])
+})
