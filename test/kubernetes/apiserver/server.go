@@ -11,6 +11,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -37,7 +38,7 @@ func runServer(args []string) int {
 	port := flags.Int("port", 0, "port on 127.0.0.1; 0 picks a free one")
 	mode := flags.String("authorization-mode", "RBAC", "RBAC or AlwaysAllow")
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "Usage: tlsroute-apiserver --dir FOLDER [flags] [-- kube-apiserver flags]\n       tlsroute-apiserver kubectl ...")
+		fmt.Fprintln(flags.Output(), "Usage: tlsroute-apiserver --dir FOLDER [flags] [-- kube-apiserver flags]\n       tlsroute-apiserver kubectl|helm|conformance ...\nThe server ends with its standard input.")
 		flags.PrintDefaults()
 	}
 	_ = flags.Parse(args)
@@ -55,6 +56,11 @@ func runServer(args []string) int {
 func serve(dir string, port int, mode string, extra []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	// Who started it holds the other end, and may die without a word.
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
 
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -35,7 +35,8 @@ export class TestCluster {
   /** Starts the API server again on the same data, port and certificate. */
   async resume(): Promise<void> {
     const started = spawn(this.#binaries.apiserver, ["--dir", this.#dir, "--port", String(this.port)], {
-      stdio: ["ignore", "pipe", "pipe"],
+      // Its standard input ends with this process, and it with that.
+      stdio: ["pipe", "pipe", "pipe"],
     })
     this.#process = started
     const log: string[] = []
