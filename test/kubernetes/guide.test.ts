@@ -111,6 +111,9 @@ test("the guide leads from nothing to curl, and the listener goes with its Gatew
   expect(said).toMatch(new RegExp(`gateway\\S*/tls-passthrough +tlsroute +${LOAD_BALANCER} +True`))
   expect(said.slice(said.lastIndexOf("\n{"))).toContain('{"url":"https://httpbin.org/get"}')
 
+  // The CRDs may be read: the class tells whether their release is supported.
+  await cluster.kubectl(["wait", "gatewayclass/tlsroute", "--for=condition=SupportedVersion", "--timeout=60s"])
+
   const mark = controller.events.length
   await shell(await commands("delete"))
   await controller.after(mark, "config", ({ bindings }) => (bindings as []).length === 0)
