@@ -81,10 +81,18 @@ function onClose(this: OwnedSocket): void {
 
 /** Ends a socket with RST, or without where it is not TCP. Does nothing once it is destroyed. */
 export function reset(socket: Socket): void {
-  if (socket.destroyed) return
+  // While its FIN is on its way libuv refuses to reset a socket, and Node.js then forgets the handle without closing
+  // it: the descriptor would stay open for ever, and `close` never come. A turn of the event loop later it is possible.
+  const isEnding = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0
+  if (isEnding && !socket.destroyed) socket.once("finish", resetNow)
+  else resetNow.call(socket)
+}
+
+function resetNow(this: Socket): void {
+  if (this.destroyed) return
   try {
-    socket.resetAndDestroy()
+    this.resetAndDestroy()
   } catch {
-    socket.destroy()
+    this.destroy()
   }
 }

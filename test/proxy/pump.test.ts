@@ -57,6 +57,26 @@ test("a reset on one side resets the other", async () => {
   expect(await result).toMatchObject({ outcome: "reset", endedBy: "b", error: { code: "ECONNRESET" } })
 })
 
+test("a reset that finds the other side's end on its way still closes both", async () => {
+  const [[a, farA], [b, farB]] = await Promise.all([pair(), pair()])
+  const result = spliceSockets(a, b)
+  // Behind the splice's own listener: the end has just been passed on when the socket fails.
+  a.once("end", () => a.destroy(new Error("failed")))
+  const end = ending(farB)
+  farA.end("last words")
+  expect(await end).toBe("end")
+  expect(await result).toMatchObject({ outcome: "reset", endedBy: "a", error: { message: "failed" }, bytesFromA: 10 })
+  expect([a.closed, b.closed]).toEqual([true, true])
+  await expectReset(farB)
+})
+
+/** A socket whose peer has reset it tells so at the next write, though it has been ended before. */
+async function expectReset(socket: Socket): Promise<void> {
+  const failed = once(socket, "close").catch((error: NodeJS.ErrnoException) => error.code)
+  socket.write("anyone there?")
+  expect(await failed).toMatch(/ECONNRESET|EPIPE/)
+}
+
 test("what arrived before the splice is passed on, an end included", async () => {
   const [[a, farA], [b, farB]] = await Promise.all([pair(), pair()])
   farA.end("early")
