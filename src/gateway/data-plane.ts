@@ -1,6 +1,7 @@
 import type { EventEmitter } from "node:events"
 import type { AddressInfo } from "node:net"
 import type { ProxyLimits } from "../proxy/limits/gate.ts"
+import type { LimitSharing } from "../proxy/limits/sharing.ts"
 import { DnsCache, type NameResolver } from "../proxy/names.ts"
 import type { CloseOptions, ListenOptions, SpliceProxyOptions } from "../proxy/options.ts"
 import { SpliceProxy, type SpliceProxyEvents } from "../proxy/proxy.ts"
@@ -67,11 +68,17 @@ export class LocalDataPlane extends SpliceProxy implements DataPlane {
   readonly #listening = new Set<string>()
   #policies: Policies
 
-  constructor(table: RouteMatcher, policies: Policies, options: DataPlaneOptions) {
+  /**
+   * @param table - what connections are routed by
+   * @param policies - what holds for them
+   * @param options - of the data plane
+   * @param sharing - with whom limits are shared
+   */
+  constructor(table: RouteMatcher, policies: Policies, options: DataPlaneOptions, sharing?: LimitSharing) {
     const router = new TableRouter(table, policies)
     const { resolve, limits, refusal, describeHello } = options
     const names = options.names ?? dnsCache(resolve)
-    super({ router, names, refusal, describeHello, limits: { ...limits, scope: policies.gatewayScope } })
+    super({ router, names, refusal, describeHello, limits: { ...limits, scope: policies.gatewayScope }, sharing })
     this.#router = router
     this.#policies = policies
   }

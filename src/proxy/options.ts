@@ -1,6 +1,7 @@
 import type { BalancePolicy } from "./balance/policy.ts"
 import { ProxyError } from "./errors.ts"
 import type { ProxyLimits } from "./limits/gate.ts"
+import type { LimitSharing } from "./limits/sharing.ts"
 import type { NameResolver } from "./names.ts"
 import type { ListenerPolicy } from "./policy.ts"
 import type { Router } from "./router.ts"
@@ -91,6 +92,8 @@ export interface SpliceProxyOptions {
   readonly describeHello?: boolean | undefined
   /** Resolves targets given by name. Default: a new {@link DnsCache}. */
   readonly names?: NameResolver | undefined
+  /** @internal With whom limits are shared: other workers. Default: nobody. */
+  readonly sharing?: LimitSharing | undefined
 }
 
 /** What to bind. */

@@ -244,7 +244,7 @@ class Host implements ConnectionHost {
   readonly refusal: RefusalMode
   readonly describesHello: boolean
   readonly wheel = new TimerWheel()
-  readonly balancer = new Balancer()
+  readonly balancer: Balancer
   readonly names: NameResolver
   readonly slabs = defaultSlabs
   readonly connections = new LiveConnections<Connection>()
@@ -254,7 +254,8 @@ class Host implements ConnectionHost {
   constructor(events: EventEmitter<SpliceProxyEvents>, options: SpliceProxyOptions) {
     this.#events = events
     this.router = options.router
-    this.gate = new Gate(options.limits)
+    this.gate = new Gate(options.limits, options.sharing)
+    this.balancer = new Balancer(Math.random, options.sharing)
     this.listenerPolicy = defaultListenerPolicy(options)
     this.connectionPolicy = defaultConnectionPolicy(options)
     this.refusal = options.refusal ?? "close"

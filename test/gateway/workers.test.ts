@@ -161,6 +161,24 @@ describe("a gateway with two workers", () => {
     await expect.poll(() => served.connections.size, { timeout: 5_000 }).toBe(0)
   })
 
+  it("holds a limit of all connections and one of each client's, whichever worker they come to", async () => {
+    const { served, port } = await serve({ policies: { maxConnections: 12, maxConnectionsPerClient: 8 } })
+    const rejections: string[] = []
+    served.on("reject", (_connection, { reason }) => rejections.push(reason))
+    const attempts = await Promise.allSettled(Array.from({ length: 24 }, () => connect(port)))
+    const live = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []))
+    // Threads count together. Processes have a share each, of which some may be left over.
+    if (hasReusePort()) expect(live).toHaveLength(8)
+    expect(live.length).toBeGreaterThan(0)
+    expect(live.length).toBeLessThanOrEqual(8)
+    await expect.poll(() => rejections.length, { timeout: 5_000 }).toBe(24 - live.length)
+    expect(new Set(rejections)).toEqual(new Set(["too-many-of-client"]))
+    // What has ended leaves its place to others.
+    await Promise.all(live.map((socket) => exchange(socket, "bye")))
+    const again = () => connect(port).then((socket) => exchange(socket, "again"))
+    await expect.poll(() => again().catch(() => "refused"), { timeout: 5_000 }).toBe("again")
+  })
+
   it("drains on close: live connections finish, new ones are not accepted", async () => {
     const { served, port } = await serve()
     const sockets = await Promise.all(Array.from({ length: 4 }, () => connect(port)))

@@ -5,6 +5,7 @@ import { NamePlan } from "../../src/proxy/balance/plans.ts"
 import { TargetState } from "../../src/proxy/balance/target-state.ts"
 import { TimerWheel } from "../../src/proxy/deadlines.ts"
 import { Dial } from "../../src/proxy/dial.ts"
+import { ALONE } from "../../src/proxy/limits/sharing.ts"
 import { DnsCache } from "../../src/proxy/names.ts"
 import type { DialEndpoint, Router } from "../../src/proxy/router.ts"
 import { SlabPool } from "../../src/proxy/slabs.ts"
@@ -157,7 +158,7 @@ function race(endpoints: readonly DialEndpoint[], limit = 5_000) {
       },
     }
     new Dial(
-      new NamePlan(new TargetState(Math.random), endpoints),
+      new NamePlan(new TargetState("target", Math.random, ALONE), endpoints),
       observer,
       new TimerWheel(),
       new SlabPool(),

@@ -25,6 +25,8 @@ export interface WorkerListener {
 export interface WorkerHost {
   /** Whether workers bind the same port side by side (`SO_REUSEPORT`), or share what the primary process binds. */
   readonly reusePort: boolean
+  /** Whether workers are threads of this process, with which memory can be shared. */
+  readonly sharesMemory: boolean
   /** The port that workers are told to bind, where the caller left it to the system. */
   choosePort(host: string | undefined): Promise<number>
   /** Starts one. */
@@ -53,6 +55,7 @@ export function workerHost(file = WORKER): WorkerHost {
 
 const threads = (file: URL): WorkerHost => ({
   reusePort: true,
+  sharesMemory: true,
   // The first thread asks the system, the others bind the same.
   choosePort: async () => 0,
   start(listener) {
@@ -69,6 +72,7 @@ const threads = (file: URL): WorkerHost => ({
 
 const processes = (file: URL): WorkerHost => ({
   reusePort: false,
+  sharesMemory: false,
   // node:cluster shares a port by its number, so 0 would be a port of its own in each process.
   async choosePort(host) {
     const server = createServer().listen(0, host)

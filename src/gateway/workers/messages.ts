@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net"
+import type { LimitMemory } from "../../proxy/limits/shared-memory.ts"
 import type { CloseOptions } from "../../proxy/options.ts"
 import type { SpliceProxyEvents } from "../../proxy/proxy.ts"
 import type { ConnectionRecord, ConnectionSnapshot, Rejection } from "../../proxy/record.ts"
@@ -16,8 +17,16 @@ export interface Configuration {
   readonly annotated: readonly AnnotatedObject[]
 }
 
+/** Which part of the limits is a worker's. */
+export type LimitPart =
+  /** A thread: it counts in memory that all share. */
+  | { readonly memory: LimitMemory; readonly proxy: number }
+  /** A process: one of so many, with an equal share. */
+  | { readonly memory: undefined; readonly proxies: number }
+
 /** What a worker is started with. */
 export interface WorkerStart {
+  readonly limits: LimitPart
   readonly options: DataPlaneOptions
   readonly configuration: Configuration
   /** Endpoints that active checks have found unhealthy. */

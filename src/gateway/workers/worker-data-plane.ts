@@ -1,6 +1,7 @@
 import { EventEmitter } from "node:events"
 import type { AddressInfo } from "node:net"
 import { ListenError } from "../../proxy/errors.ts"
+import { forgetProxy, type LimitMemory, limitMemory } from "../../proxy/limits/shared-memory.ts"
 import type { CloseOptions } from "../../proxy/options.ts"
 import type { SpliceProxyEvents } from "../../proxy/proxy.ts"
 import type { ConnectionInfo } from "../../proxy/record.ts"
@@ -29,6 +30,8 @@ interface Listening {
 export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements DataPlane {
   readonly #host: WorkerHost
   readonly #options: DataPlaneOptions
+  readonly #count: number
+  readonly #limits: LimitMemory | undefined
   readonly #links: (WorkerLink | undefined)[]
   readonly #listening = new Map<string, Listening>()
   readonly #restarts = new Set<NodeJS.Timeout>()
@@ -43,6 +46,8 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
     super()
     this.#host = host
     this.#options = options
+    this.#count = count
+    this.#limits = host.sharesMemory ? limitMemory(count) : undefined
     this.#table = table
     this.#policies = policies
     this.#links = Array.from({ length: count }, (_, index) => this.#start(index))
@@ -133,6 +138,10 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
     const start: WorkerStart = {
       options: this.#options,
       configuration: this.#configuration(),
+      limits:
+        this.#limits === undefined
+          ? { memory: undefined, proxies: this.#count }
+          : { memory: this.#limits, proxy: index },
       unhealthy: [...this.#unhealthy.values()],
       events: this.#subscribed(),
     }
@@ -145,6 +154,7 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
 
   #replace(index: number, reason: string, lost: number): void {
     this.#links[index] = undefined
+    if (this.#limits !== undefined) forgetProxy(this.#limits, index)
     if (this.#closing !== undefined) return
     const message = `a worker died with ${lost} connections and is being replaced: ${reason}`
     this.#report(new GatewayError("ERR_TLSROUTE_WORKER", message))

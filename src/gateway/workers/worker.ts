@@ -2,6 +2,8 @@ import cluster from "node:cluster"
 import type { AddressInfo } from "node:net"
 import { parentPort } from "node:worker_threads"
 import { ListenError } from "../../proxy/errors.ts"
+import { sharedLimits } from "../../proxy/limits/shared-memory.ts"
+import { equalShares, type LimitSharing } from "../../proxy/limits/sharing.ts"
 import type { ConnectionInfo } from "../../proxy/record.ts"
 import type { RouteDecision } from "../../proxy/router.ts"
 import type { RouteMatcher } from "../../routing/route-table.ts"
@@ -14,9 +16,11 @@ import type {
   ErrorMessage,
   EventMessage,
   FromWorker,
+  LimitPart,
   RelayedEvent,
   ToWorker,
   WorkerRequest,
+  WorkerStart,
 } from "./messages.ts"
 
 const REPORT_MS = 250
@@ -44,9 +48,9 @@ class Worker {
     else void this.#answer(plane, message.id, message.request)
   }
 
-  #start({ options, configuration, unhealthy, events }: (ToWorker & { readonly type: "start" })["start"]): void {
+  #start({ options, configuration, limits, unhealthy, events }: WorkerStart): void {
     this.#compiler = new PolicyCompiler(options.policies)
-    const plane = new LocalDataPlane(...this.#read(configuration), options)
+    const plane = new LocalDataPlane(...this.#read(configuration), options, sharingOf(limits))
     this.#plane = plane
     for (const verdict of unhealthy) plane.endpointChecked(verdict)
     plane.on("error", (error) => this.#post({ type: "error", error: errorMessage(error) }))
@@ -125,6 +129,10 @@ class Worker {
     for (const id of gone) this.#reported.delete(id)
     if (changed.length + gone.length > 0) this.#post({ type: "report", changed, gone })
   }
+}
+
+function sharingOf(limits: LimitPart): LimitSharing {
+  return limits.memory === undefined ? equalShares(limits.proxies) : sharedLimits(limits.memory, limits.proxy)
 }
 
 function errorMessage(error: unknown): ErrorMessage {

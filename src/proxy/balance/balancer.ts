@@ -1,5 +1,6 @@
 import type { DialPlan } from "../dial.ts"
 import type { CircuitRefusal } from "../health/circuit.ts"
+import { ALONE, type LimitSharing } from "../limits/sharing.ts"
 import type { BackendPolicy } from "../policy.ts"
 import type { DialEndpoint } from "../router.ts"
 import { BalancedPlan, NamePlan } from "./plans.ts"
@@ -23,13 +24,18 @@ export interface EndpointsTarget {
  */
 export class Balancer {
   readonly #random: () => number
+  readonly #sharing: LimitSharing
   readonly #states = new Map<string, TargetState>()
   // A configuration is immutable, so that its array of endpoints stands for the set; the set goes when the array does.
   readonly #sets = new WeakMap<readonly DialEndpoint[], EndpointSet>()
 
-  /** @param random - source of numbers from 0 up to 1 */
-  constructor(random: () => number = Math.random) {
+  /**
+   * @param random - source of numbers from 0 up to 1
+   * @param sharing - with whom the bounds of targets are shared
+   */
+  constructor(random: () => number = Math.random, sharing: LimitSharing = ALONE) {
     this.#random = random
+    this.#sharing = sharing
   }
 
   /** Targets remembered. */
@@ -88,7 +94,7 @@ export class Balancer {
   #state(id: string): TargetState {
     let state = this.#states.get(id)
     if (state === undefined) {
-      state = new TargetState(this.#random)
+      state = new TargetState(id, this.#random, this.#sharing)
       this.#states.set(id, state)
     }
     state.usedAt = performance.now()

@@ -1,6 +1,7 @@
 import { Circuit } from "../health/circuit.ts"
 import { DEFAULT_HEALTH_POLICY, endpointKey, TargetHealth } from "../health/endpoint-health.ts"
-import { RetryBudget } from "../health/retry-budget.ts"
+import { RETRIES_PER_SECOND, RetryBudget } from "../health/retry-budget.ts"
+import type { LimitSharing } from "../limits/sharing.ts"
 import type { DialEndpoint } from "../router.ts"
 import { maglevTable } from "./maglev.ts"
 
@@ -16,9 +17,9 @@ export class TargetState {
   /** Endpoints that a configuration names, or that still carry something. */
   readonly loads = new Map<string, EndpointLoad>()
   /** Bounds the connections. */
-  readonly circuit = new Circuit()
+  readonly circuit: Circuit
   /** Bounds the retries. */
-  readonly retries = new RetryBudget()
+  readonly retries: RetryBudget
   /** Knows which endpoints to leave out. */
   readonly health: TargetHealth
   /** Turn of round robin. */
@@ -26,8 +27,14 @@ export class TargetState {
   /** When it was last asked for, on the clock of `performance.now()`. */
   usedAt = 0
 
-  /** @param random - source of numbers from 0 up to 1 */
-  constructor(random: () => number) {
+  /**
+   * @param id - the target's
+   * @param random - source of numbers from 0 up to 1
+   * @param sharing - with whom its bounds are shared
+   */
+  constructor(id: string, random: () => number, sharing: LimitSharing) {
+    this.circuit = new Circuit(id, sharing)
+    this.retries = new RetryBudget({ minPerSecond: RETRIES_PER_SECOND / sharing.proxies })
     this.health = new TargetHealth(DEFAULT_HEALTH_POLICY, undefined, random)
   }
 

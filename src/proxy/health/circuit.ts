@@ -1,3 +1,5 @@
+import { ALONE, type LimitSharing, type SharedCount } from "../limits/sharing.ts"
+
 /** Bounds of a {@link Circuit}; `Infinity` is none. */
 export interface CircuitLimits {
   /** Connections to the target, those being dialled included. */
@@ -14,40 +16,62 @@ export type CircuitRefusal = "max-connections" | "max-pending"
  * is refused at once.
  */
 export class Circuit {
+  readonly #sharedConnections: SharedCount
+  readonly #sharedPending: SharedCount
   #pending = 0
   #established = 0
 
-  /** Connections being dialled. */
+  /**
+   * @param target - id of the target
+   * @param sharing - with whom its bounds are shared
+   */
+  constructor(target = "", sharing: LimitSharing = ALONE) {
+    this.#sharedConnections = sharing.count(`circuit ${target}`)
+    this.#sharedPending = sharing.count(`circuit pending ${target}`)
+  }
+
+  /** Connections of this proxy being dialled. */
   get pending(): number {
     return this.#pending
   }
 
-  /** Connections dialled. */
+  /** Connections of this proxy dialled. */
   get established(): number {
     return this.#established
   }
 
   /** Begins a dial; `undefined` when it may go on. */
-  enter(limits: CircuitLimits): CircuitRefusal | undefined {
-    if (this.#pending + this.#established >= limits.maxConnections) return "max-connections"
-    if (this.#pending >= limits.maxPending) return "max-pending"
+  enter({ maxConnections, maxPending }: CircuitLimits): CircuitRefusal | undefined {
     this.#pending++
-    return undefined
+    this.#sharedPending.add(1)
+    this.#sharedConnections.add(1)
+    let refusal: CircuitRefusal | undefined
+    if (this.#pending + this.#established > this.#sharedConnections.allowance(maxConnections)) {
+      refusal = "max-connections"
+    } else if (this.#pending > this.#sharedPending.allowance(maxPending)) {
+      refusal = "max-pending"
+    }
+    if (refusal !== undefined) this.gaveUp()
+    return refusal
   }
 
   /** A dial that was let in has succeeded. */
   connected(): void {
     this.#pending--
+    this.#sharedPending.add(-1)
     this.#established++
   }
 
   /** A dial that was let in has been given up. */
   gaveUp(): void {
     this.#pending--
+    this.#sharedPending.add(-1)
+    this.#sharedConnections.add(-1)
   }
 
   /** A connection that was established has ended. */
   ended(): void {
     this.#established--
+    this.#sharedConnections.add(-1)
   }
 }

@@ -6,6 +6,8 @@ export interface RetryBudgetOptions {
   readonly now?: () => number
 }
 
+/** Retries per second granted however few connections there are, to all proxies that share a target. */
+export const RETRIES_PER_SECOND = 10
 /** Seconds of the grant that may be saved up. */
 const SAVED_SECONDS = 10
 /** Retries that connections may save up. */
@@ -23,7 +25,7 @@ export class RetryBudget {
   #updated: number
 
   constructor(options: RetryBudgetOptions = {}) {
-    this.#perMillisecond = (options.minPerSecond ?? 10) / 1000
+    this.#perMillisecond = (options.minPerSecond ?? RETRIES_PER_SECOND) / 1000
     this.#now = options.now ?? (() => performance.now())
     this.#granted = this.#perMillisecond * 1000
     this.#updated = this.#now()

@@ -8,6 +8,8 @@ export interface DescriptorHeadroomOptions {
   readonly limit?: number | undefined
   /** Counts open descriptors. @defaultValue {@link countDescriptors} */
   readonly count?: () => number | undefined
+  /** Proxies of this process that draw on the same descriptors, each with a headroom of its own. @defaultValue 1 */
+  readonly sharers?: number
   /** Monotonic clock in milliseconds. @defaultValue `performance.now` */
   readonly now?: () => number
 }
@@ -28,6 +30,7 @@ export class DescriptorHeadroom {
   readonly #limit: number | undefined
   readonly #reserve: number
   readonly #count: () => number | undefined
+  readonly #sharers: number
   readonly #now: () => number
   #credit = 0
   #wasFull = false
@@ -37,6 +40,7 @@ export class DescriptorHeadroom {
     this.#limit = "limit" in options ? options.limit : readDescriptorLimit()
     this.#reserve = options.reserve ?? Math.min(64, Math.floor((this.#limit ?? 0) / 8))
     this.#count = options.count ?? countDescriptors
+    this.#sharers = options.sharers ?? 1
     this.#now = options.now ?? (() => performance.now())
   }
 
@@ -60,8 +64,10 @@ export class DescriptorHeadroom {
     if (open === undefined) {
       this.#credit = Number.POSITIVE_INFINITY
     } else {
-      const free = limit - this.#reserve - open - undialed * (DESCRIPTORS_PER_CONNECTION - 1)
-      this.#credit = Math.floor(free / DESCRIPTORS_PER_CONNECTION)
+      // Others are taken to have as many yet to dial as this one.
+      const promised = undialed * (DESCRIPTORS_PER_CONNECTION - 1) * this.#sharers
+      const free = limit - this.#reserve - open - promised
+      this.#credit = Math.floor(free / DESCRIPTORS_PER_CONNECTION / this.#sharers)
     }
     this.#wasFull = this.#credit < 1
     this.#sampledAt = now

@@ -3,9 +3,9 @@ import type { RejectReason } from "../record.ts"
 import { ByteBudget } from "./byte-budget.ts"
 import { admits } from "./cidr.ts"
 import { clientKey } from "./client-key.ts"
-import { ClientRateLimiter } from "./client-rate-limiter.ts"
 import { ConnectionCounts } from "./connection-counts.ts"
 import { DescriptorHeadroom } from "./descriptors.ts"
+import { ALONE, type LimitSharing, type RateLimiter } from "./sharing.ts"
 
 /** Limits of a proxy as a whole. */
 export interface ProxyLimits {
@@ -36,7 +36,7 @@ export class Pass {
 }
 
 interface Rate {
-  readonly limiter: ClientRateLimiter
+  readonly limiter: RateLimiter
   readonly perSecond: number
   readonly burst: number
   usedAt: number
@@ -51,21 +51,27 @@ const MANY_RATES = 256
 /** Lets connections in, or not: everything that is decided before, or besides, where a connection goes. */
 export class Gate {
   readonly #scopes: readonly ScopePolicy[]
-  readonly #counts = new ConnectionCounts()
+  readonly #counts: ConnectionCounts
   readonly #rates = new Map<string, Rate>()
   readonly #descriptors: DescriptorHeadroom
   readonly #helloMemory: ByteBudget
+  readonly #sharing: LimitSharing
   #undialed = 0
 
   /**
    * @param limits - of the proxy as a whole
+   * @param sharing - with whom they are shared
    * @param descriptors - tells what is left of file descriptors
    */
-  constructor(limits: ProxyLimits = {}, descriptors?: DescriptorHeadroom) {
+  constructor(limits: ProxyLimits = {}, sharing: LimitSharing = ALONE, descriptors?: DescriptorHeadroom) {
     const { scope, descriptorReserve: reserve } = limits
     this.#scopes = scope === undefined ? [] : [scope]
-    this.#helloMemory = new ByteBudget(limits.maxHelloMemory ?? DEFAULT_HELLO_MEMORY)
-    this.#descriptors = descriptors ?? new DescriptorHeadroom(reserve === undefined ? {} : { reserve })
+    this.#sharing = sharing
+    this.#counts = new ConnectionCounts(sharing)
+    this.#helloMemory = new ByteBudget((limits.maxHelloMemory ?? DEFAULT_HELLO_MEMORY) / sharing.proxies)
+    this.#descriptors =
+      descriptors ??
+      new DescriptorHeadroom({ sharers: sharing.proxiesInProcess, ...(reserve === undefined ? {} : { reserve }) })
   }
 
   /** Bytes held by connections without a backend. */
@@ -148,12 +154,12 @@ export class Gate {
   }
 
   /** Buckets are kept by the scope's key: a new configuration with the same rate lets nobody off. */
-  #rate(key: string, { perSecond, burst }: NonNullable<ScopePolicy["rate"]>): ClientRateLimiter {
+  #rate(key: string, { perSecond, burst }: NonNullable<ScopePolicy["rate"]>): RateLimiter {
     const now = performance.now()
     let rate = this.#rates.get(key)
     if (rate === undefined || rate.perSecond !== perSecond || rate.burst !== burst) {
       if (this.#rates.size >= MANY_RATES) this.#forgetRates(now)
-      rate = { limiter: new ClientRateLimiter({ perSecond, burst }), perSecond, burst, usedAt: now }
+      rate = { limiter: this.#sharing.rateLimiter(key, { perSecond, burst }), perSecond, burst, usedAt: now }
       this.#rates.set(key, rate)
     }
     rate.usedAt = now
