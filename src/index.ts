@@ -32,6 +32,7 @@ export { PolicyError, type PolicyOptions, type PolicySettings } from "./gateway/
 export type { SpliceProxyOptions } from "./proxy/options.ts"
 export type { SpliceProxyEvents } from "./proxy/proxy.ts"
 export type { ConnectionInfo, ConnectionRecord, Rejection } from "./proxy/record.ts"
+export { formatExplanation } from "./routing/format-explanation.ts"
 export type { RouteTableOptions } from "./routing/options.ts"
 export type { GatewayResources, ResourceProblem } from "./routing/resources.ts"
 export type { Explanation, RouteQuery, RouteTable, Statuses, StatusOptions } from "./routing/route-table.ts"
