@@ -5,6 +5,7 @@ import { Command } from "commander"
 import type { ClientHello } from "../client-hello/hello.ts"
 import { ClientHelloParser, type ClientHelloResult, parseClientHello } from "../client-hello/parser.ts"
 import { ListenError } from "../proxy/errors.ts"
+import { plainAddress } from "../proxy/route-request.ts"
 import { parseAddress, parseLocalPort } from "./arguments.ts"
 import { describeHello, printHello } from "./hello-format.ts"
 import { printable, printJson, terminal } from "./terminal.ts"
@@ -102,7 +103,7 @@ async function receiveHello(port: number, host: string | undefined): Promise<Uin
   if (typeof bound === "object") log.line(`waiting for a connection to port ${bound?.port}`)
   const [socket] = (await once(server, "connection")) as [Socket]
   server.close()
-  log.line(`connection from ${socket.remoteAddress}`)
+  log.line(`connection from ${plainAddress(socket.remoteAddress ?? "")}`)
   socket.setTimeout(HELLO_TIMEOUT_MS, () => socket.destroy())
   const parser = new ClientHelloParser()
   try {
