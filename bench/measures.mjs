@@ -13,6 +13,8 @@
  * @property {number} connections
  * @property {boolean} [seldom] whether it is done in every third round only, because it takes long and differs little
  * @property {boolean} [fresh] whether the proxy is started anew for it
+ * @property {"source"} [bulk] backend of a download that goes on beside
+ * @property {number} [workers] workers of the gateway, on all CPUs, when that is what is measured
  * @property {(result: any) => Record<string, number>} values figure by metric id
  *
  * @typedef {object} MicroMeasure One run of a program that measures a library, without a connection.
@@ -35,8 +37,11 @@ const churnConcurrency = 32
 /** Connections held open while idle memory is measured. */
 export const idleConnections = 5000
 
+/** Connections open while round trips are made beside a download, each in its turn. */
+const besideConnections = 1000
+
 /** How long they are held before it is read: runtimes give back what they used to open them. */
-export const idleSeconds = 12
+export const idleSeconds = 20
 
 const bulkConnections = [1, 4, 64]
 const lookupSizes = [10, 10_000, 1_000_000]
@@ -66,10 +71,32 @@ export const topics = [
     ],
   },
   {
+    id: "beside",
+    title: "Round trip beside a download",
+    explanation: `The same through the next of ${besideConnections} open connections each time, while one download takes all that it can get.`,
+    metrics: [
+      { id: "beside-p50", title: "p50", unit: "µs", better: "less", digits: 0 },
+      { id: "beside-p99", title: "p99", unit: "µs", better: "less", digits: 0 },
+      { id: "beside-rate", title: "the download", unit: "GB/s", better: "more", digits: 2 },
+    ],
+  },
+  {
     id: "idle",
     title: "Idle connections",
     explanation: `Growth of resident memory, of all processes of the proxy, from 100 connections served and closed to ${idleConnections} open ones that were silent for ${idleSeconds} s, divided by their number. Kernel memory is not in it.`,
     metrics: [{ id: "idle-memory", title: "memory per connection", unit: "KiB", better: "less", digits: 1 }],
+  },
+  {
+    id: "workers",
+    title: "Workers",
+    explanation:
+      "Connections as above, with one worker and with two, and every CPU for whoever wants it, load generator and backend included. Where these take as much as the gateway, two workers on two CPUs cannot carry twice as many; what a connection costs tells how they would fare on more.",
+    metrics: [
+      { id: "workers-1-rate", title: "one worker", unit: "1/s", better: "more", digits: 0 },
+      { id: "workers-2-rate", title: "two", unit: "1/s", better: "more", digits: 0 },
+      { id: "workers-1-cpu", title: "CPU per connection, one", unit: "µs", better: "less", digits: 0 },
+      { id: "workers-2-cpu", title: "two", unit: "µs", better: "less", digits: 0 },
+    ],
   },
   {
     id: "parser",
@@ -137,6 +164,19 @@ export const measures = [
     }),
   },
   {
+    id: "beside",
+    backend: "echo",
+    mode: "beside",
+    bulk: "source",
+    connections: besideConnections,
+    values: ({ p50Us, p99Us, bytes, seconds }) => ({
+      "beside-p50": p50Us,
+      "beside-p99": p99Us,
+      "beside-rate": bytes / 1e9 / seconds,
+    }),
+  },
+  ...[1, 2].map(workersMeasure),
+  {
     id: "idle",
     backend: "echo",
     mode: "idle",
@@ -199,6 +239,26 @@ export function metricOf(id) {
     if (metric) return metric
   }
   throw new Error(`no metric ${id}`)
+}
+
+/**
+ * @param {number} workers
+ * @returns {LoadMeasure}
+ */
+function workersMeasure(workers) {
+  return {
+    id: `workers-${workers}`,
+    backend: "echo",
+    mode: "connect",
+    connections: 2 * churnConcurrency,
+    fresh: true,
+    seldom: true,
+    workers,
+    values: ({ cpuSeconds, connections, seconds }) => ({
+      [`workers-${workers}-rate`]: connections / seconds,
+      [`workers-${workers}-cpu`]: (cpuSeconds * 1e6) / connections,
+    }),
+  }
 }
 
 /**

@@ -16,7 +16,7 @@ export function allowedCpus() {
   })
 }
 
-/** A child process pinned to one CPU, and its descendants. */
+/** A child process pinned to one CPU or several, and its descendants. */
 export class PinnedProcess {
   #child
   #stderr = ""
@@ -24,7 +24,7 @@ export class PinnedProcess {
 
   /**
    * @param {readonly string[]} command
-   * @param {number} cpu
+   * @param {number | string} cpu one, or a comma-separated list
    */
   constructor(command, cpu) {
     this.command = command
@@ -121,7 +121,7 @@ export class PinnedProcess {
  * Runs a command to its end and returns what it printed; throws when it fails.
  *
  * @param {readonly string[]} command
- * @param {number} cpu
+ * @param {number | string} cpu one, or a comma-separated list
  */
 export async function runPinned(command, cpu) {
   const child = new PinnedProcess(command, cpu)

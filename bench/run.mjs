@@ -86,7 +86,7 @@ async function main() {
   try {
     const underLoad = chosen.filter((measure) => "mode" in measure)
     if (underLoad.length > 0) await session.start(peers.filter(({ command }) => command))
-    for (const measure of underLoad.filter(({ fresh }) => !fresh)) {
+    for (const measure of underLoad.filter(({ fresh, bulk }) => !fresh && !bulk)) {
       Object.assign(results.ceiling, ceilingOf(measure, await session.ceiling(measure)))
     }
     // Round 0 is not counted: a program that compiles itself as it runs has to have run.
@@ -165,7 +165,8 @@ async function measureAll(session, measure, all, round, results) {
  * @param {import("./peers/peers.mjs").Peer} peer
  */
 function isMeasurable(measure, peer) {
-  return "micro" in measure ? peer.micro?.[measure.micro] !== undefined : peer.command !== undefined
+  if ("micro" in measure) return peer.micro?.[measure.micro] !== undefined
+  return measure.workers ? peer.kind === "gateway" : peer.command !== undefined
 }
 
 /**

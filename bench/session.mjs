@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises"
 import { buildClientHello } from "./hello.mjs"
 import { compile } from "./machine.mjs"
 import { idleConnections, idleSeconds } from "./measures.mjs"
-import { freePort, PinnedProcess, runPinned } from "./process.mjs"
+import { allowedCpus, freePort, PinnedProcess, runPinned } from "./process.mjs"
 import { verifyProxy } from "./verify.mjs"
 
 /**
@@ -92,9 +92,10 @@ export class Session {
       return { values: JSON.parse(await runPinned(peer.micro[measure.micro], this.#options.proxyCpu)) }
     }
     if (measure.fresh) {
-      const fresh = await this.#launch(peer)
+      const fresh = await this.#launch(peer, measure.workers)
       try {
-        return { values: measure.values(await this.#idle(measure, fresh)) }
+        const measured = measure.workers ? this.#worked(measure, fresh) : this.#idle(measure, fresh)
+        return { values: measure.values(await measured) }
       } finally {
         await fresh.proxy.stop()
       }
@@ -127,13 +128,28 @@ export class Session {
   }
 
   /**
+   * Connections through several workers, and the load beside them, on all CPUs.
+   *
+   * @param {LoadMeasure} measure
+   * @param {Started} started
+   */
+  async #worked(measure, { proxy, port }) {
+    const anywhere = allowedCpus().join(",")
+    await runPinned(this.#command(measure, port), anywhere)
+    const pids = ["--pids", proxy.pids().join(",")]
+    return JSON.parse(await runPinned(this.#command(measure, port, pids), anywhere))
+  }
+
+  /**
    * @param {Peer} peer
+   * @param {number} [workers] on all CPUs; without it, one on the proxy's
    * @returns {Promise<Started>}
    */
-  async #launch(peer) {
+  async #launch(peer, workers) {
     const directory = mkdtempSync(join(this.#directory, `${peer.id}-`))
     const port = await freePort()
-    const proxy = new PinnedProcess(peer.command({ port, routes: this.#routes, directory }), this.#options.proxyCpu)
+    const command = peer.command({ port, routes: this.#routes, directory, workers })
+    const proxy = new PinnedProcess(command, workers ? allowedCpus().join(",") : this.#options.proxyCpu)
     this.#running.push(proxy)
     try {
       await proxy.listening(port)
@@ -148,7 +164,7 @@ export class Session {
    * @param {number} port
    * @param {readonly string[]} extra
    */
-  #command({ mode, backend, connections }, port, extra = []) {
+  #command({ mode, backend, connections, bulk }, port, extra = []) {
     const { warmup, seconds } = this.#options
     return [
       this.#load,
@@ -156,6 +172,7 @@ export class Session {
       ...["--port", String(port), "--hello", join(this.#directory, `${backend}.hello`)],
       ...["--connections", String(connections), "--warmup", String(warmup), "--seconds", String(seconds)],
       ...["--counter", this.#counter],
+      ...(bulk ? ["--bulk", join(this.#directory, `${bulk}.hello`)] : []),
       ...extra,
     ]
   }

@@ -1,13 +1,15 @@
 // The load generator. One measurement per run; the result is one line of JSON on stdout, and any fault ends the run
 // with a message on stderr and status 1: a number is printed only when every connection did what it should.
 //
-//   load download|upload|connect|roundtrip|idle --port P --hello FILE [--connections N] [--warmup S] [--seconds S]
-//        [--pids PID,PID,...] [--counter FILE]
+//   load download|upload|connect|roundtrip|beside|idle --port P --hello FILE [--connections N] [--warmup S]
+//        [--seconds S] [--pids PID,PID,...] [--counter FILE] [--bulk FILE]
 //
 // `--pids` names the proxy's processes. Their CPU time is read here, at the very ends of the measured window.
-// `--counter`, for uploads, is the file in which the backend counts what has come to it.
+// `--counter`, for uploads, is the file in which the backend counts what has come to it. `--bulk`, for `beside`, is the
+// ClientHello of the download beside which round trips are made.
 #include "common.h"
 #include <getopt.h>
+#include <poll.h>
 
 #define MAX_PIDS 256
 #define MESSAGE 64
@@ -19,6 +21,8 @@ static double warmup = 0.5;
 static double seconds = 1;
 static char *hello;
 static size_t hello_length;
+static char *bulk_hello;
+static size_t bulk_hello_length;
 static int pids[MAX_PIDS];
 static int pid_count;
 static volatile uint64_t *sunk;
@@ -54,13 +58,14 @@ static struct window mark(void) { return (struct window){.time = now_ns(), .cpu 
 
 static double elapsed(struct window from, struct window to) { return (double)(to.time - from.time) / 1e9; }
 
-static void read_hello(const char *path) {
+static char *read_hello(const char *path, size_t *length) {
   FILE *file = fopen(path, "rb");
   if (!file) die("cannot open %s: %s", path, strerror(errno));
-  hello = malloc(CHUNK);
-  hello_length = fread(hello, 1, CHUNK, file);
+  char *bytes = malloc(CHUNK);
+  *length = fread(bytes, 1, CHUNK, file);
   fclose(file);
-  if (hello_length == 0) die("%s is empty", path);
+  if (*length == 0) die("%s is empty", path);
+  return bytes;
 }
 
 static void send_all(int fd, const char *data, size_t length) {
@@ -87,8 +92,8 @@ static void expect_echo(int fd, const char *sent, size_t length) {
   if (memcmp(buffer, sent, length) != 0) die("the bytes that came back are not those sent");
 }
 
-// A blocking connection that has sent its ClientHello.
-static int open_connection(void) {
+// A blocking connection that has sent a ClientHello.
+static int open_with(const char *first, size_t first_length) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   struct sockaddr_in address = loopback(port);
   bound_receive_window(fd);
@@ -97,9 +102,11 @@ static int open_connection(void) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   struct timeval timeout = {.tv_sec = 10};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-  send_all(fd, hello, hello_length);
+  send_all(fd, first, first_length);
   return fd;
 }
+
+static int open_connection(void) { return open_with(hello, hello_length); }
 
 static void bulk(bool upload) {
   if (upload && !sunk) die("an upload needs --counter");
@@ -249,6 +256,56 @@ static void round_trips(void) {
          quantile_us(samples, count, 0.99), quantile_us(samples, count, 0.999));
 }
 
+// Round trips, one after the other, each through the next of the connections, while a download takes all that it can.
+static void beside(void) {
+  if (!bulk_hello) die("round trips beside a download need --bulk");
+  int *fds = malloc((size_t)connections * sizeof *fds);
+  for (int i = 0; i < connections; i++) {
+    fds[i] = open_connection();
+    expect_echo(fds[i], hello, hello_length);
+  }
+  int flow = open_with(bulk_hello, bulk_hello_length);
+  uint32_t *samples = malloc(MAX_SAMPLES * sizeof *samples);
+  size_t count = 0, turn = 0;
+  char message[MESSAGE];
+  for (size_t i = 0; i < sizeof message; i++) message[i] = (char)pattern_at(i);
+  uint64_t bytes = 0, until = UINT64_MAX, warm_until = now_ns() + (uint64_t)(warmup * 1e9);
+  struct window before = {0};
+  for (;;) {
+    uint64_t start = now_ns();
+    if (before.time == 0 && start >= warm_until) {
+      before = mark();
+      count = bytes = 0;
+      until = before.time + (uint64_t)(seconds * 1e9);
+      start = now_ns();
+    }
+    if (start >= until) break;
+    struct pollfd ready[2] = {{.fd = flow, .events = POLLIN}, {.fd = fds[turn++ % (size_t)connections], .events = POLLIN}};
+    send_all(ready[1].fd, message, sizeof message);
+    for (size_t received = 0; received < sizeof message;) {
+      if (poll(ready, 2, 10000) <= 0) die("nothing came for 10 s");
+      if (ready[0].revents) {
+        ssize_t n = recv(flow, NULL, 1 << 20, MSG_TRUNC | MSG_DONTWAIT);
+        if (n == 0) die("the proxy closed the download");
+        if (n > 0) bytes += (uint64_t)n;
+      }
+      if (!ready[1].revents) continue;
+      ssize_t n = recv(ready[1].fd, buffer, sizeof message - received, MSG_DONTWAIT);
+      if (n == 0) die("the proxy closed a connection");
+      if (n > 0 && memcmp(buffer, message + received, (size_t)n) != 0) die("the bytes that came back are not those sent");
+      if (n > 0) received += (size_t)n;
+    }
+    if (count < MAX_SAMPLES) samples[count++] = (uint32_t)(now_ns() - start);
+  }
+  struct window after = mark();
+  if (count == 0 || bytes == 0) die("no round trip completed, or no byte moved beside");
+  qsort(samples, count, sizeof *samples, by_value);
+  printf("{\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"roundTrips\":%zu,\"bytes\":%llu,\"p50Us\":%.2f,\"p99Us\":%.2f,"
+         "\"p999Us\":%.2f}\n",
+         elapsed(before, after), after.cpu - before.cpu, count, (unsigned long long)bytes,
+         quantile_us(samples, count, 0.5), quantile_us(samples, count, 0.99), quantile_us(samples, count, 0.999));
+}
+
 // Opens the connections, each through to its backend, says so, waits for the end of stdin, then checks that each one
 // still carries bytes.
 static void idle(void) {
@@ -269,13 +326,13 @@ static void idle(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 2) die("usage: load download|upload|connect|roundtrip|idle --port P --hello FILE");
+  if (argc < 2) die("usage: load download|upload|connect|roundtrip|beside|idle --port P --hello FILE");
   const char *mode = argv[1];
   static const struct option options[] = {
       {"port", required_argument, 0, 'p'},    {"hello", required_argument, 0, 'h'},
       {"warmup", required_argument, 0, 'w'},  {"connections", required_argument, 0, 'c'},
       {"seconds", required_argument, 0, 's'}, {"pids", required_argument, 0, 'P'},
-      {"counter", required_argument, 0, 'C'},
+      {"counter", required_argument, 0, 'C'}, {"bulk", required_argument, 0, 'b'},
       {0},
   };
   int option;
@@ -283,7 +340,8 @@ int main(int argc, char **argv) {
   while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
     switch (option) {
       case 'p': port = atoi(optarg); break;
-      case 'h': read_hello(optarg); break;
+      case 'h': hello = read_hello(optarg, &hello_length); break;
+      case 'b': bulk_hello = read_hello(optarg, &bulk_hello_length); break;
       case 'w': warmup = atof(optarg); break;
       case 'c': connections = atoi(optarg); break;
       case 's': seconds = atof(optarg); break;
@@ -303,6 +361,7 @@ int main(int argc, char **argv) {
   else if (!strcmp(mode, "upload")) bulk(true);
   else if (!strcmp(mode, "connect")) churn();
   else if (!strcmp(mode, "roundtrip")) round_trips();
+  else if (!strcmp(mode, "beside")) beside();
   else if (!strcmp(mode, "idle")) idle();
   else die("unknown measurement %s", mode);
   return 0;

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url"
  * @property {number} port TCP port to listen on, 127.0.0.1
  * @property {Record<string, number>} routes backend port on 127.0.0.1 by server name
  * @property {string} directory for configuration and process files, made for this process alone
+ * @property {number} [workers] for the gateway: how many; by default none but the thread itself
  *
  * @typedef {object} Peer What is under measurement: a proxy, a library or both.
  * @property {string} id
@@ -64,7 +65,7 @@ function nodePeer(name, kind, script, node, several) {
   return {
     ...identity,
     kind,
-    command: ({ port, routes }) => [node, script, JSON.stringify({ port, routes })],
+    command: ({ port, routes, workers }) => [node, script, JSON.stringify({ port, routes, workers })],
     ...(kind === "gateway" && {
       micro: {
         "client-hello.mjs": [node, join(micro, "client-hello.mjs"), "tlsroute"],

@@ -1,8 +1,8 @@
 // The gateway as it is published, configured by Gateway API objects.
-// Run with `{"port": number, "routes": {"name": port}}` as the argument.
+// Run with `{"port": number, "routes": {"name": port}, "workers"?: number}` as the argument.
 import { createPassthroughGateway } from "../../dist/index.js"
 
-const { port, routes } = JSON.parse(process.argv[2])
+const { port, routes, workers } = JSON.parse(process.argv[2])
 const namespace = "bench"
 const backends = Object.entries(routes).map(([hostname, backendPort]) => ({
   name: hostname.split(".")[0],
@@ -12,6 +12,7 @@ const backends = Object.entries(routes).map(([hostname, backendPort]) => ({
 
 const gateway = createPassthroughGateway({
   address: "127.0.0.1",
+  workers,
   source: {
     gateways: [
       {
