@@ -60,6 +60,19 @@ test.each([
   expect(pool.taken).toBe(0)
 })
 
+test.each([1_024, 16_384, 65_535, 65_536, 65_537, 131_072, 262_144, 524_288, 1_048_576, 4_194_304])(
+  "a flow at a slower reader goes on to its end with slabs of %i bytes",
+  async (size) => {
+    const pool = new SlabPool(size, 8)
+    const { origin, receiver, reader } = await chain(pool)
+    const bytes = contents(size)
+    origin.end(bytes)
+    expect(await digest(receiver, true)).toBe(createHash("sha1").update(bytes).digest("hex"))
+    reader.release()
+    expect(pool.taken).toBe(0)
+  },
+)
+
 test("a connection that has gone quiet holds no slab", async () => {
   const pool = new SlabPool(524_288, 8)
   const { origin, receiver, reader } = await chain(pool)
