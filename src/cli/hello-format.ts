@@ -1,14 +1,7 @@
 import { isGrease } from "../client-hello/grease.ts"
 import type { ClientHello } from "../client-hello/hello.ts"
+import { TLS_VERSIONS } from "../proxy/hello-summary.ts"
 import { printable, type Terminal } from "./terminal.ts"
-
-const VERSIONS: Readonly<Record<number, string>> = {
-  768: "SSL 3.0",
-  769: "TLS 1.0",
-  770: "TLS 1.1",
-  771: "TLS 1.2",
-  772: "TLS 1.3",
-}
 
 /** IANA TLS Supported Groups, those that clients send. */
 const GROUPS: Readonly<Record<number, string>> = {
@@ -89,8 +82,8 @@ export function printHello(hello: ClientHello, out: Terminal): void {
 
   row("server name", hello.serverName === undefined ? "none" : out.style("bold", printable(hello.serverName)))
   row("ALPN protocols", list(hello.alpnProtocols.map(printable)))
-  row("supported versions", named(hello.supportedVersions, VERSIONS))
-  row("legacy version", VERSIONS[hello.legacyVersion] ?? code(hello.legacyVersion))
+  row("supported versions", named(hello.supportedVersions, TLS_VERSIONS))
+  row("legacy version", TLS_VERSIONS[hello.legacyVersion] ?? code(hello.legacyVersion))
   row("random", hex(hello.random))
   row("session id", hex(hello.sessionId) || "none")
   row("cipher suites", named(hello.cipherSuites, {}))

@@ -12,7 +12,8 @@ export interface HelloSummary {
   readonly ja4: string
 }
 
-const VERSIONS: Readonly<Record<number, string>> = {
+/** Names of TLS versions, by their number on the wire. */
+export const TLS_VERSIONS: Readonly<Record<number, string>> = {
   768: "SSL 3.0",
   769: "TLS 1.0",
   770: "TLS 1.1",
@@ -23,6 +24,6 @@ const VERSIONS: Readonly<Record<number, string>> = {
 /** Takes from a ClientHello what outlives its bytes. */
 export function summarizeHello(hello: ClientHello): HelloSummary {
   const { alpnProtocols, highestVersion, echOffered, ja4 } = hello
-  const tlsVersion = VERSIONS[highestVersion] ?? `0x${highestVersion.toString(16).padStart(4, "0")}`
+  const tlsVersion = TLS_VERSIONS[highestVersion] ?? `0x${highestVersion.toString(16).padStart(4, "0")}`
   return { alpnProtocols, tlsVersion, echOffered, ja4 }
 }

@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from "node:fs"
-import { join, resolve } from "node:path"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
 import ts from "typescript"
 import { describe, expect, it } from "vitest"
 
@@ -74,4 +74,30 @@ describe("the documentation", () => {
     expect(examples.length).toBeGreaterThan(10)
     expect(Object.fromEntries([...check()].filter(([, faults]) => faults.length > 0))).toEqual({})
   }, 120_000)
+
+  const texts = [
+    ...pages,
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "examples/README.md",
+    "test/fuzz/README.md",
+  ]
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => ({ name, text: readFileSync(join(root, name), "utf8") }))
+
+  it("links to files that are there", () => {
+    const links = texts.flatMap(({ name, text }) =>
+      [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link = ""]) => join(root, dirname(name), link)),
+    )
+    expect(links.length).toBeGreaterThan(20)
+    expect(links.filter((link) => !existsSync(link))).toEqual([])
+  })
+
+  it("names npm scripts that are there", () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"))
+    const named = texts.flatMap(({ text }) => [...text.matchAll(/npm run ([\w:-]+)/g)].map(([, script = ""]) => script))
+    expect(named.length).toBeGreaterThan(10)
+    expect(named.filter((script) => scripts[script] === undefined)).toEqual([])
+  })
 })

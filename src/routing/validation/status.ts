@@ -18,6 +18,11 @@ function status(shape: Shape): Shape {
   })
 }
 
+function refuseTwins(what: string, items: readonly { readonly name: string }[], report: Report): void {
+  const key = ({ name }: { readonly name: string }) => name
+  refuseDuplicates(items, key, report, ({ name }) => `${what} ${name} is there twice`, "name")
+}
+
 const condition = record({
   type: required(
     text({
@@ -74,14 +79,7 @@ const listenerStatuses = list<{ readonly name: string }>(
   }),
   {
     max: 64,
-    rule: (items, report) =>
-      refuseDuplicates(
-        items,
-        (item) => item.name,
-        report,
-        (item) => `listener ${item.name} is there twice`,
-        "name",
-      ),
+    rule: (items, report) => refuseTwins("listener", items, report),
   },
 )
 
@@ -93,14 +91,7 @@ export const gatewayClassStatus: Field = defaulted(
       supportedFeatures: optional(
         list<{ readonly name: string }>(record({ name: required(text()) }), {
           max: 64,
-          rule: (items, report) =>
-            refuseDuplicates(
-              items,
-              (item) => item.name,
-              report,
-              (item) => `feature ${item.name} is there twice`,
-              "name",
-            ),
+          rule: (items, report) => refuseTwins("feature", items, report),
         }),
       ),
     }),
