@@ -77,8 +77,16 @@ export class ClientHello {
 
   /** ALPN protocols (RFC 7301) in the client's order, each byte as one character; empty without the extension. */
   get alpnProtocols(): readonly string[] {
-    this.#alpnProtocols ??= this.#readAlpn()
+    this.#alpnProtocols ??= this.#readAlpn(Number.POSITIVE_INFINITY)
     return this.#alpnProtocols
+  }
+
+  /**
+   * The first of {@link ClientHello.alpnProtocols}: as many as have at most `maxBytes` bytes together, each counted with
+   * its length byte. For what is kept or logged, whose size a client must not choose. 256 bytes always have room for one.
+   */
+  firstAlpnProtocols(maxBytes: number): readonly string[] {
+    return this.#readAlpn(maxBytes)
   }
 
   /** supported_versions (RFC 8446 section 4.2.1) in the client's order, GREASE included; empty without the extension. */
@@ -200,13 +208,15 @@ export class ClientHello {
     return 0
   }
 
-  #readAlpn(): readonly string[] {
+  #readAlpn(maxBytes: number): readonly string[] {
     const { bytes } = this.#fields
     if (this.#alpn === 0) return []
     const protocols: string[] = []
-    const end = this.#alpn + 2 + uint16(bytes, this.#alpn)
-    for (let at = this.#alpn + 2; at < end; ) {
+    const first = this.#alpn + 2
+    const end = first + uint16(bytes, this.#alpn)
+    for (let at = first; at < end; ) {
       const next = at + 1 + (bytes[at] ?? 0)
+      if (next - first > maxBytes) break
       protocols.push(latin1(bytes, at + 1, next))
       at = next
     }

@@ -540,5 +540,5 @@ function headerFor(
   const destination = told ?? seen
   const source = { address: clientAddress, port: clientPort }
   const addresses = destination === undefined ? undefined : { source, destination }
-  return outgoingHeader(header, { addresses, serverName, alpnProtocol: hello?.alpnProtocols[0], uniqueId })
+  return outgoingHeader(header, { addresses, serverName, alpnProtocol: hello?.firstAlpnProtocols(256)[0], uniqueId })
 }

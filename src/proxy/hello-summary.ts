@@ -2,7 +2,7 @@ import type { ClientHello } from "../client-hello/hello.ts"
 
 /** What an access record keeps of a ClientHello, besides its name. */
 export interface HelloSummary {
-  /** ALPN protocols in the client's order, each byte as one character: not to be trusted in a terminal. */
+  /** The first ALPN protocols, 256 bytes at most, each byte as one character: not to be trusted in a terminal. */
   readonly alpnProtocols: readonly string[]
   /** Highest version offered, for example `TLS 1.3`; in hex when it has no name. */
   readonly tlsVersion: string
@@ -21,9 +21,12 @@ export const TLS_VERSIONS: Readonly<Record<number, string>> = {
   772: "TLS 1.3",
 }
 
+/** Bytes of ALPN protocols that are kept: a client may send 64 KiB of them, and its connection may live for days. */
+const ALPN_BYTES = 256
+
 /** Takes from a ClientHello what outlives its bytes. */
 export function summarizeHello(hello: ClientHello): HelloSummary {
-  const { alpnProtocols, highestVersion, echOffered, ja4 } = hello
+  const { highestVersion, echOffered, ja4 } = hello
   const tlsVersion = TLS_VERSIONS[highestVersion] ?? `0x${highestVersion.toString(16).padStart(4, "0")}`
-  return { alpnProtocols, tlsVersion, echOffered, ja4 }
+  return { alpnProtocols: hello.firstAlpnProtocols(ALPN_BYTES), tlsVersion, echOffered, ja4 }
 }

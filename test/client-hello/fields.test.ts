@@ -110,6 +110,16 @@ describe("the fields of a hello", () => {
     })
   })
 
+  it("give the first protocols, as many as have room in so many bytes", () => {
+    const offered = decode({ extensions: [alpn("h2", "http/1.1", "x".repeat(255))] })
+    expect(offered.firstAlpnProtocols(2)).toEqual([])
+    expect(offered.firstAlpnProtocols(3)).toEqual(["h2"])
+    expect(offered.firstAlpnProtocols(12)).toEqual(["h2", "http/1.1"])
+    expect(offered.firstAlpnProtocols(256)).toEqual(["h2", "http/1.1"])
+    expect(offered.firstAlpnProtocols(65_536)).toEqual(offered.alpnProtocols)
+    expect(decode({}).firstAlpnProtocols(256)).toEqual([])
+  })
+
   it("keep each byte of a protocol that is no text as one character", () => {
     expect(decode({ extensions: [alpn("\n\n\u00ff\0", "h2")] }).alpnProtocols).toEqual(["\n\n\u00ff\0", "h2"])
   })

@@ -9,6 +9,7 @@ import {
   delay,
   duration,
   hostname,
+  period,
   perSecond,
   rate,
   share,
@@ -394,7 +395,7 @@ export const POLICY_FIELDS = {
       "How endpoints are probed: by a TCP connection, or by a whole TLS handshake with the route's own name. Certificates are not verified.",
   },
   healthCheckInterval: {
-    type: duration,
+    type: period,
     levels: BACKEND,
     scope: "inherit",
     initial: 10_000,
@@ -402,7 +403,7 @@ export const POLICY_FIELDS = {
     description: "Time from one probe of an endpoint to the next.",
   },
   healthCheckTimeout: {
-    type: duration,
+    type: period,
     levels: BACKEND,
     scope: "inherit",
     initial: 2_000,

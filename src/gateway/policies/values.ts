@@ -50,6 +50,21 @@ function none(milliseconds: number): number {
   return milliseconds === Number.POSITIVE_INFINITY ? 0 : milliseconds
 }
 
+const SHORTEST_PERIOD = 100
+const LONGEST_PERIOD = 3_600_000
+
+/** Milliseconds of something that the gateway does over and over for one backend, which must not keep it from others. */
+export const period: ValueType<number | string, number> = {
+  syntax: "Gateway API duration from `100ms` to `1h`",
+  parse: (text) => within(duration.parse(text), text),
+  accept: (input) => within(duration.accept(input), input),
+}
+
+function within(milliseconds: number, input: unknown): number {
+  if (milliseconds < SHORTEST_PERIOD || milliseconds > LONGEST_PERIOD) throw expected("from 100ms to 1h", input)
+  return milliseconds
+}
+
 const SIZE_UNITS: Readonly<Record<string, number>> = {
   "": 1,
   B: 1,

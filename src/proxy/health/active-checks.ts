@@ -86,9 +86,12 @@ export class ActiveChecks<Check extends ActiveCheck = ActiveCheck> {
   tick(): void {
     const now = this.#now()
     const limit = this.#options.concurrency ?? 64
-    for (const state of this.#states.values()) {
+    for (const [key, state] of this.#states) {
       if (this.#running >= limit) return
       if (state.isRunning || state.dueAt > now) continue
+      // To the end of the line: endpoints that are probed often, and hang, must not take every turn of the others.
+      this.#states.delete(key)
+      this.#states.set(key, state)
       state.isRunning = true
       state.dueAt = now + state.check.interval * (0.9 + 0.2 * this.#random())
       this.#running++

@@ -8,6 +8,7 @@ import {
   delay,
   duration,
   hostname,
+  period,
   perSecond,
   rate,
   share,
@@ -28,6 +29,8 @@ describe("a policy value", () => {
     ["duration", duration, "0s", none],
     ["delay", delay, "0s", 0],
     ["delay", delay, "2m", 120_000],
+    ["period", period, "100ms", 100],
+    ["period", period, "1h", 3_600_000],
     ["size", size, "65536", 65_536],
     ["size", size, "64KiB", 65_536],
     ["size", size, "1MB", 1_000_000],
@@ -51,6 +54,7 @@ describe("a policy value", () => {
 
   it.each<[string, AnyType, readonly string[]]>([
     ["duration", duration, ["", "10", "s", "10 s", "-1s", "1.5s", "100000s", "1s1s1s1s1s", "1d", "1S", "١s"]],
+    ["period", period, ["", "0s", "99ms", "1h1ms", "99999h"]],
     ["size", size, ["", "0", "-1", "1.5MiB", "1Kib", "1 MiB", "MiB", "9999999999999999"]],
     ["count", count, ["", "-1", "1e3", "1.5", "9999999999"]],
     ["perSecond", perSecond, ["", "fast", "1e3", "-1", "."]],
@@ -69,6 +73,7 @@ describe("a policy value", () => {
     ["duration", duration, none, none],
     ["duration", duration, "2s", 2000],
     ["delay", delay, 0, 0],
+    ["period", period, 100, 100],
     ["size", size, 10, 10],
     ["rate", rate, 0, none],
     ["count", count, 0, none],
@@ -82,6 +87,7 @@ describe("a policy value", () => {
   it.each<[string, ValueType<number | string, number>, readonly unknown[]]>([
     ["duration", duration, [-1, Number.NaN, null, {}]],
     ["delay", delay, [none, -1]],
+    ["period", period, [0, none, -1, 99, 3_600_001, Number.NaN]],
     ["size", size, [0, -1, Number.NaN]],
     ["count", count, [1.5, -1, true]],
     ["perSecond", perSecond, [-1, Number.NaN]],
@@ -94,6 +100,7 @@ describe("a policy value", () => {
     const types: AnyType[] = [
       duration,
       delay,
+      period,
       size,
       rate,
       count,

@@ -92,6 +92,22 @@ describe("active checks", () => {
     expect(new Set(probed).size).toBe(12)
   })
 
+  it("take turns: endpoints that hang, however often they ask, keep none of the others waiting for long", async () => {
+    const hanging: ((result: ProbeResult) => void)[] = []
+    const { active, probed, run } = checks((probe) => {
+      if (probe.address !== "hangs") return Promise.resolve({ healthy: true })
+      return new Promise((resolve) => hanging.push(resolve))
+    }, 2)
+    const impatient = Array.from({ length: 6 }, (_, index) => check(`h${index}`, { address: "hangs", interval: 100 }))
+    active.update([...impatient, check("patient", { interval: 1000 })])
+    for (let turn = 0; turn < 60; turn += 1) {
+      await run(100)
+      for (const resolve of hanging.splice(0)) resolve({ healthy: false, reason: "timeout" })
+      await new Promise(setImmediate)
+    }
+    expect(probed.filter((key) => key === "patient").length).toBeGreaterThan(2)
+  })
+
   it("find out by themselves that a real endpoint goes", async () => {
     const server: Server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1")
     await once(server, "listening")

@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest"
 import { CidrList } from "../../../src/proxy/limits/cidr.ts"
 import { CLOSE_CHANNEL } from "../../../src/proxy/proxy.ts"
 import type { ConnectionRecord } from "../../../src/proxy/record.ts"
+import { alpn, body, handshake, inRecords } from "../../client-hello/build.ts"
 import { blackHole } from "../black-hole.ts"
 import { backend, client, clientHello, deferred, ending, nextRecord, routerTo, startProxy } from "../harness.ts"
 import { connectionPolicy, listenerPolicy, policyRouter, proxyProtocol, scope } from "../policy-harness.ts"
@@ -203,5 +204,17 @@ describe("the record of a connection", () => {
       serverName: "a.example",
       offered: { tlsVersion: "TLS 1.3", echOffered: false, ja4: expect.stringMatching(/^t13d/), alpnProtocols: [] },
     })
+  })
+
+  it("keeps of the protocols that a client offers no more than a few, however many those are", async () => {
+    const { proxy, port } = await startProxy({ router: routerTo(await greeter()), describeHello: true })
+    const record = nextRecord(proxy)
+    const many = Array.from({ length: 240 }, (_, index) => String(index).padStart(255, "\u0001"))
+    const message = handshake(body({ extensions: [alpn("h2", ...many)] }))
+    const socket = await client(port)
+    socket.write(inRecords(message, [0x4000, 0x4000, 0x4000]))
+    await once(socket, "data")
+    socket.resetAndDestroy()
+    expect((await record).offered?.alpnProtocols).toEqual(["h2"])
   })
 })
