@@ -4,6 +4,7 @@ import type { ConnectionInfo } from "../proxy/record.ts"
 import type { ResourceProblem } from "../routing/resources.ts"
 import type { Explanation, RouteQuery, RouteTable } from "../routing/route-table.ts"
 import { jsonLine } from "./json-line.ts"
+import { Places } from "./places.ts"
 
 /** What the admin server tells of: a gateway. */
 export interface AdminSource {
@@ -47,6 +48,8 @@ interface Answer {
   readonly body: string
 }
 
+/** Connections to the server itself, of which one that asks and goes needs a place for a moment. */
+const MOST_CONNECTIONS = 64
 /** Connections listed when no `limit` is asked for. */
 const LISTED = 1000
 
@@ -58,8 +61,15 @@ const LISTED = 1000
  * @throws the system's error when the address cannot be bound
  */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
-  const server = createServer({ requestTimeout: 5_000, headersTimeout: 5_000, keepAliveTimeout: 5_000 })
-  server.maxConnections = 64
+  const server = createServer({
+    requestTimeout: 5_000,
+    headersTimeout: 5_000,
+    keepAliveTimeout: 5_000,
+    // How often those times are looked at.
+    connectionsCheckingInterval: 1_000,
+  })
+  const places = new Places(MOST_CONNECTIONS)
+  server.on("connection", (socket) => places.take(socket))
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     answer(request, options).then(
       (result) => send(request, response, result),

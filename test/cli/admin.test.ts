@@ -1,4 +1,6 @@
+import { once } from "node:events"
 import { request } from "node:http"
+import { connect } from "node:net"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { type AdminOptions, parseAdminAddress, startAdmin } from "../../src/cli/admin.ts"
 import type { ConnectionInfo } from "../../src/proxy/record.ts"
@@ -57,7 +59,7 @@ async function admin(overrides: Partial<AdminOptions> = {}) {
         .on("error", reject)
         .end()
     })
-  return { get, gateway }
+  return { get, gateway, port: started.port }
 }
 
 describe("the admin server", () => {
@@ -146,6 +148,28 @@ describe("the admin server", () => {
     expect(await get("/metrics")).toMatchObject({ status: 500, text: '{"error":"broken"}\n' })
     expect((await get("/livez")).status).toBe(200)
   })
+
+  it.skipIf(process.platform !== "linux")(
+    "answers at once, whatever number of connections one address holds open (Linux has 127.0.0.2 without asking)",
+    async () => {
+      const { get, port } = await admin()
+      const ask = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+      const waiting = connect({ port, host: "127.0.0.1" })
+      onTestFinished(() => void waiting.destroy())
+      await once(waiting, "connect")
+      const silent = Array.from({ length: 100 }, () => connect({ port, host: "127.0.0.1", localAddress: "127.0.0.2" }))
+      for (const socket of silent) socket.on("error", () => undefined)
+      onTestFinished(() => {
+        for (const socket of silent) socket.destroy()
+      })
+      // Those that came first have made room for the last.
+      await Promise.all(silent.slice(0, 30).map((socket) => once(socket, "close")))
+      expect(silent.filter((socket) => socket.closed).length).toBeLessThan(40)
+      waiting.write(ask)
+      expect(String(await once(waiting, "data"))).toMatch(/^HTTP\/1\.1 200 /)
+      expect(await get("/livez")).toMatchObject({ status: 200 })
+    },
+  )
 
   it("reports an address it cannot bind", async () => {
     await expect(admin({ host: "192.0.2.1" })).rejects.toMatchObject({ code: "EADDRNOTAVAIL" })

@@ -1,0 +1,44 @@
+import type { Socket } from "node:net"
+
+/**
+ * Bounds the connections of a server so that those who hold many keep out nobody who needs one. When all places are
+ * taken, the newcomer gets the place that the address with the most connections has held for the longest time.
+ */
+export class Places {
+  readonly #most: number
+  /** By address, oldest first. */
+  readonly #holders = new Map<string, Set<Socket>>()
+  #taken = 0
+
+  /** @param most - connections at a time */
+  constructor(most: number) {
+    this.#most = most
+  }
+
+  /** Gives a connection a place, for as long as it is open. */
+  take(socket: Socket): void {
+    const address = socket.remoteAddress ?? ""
+    const held = this.#holders.get(address) ?? new Set()
+    this.#holders.set(address, held)
+    held.add(socket)
+    this.#taken += 1
+    socket.once("close", () => this.#leave(address, socket))
+    if (this.#taken > this.#most) this.#free()
+  }
+
+  #free(): void {
+    const most = [...this.#holders].reduce((one, other) => (other[1].size > one[1].size ? other : one))
+    for (const oldest of most[1]) {
+      this.#leave(most[0], oldest)
+      oldest.destroy()
+      return
+    }
+  }
+
+  #leave(address: string, socket: Socket): void {
+    const held = this.#holders.get(address)
+    if (held?.delete(socket) !== true) return
+    this.#taken -= 1
+    if (held.size === 0) this.#holders.delete(address)
+  }
+}
