@@ -2,12 +2,15 @@ import type { Service } from "../routing/resources.ts"
 
 /** One entry of `Gateway.status.addresses`. */
 export interface PublishedAddress {
+  /** What it is, in the words of the Gateway API. */
   readonly type: "IPAddress" | "Hostname"
+  /** IP literal or DNS name. */
   readonly value: string
 }
 
 /** The part of a Node (`v1`) that addresses come from. */
 export interface Node {
+  /** Addresses of the node, and whether it is ready. */
   readonly status?: {
     readonly addresses?: readonly { readonly type: string; readonly address: string }[]
     readonly conditions?: readonly { readonly type: string; readonly status: string }[]

@@ -72,7 +72,7 @@ export function assertMaxHelloBytes(maxHelloBytes: number): void {
  */
 export type RefusalMode = "close" | "reset" | "alert"
 
-/** Options of a {@link SpliceProxy}. */
+/** Options of a `SpliceProxy`. */
 export interface SpliceProxyOptions {
   /** Decides where connections go. */
   readonly router: Router
@@ -90,7 +90,7 @@ export interface SpliceProxyOptions {
   readonly limits?: ProxyLimits | undefined
   /** Keep in each record what the ClientHello told: ALPN, version, ECH, JA4. Costs about the time of parsing it again. Default false. */
   readonly describeHello?: boolean | undefined
-  /** Resolves targets given by name. Default: a new {@link DnsCache}. */
+  /** Resolves targets given by name. Default: a new `DnsCache`. */
   readonly names?: NameResolver | undefined
   /** @internal With whom limits are shared: other workers. Default: nobody. */
   readonly sharing?: LimitSharing | undefined

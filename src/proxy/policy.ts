@@ -68,7 +68,7 @@ export interface BackendPolicy {
   readonly check: HealthCheck | undefined
 }
 
-/** How endpoints are probed, over and over. The proxy does not probe by itself: see {@link SpliceProxy.endpointChecked}. */
+/** How endpoints are probed, over and over. The proxy does not probe by itself: see `SpliceProxy.setEndpointHealth`. */
 export interface HealthCheck {
   /** Tells checks of one target apart: those that are equal have the same. */
   readonly id: string

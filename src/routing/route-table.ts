@@ -110,6 +110,7 @@ export interface RouteQuery {
 
 /** The route for a query. The same object for the same entry each time: a match allocates nothing. */
 export interface RouteMatch {
+  /** Tells it from {@link NoMatch}. */
   readonly matched: true
   /** Listener chosen first, by its hostname. */
   readonly listener: TableListener
@@ -132,6 +133,7 @@ export type NoMatchReason =
 
 /** No route for a query. */
 export interface NoMatch {
+  /** Tells it from {@link RouteMatch}. */
   readonly matched: false
   /** Why. */
   readonly reason: NoMatchReason
@@ -153,9 +155,13 @@ export interface ObjectStatus<T extends { readonly status?: unknown }> {
 
 /** All statuses of a snapshot. */
 export interface Statuses {
+  /** Of GatewayClasses of this controller. */
   readonly gatewayClasses: readonly ObjectStatus<GatewayClass>[]
+  /** Of Gateways of those classes. */
   readonly gateways: readonly ObjectStatus<Gateway>[]
+  /** Of ListenerSets that name one of those Gateways. */
   readonly listenerSets: readonly ObjectStatus<ListenerSet>[]
+  /** Of TLSRoutes with a parentRef to any of these. */
   readonly tlsRoutes: readonly ObjectStatus<TLSRoute>[]
 }
 

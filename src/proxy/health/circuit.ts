@@ -1,6 +1,6 @@
 import { ALONE, type LimitSharing, type SharedCount } from "../limits/sharing.ts"
 
-/** Bounds of a {@link Circuit}; `Infinity` is none. */
+/** Bounds of what a target is given at once; `Infinity` is none. */
 export interface CircuitLimits {
   /** Connections to the target, those being dialled included. */
   readonly maxConnections: number
