@@ -27,6 +27,11 @@ describe("the rights of the controller", () => {
     expect(named.filter((each) => /^(secrets|configmaps|pods|nodes)/.test(each))).toEqual([])
   })
 
+  it("are each granted once", () => {
+    const written = rules.map((rule) => JSON.stringify(rule))
+    expect(written.filter((rule, index) => written.indexOf(rule) !== index)).toEqual([])
+  })
+
   it("write statuses and its own Lease, and nothing else", () => {
     const writing = rules.filter(({ verbs }) => verbs.some((verb) => !READING.has(verb)))
     const beside = writing.filter(({ resources }) => !resources.every((resource) => resource.endsWith("/status")))

@@ -1,17 +1,20 @@
 import { readFileSync } from "node:fs"
 import type { Socket } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
 import { expect, it } from "vitest"
 import type { PassthroughGatewayOptions } from "../../src/gateway/options.ts"
 import { parseDescriptorLimit } from "../../src/proxy/limits/descriptors.ts"
+import { SlabPool } from "../../src/proxy/slabs.ts"
 import { body, handshake, inRecords } from "../client-hello/build.ts"
 import { blackHole } from "../proxy/black-hole.ts"
-import { client } from "../proxy/harness.ts"
+import { backend, client } from "../proxy/harness.ts"
 import type { ChildMemory } from "./child/messages.ts"
 import { type Child, startChild } from "./child/start.ts"
 import { configToBoth, echo, greeting, HONEST, isServed, onLinux, SCALE } from "./harness.ts"
 
 const KIB = 1024
 const MIB = 1024 * KIB
+const BLOCK = Buffer.alloc(MIB)
 /** This process has the clients' ends, the child the gateway's. */
 const DESCRIPTORS = parseDescriptorLimit(readFileSync("/proc/self/limits", "utf8")) ?? 1e6
 const CLIENTS = Math.min(Math.round(10_000 * SCALE), DESCRIPTORS - 1_000)
@@ -111,5 +114,36 @@ onLinux("clients that send on while their backend does not answer", () => {
     await expect.poll(held, { timeout: 8_000 }).toBeLessThan(66 * MIB)
     await expectReleased(child, sockets, before)
     expect(await isServed(child.port, HONEST)).toBe(true)
+  }, 120_000)
+})
+
+onLinux("clients that stop reading what their backend sends", () => {
+  it("cost 256 KiB each, and the fastest 64 of them twice that", async () => {
+    const count = 100
+    const slabs = new SlabPool()
+    const endless = await backend((socket) => {
+      const flood = () => {
+        while (!socket.destroyed && socket.write(BLOCK));
+      }
+      socket.on("drain", flood)
+      flood()
+    })
+    const { child, before } = await warm({ source: await configToBoth(endless) })
+    const sockets = await Promise.all(Array.from({ length: count }, () => client(child.port)))
+    for (const socket of sockets) socket.pause().write(greeting())
+    const held = async () => (await child.ask("memory")).arrayBuffers - before.arrayBuffers
+    // Until the kernel takes no more of any of them.
+    for (let last = -1, now = await held(); now > last || now < count * 32 * KIB; ) {
+      await sleep(500)
+      last = now
+      now = await held()
+    }
+    const most = slabs.limit * slabs.slabSize + (count - slabs.limit) * 256 * KIB
+    expect(await held()).toBeLessThan(1.1 * most)
+    expect(await isServed(child.port, HONEST)).toBe(true)
+    await expectReleased(child, sockets, {
+      ...before,
+      arrayBuffers: before.arrayBuffers + slabs.limit * slabs.slabSize,
+    })
   }, 120_000)
 })
