@@ -28,16 +28,32 @@ function extensionText(hello: ClientHello, extensions: readonly number[]): strin
   if (extensions.length === 0) return ""
   const types = sortedHex(extensions.filter((type) => type !== SERVER_NAME && type !== ALPN))
   // Signature algorithms keep the client's order: it tells implementations apart.
-  const algorithms = hello.signatureAlgorithms.filter((algorithm) => !isGrease(algorithm)).map(hex)
-  return algorithms.length === 0 ? types : `${types}_${algorithms.join(",")}`
+  const algorithms = hello.signatureAlgorithms.filter((algorithm) => !isGrease(algorithm))
+  return algorithms.length === 0 ? types : `${types}_${hexList(algorithms)}`
 }
 
+/** Sorted as numbers, which is the order of their text. */
 function sortedHex(values: readonly number[]): string {
-  return values.map(hex).sort().join(",")
+  return hexList(new Uint16Array(values).sort())
 }
 
-function hex(value: number): string {
-  return value.toString(16).padStart(4, "0")
+const HEX = Uint8Array.from("0123456789abcdef", (digit) => digit.charCodeAt(0))
+const COMMA = 0x2c
+const ascii = new TextDecoder()
+
+/** Four digits each, with commas between. Not of many short strings: a client may send 32 000 values to be told apart by. */
+function hexList(values: ArrayLike<number>): string {
+  if (values.length === 0) return ""
+  const text = new Uint8Array(5 * values.length - 1).fill(COMMA)
+  for (let index = 0; index < values.length; index += 1) {
+    const value = values[index] ?? 0
+    const at = 5 * index
+    text[at] = HEX[value >> 12] ?? 0
+    text[at + 1] = HEX[(value >> 8) & 15] ?? 0
+    text[at + 2] = HEX[(value >> 4) & 15] ?? 0
+    text[at + 3] = HEX[value & 15] ?? 0
+  }
+  return ascii.decode(text)
 }
 
 function count(values: readonly number[]): string {
