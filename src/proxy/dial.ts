@@ -7,6 +7,9 @@ import { adoptDialing, handOver, type SocketOwner, startReading } from "./socket
 /** Pause before the next address of a name is tried beside the first (RFC 8305 section 5, Connection Attempt Delay). */
 const ATTEMPT_DELAY = 250
 
+/** Timers take 31 bits; a longer delay would be over at once. */
+const LONGEST_TIMER = 2_147_483_647
+
 /** Codes of what this machine has run out of: descriptors, local ports, memory. */
 const OWN_FAULTS: ReadonlySet<string | undefined> = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS", "ENOMEM"])
 
@@ -136,7 +139,7 @@ export class Dial extends Timed implements SocketOwner {
       return
     }
     this.#wheel.arm(this, this.#due - performance.now())
-    this.#pause = setTimeout(startDial, pause, this)
+    this.#pause = setTimeout(startDial, Math.min(pause, LONGEST_TIMER), this)
   }
 
   socketClosed(_socket: Socket): void {}

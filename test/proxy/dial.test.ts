@@ -189,6 +189,18 @@ test("when no address of a name answers, the race ends at the deadline", async (
   expect(after).toBeGreaterThanOrEqual(600)
 })
 
+test("a pause between attempts that is longer than timers can be is one, and ends with the dial", async () => {
+  const days = 1000 * 86_400_000
+  const policy = connectionPolicy({ dialTimeout: 300 }, { retryBackoff: days, dialAttempts: 4 })
+  const ports = await Promise.all([closedPort(), closedPort(), closedPort(), closedPort()])
+  const { proxy, port } = await startProxy({ router: policyRouter(policy, ...ports) })
+  const record = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello("example.com"))
+  // The first retry is made at once.
+  expect(await record).toMatchObject({ outcome: "dial-timeout", dialAttempts: 2 })
+})
+
 test("a refused connection leaves its place among those being dialled at once, however long its client stays", async () => {
   const policy = connectionPolicy({}, { circuit: { maxConnections: Number.POSITIVE_INFINITY, maxPending: 1 } })
   const { proxy, port } = await startProxy({ router: policyRouter(policy, await closedPort()) })
