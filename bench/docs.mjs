@@ -33,7 +33,12 @@ const charts = [
     title: "Round trip through an open connection",
     metrics: ["roundtrip-p50", "roundtrip-p99"],
   },
-  { name: "idle", topic: "idle", title: "Resident memory per idle connection", metrics: ["idle-memory"] },
+  {
+    name: "idle",
+    topic: "idle",
+    title: "Resident memory per idle connection",
+    metrics: ["idle-memory", "idle-memory-further"],
+  },
   {
     name: "lookup",
     topic: "lookup",

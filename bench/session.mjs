@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { buildClientHello } from "./hello.mjs"
 import { compile } from "./machine.mjs"
-import { idleConnections, idleSeconds } from "./measures.mjs"
+import { idleSeconds } from "./measures.mjs"
 import { allowedCpus, freePort, PinnedProcess, runPinned } from "./process.mjs"
 import { verifyProxy } from "./verify.mjs"
 
@@ -115,16 +115,25 @@ export class Session {
     // The first connections bring in code and tables that later ones share.
     await runPinned(this.#command({ ...measure, connections: 100 }, port), this.#options.loadCpu)
     await delay(500)
-    const before = proxy.residentBytes()
-    const holder = new PinnedProcess(this.#command(measure, port), this.#options.loadCpu)
-    this.#running.push(holder)
-    const opened = JSON.parse(await firstLine(holder)).open
-    await delay(idleSeconds * 1000)
-    const residentBytes = proxy.residentBytes() - before
-    holder.stdin.end()
-    const { code } = await holder.exit
-    if (code !== 0 || opened !== idleConnections) throw new Error(`lost idle connections: ${holder.account}`)
-    return { residentBytes, connections: opened }
+    const half = { ...measure, connections: measure.connections / 2 }
+    const resident = [proxy.residentBytes()]
+    const holders = []
+    for (let step = 0; step < 2; step++) {
+      const holder = new PinnedProcess(this.#command(half, port), this.#options.loadCpu)
+      this.#running.push(holder)
+      holders.push(holder)
+      const opened = JSON.parse(await firstLine(holder)).open
+      if (opened !== half.connections) throw new Error(`lost idle connections: ${holder.account}`)
+      await delay(idleSeconds * 1000)
+      resident.push(proxy.residentBytes())
+    }
+    for (const holder of holders) {
+      holder.stdin.end()
+      const { code } = await holder.exit
+      if (code !== 0) throw new Error(`lost idle connections: ${holder.account}`)
+    }
+    const [before, atHalf, after] = resident
+    return { perConnection: (after - before) / measure.connections, perFurther: (after - atHalf) / half.connections }
   }
 
   /**

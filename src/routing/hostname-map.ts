@@ -5,7 +5,7 @@ import { EMPTY_HASH, extendHash, finishHash, NameTable } from "./name-table.ts"
  * Values by hostname, looked up by name in a time that does not grow with their number: one probe for the
  * exact name, then one for each suffix length that some wildcard has, longest first. A lookup allocates nothing.
  */
-export class HostnameMap<V> {
+export class HostnameMap<V extends object> {
   readonly #exact: NameTable<V>
   /** By suffix without `*`, for example `.example.com`. */
   readonly #wildcard: NameTable<V>

@@ -1,10 +1,10 @@
 /**
- * Values by name in flat memory. What waits in a large table is memory, so a lookup is laid out to wait twice:
- * for the slot and the value at the same index, which are loaded side by side, then for the name's bytes and
- * the value's object. A copy is a few block copies. Names are ASCII and at most 255 characters long; the
+ * Objects by name in flat memory. What waits in a large table is memory, so a lookup is laid out to wait twice:
+ * for the slot and the reference at the same index, which are loaded side by side, then for the name's bytes and
+ * the object itself. A copy is a few block copies. Names are ASCII and at most 255 characters long; the
  * characters of a name looked up may be any.
  */
-export class NameTable<V> {
+export class NameTable<V extends object> {
   /** Per slot: the hash, and where the name starts in the bytes. */
   #slots: Int32Array
   #values: (V | undefined)[]
@@ -41,10 +41,11 @@ export class NameTable<V> {
     const mask = this.#mask
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const offset = slots[slot * SLOT + OFFSET] as number
-      // Read before the name is compared: the processor then waits for both at once.
       const value = this.#values[slot]
       if (offset === EMPTY) return undefined
-      if (slots[slot * SLOT] === hash && offset !== REMOVED && this.#isAt(offset, text, start)) return value
+      // The type is in the object. Asked for before the name is compared, it makes the processor wait for both at once;
+      // a removed name has none.
+      if (typeof value === "object" && slots[slot * SLOT] === hash && this.#isAt(offset, text, start)) return value
     }
   }
 

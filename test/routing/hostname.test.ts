@@ -100,27 +100,28 @@ describe("the lookup by name", () => {
   it("finds the most specific hostname that matches, as a search through all of them does", () => {
     fc.assert(
       fc.property(fc.uniqueArray(hostname), fc.uniqueArray(hostname), name, (kept, removed, sni) => {
-        const map = new HostnameMap<string>()
-        for (const entry of [...removed, ...kept]) map.set(entry, entry)
+        const map = new HostnameMap<{ readonly entry: string }>()
+        for (const entry of [...removed, ...kept]) map.set(entry, { entry })
         for (const entry of removed) if (!kept.includes(entry)) map.delete(entry)
         const best = kept
           .filter((entry) => hostnameMatches(entry, sni))
           .sort((a, b) => (hostnameSpecificity(a) > hostnameSpecificity(b) ? -1 : 1))[0]
-        expect(map.lookup(sni)).toBe(best)
-        expect(new HostnameMap(map).lookup(sni)).toBe(best)
+        expect(map.lookup(sni)?.entry).toBe(best)
+        expect(new HostnameMap(map).lookup(sni)?.entry).toBe(best)
         expect(map.size).toBe(kept.length)
-        expect(new Map(map.entries())).toEqual(new Map(kept.map((entry) => [entry, entry])))
+        expect(new Map(map.entries())).toEqual(new Map(kept.map((entry) => [entry, { entry }])))
       }),
     )
   })
 
   it("without a name finds only what takes any", () => {
-    const map = new HostnameMap<string>()
-    map.set("a.com", "exact")
-    map.set("*.com", "wildcard")
+    const map = new HostnameMap()
+    map.set("a.com", { takes: "a.com" })
+    map.set("*.com", { takes: "*.com" })
     expect(map.lookup(undefined)).toBeUndefined()
-    map.set("*", "any")
-    expect(map.lookup(undefined)).toBe("any")
+    const any = { takes: "*" }
+    map.set("*", any)
+    expect(map.lookup(undefined)).toBe(any)
   })
 })
 
