@@ -107,11 +107,11 @@ export const topics = [
     explanation:
       "CPU time to parse a ClientHello of 400 bytes, in one chunk, sixteen orders of extensions in turn. Every field: those that read-tls-client-hello decodes. sni looks for the name and checks nothing. Trickle: a hello of 64 KiB that comes a byte at a time.",
     metrics: [
-      { id: "hello-name", title: "name", unit: "ns", better: "less", digits: 0 },
-      { id: "hello-strict", title: "name, ALPN, versions", unit: "ns", better: "less", digits: 0 },
-      { id: "hello-full", title: "every field", unit: "ns", better: "less", digits: 0 },
-      { id: "hello-fingerprints", title: "JA3 and JA4", unit: "ns", better: "less", digits: 0 },
-      { id: "hello-trickle", title: "trickle, per byte", unit: "ns", better: "less", digits: 0 },
+      nanoseconds("hello-name", "name"),
+      nanoseconds("hello-strict", "name, ALPN, versions"),
+      nanoseconds("hello-full", "every field"),
+      nanoseconds("hello-fingerprints", "JA3 and JA4"),
+      nanoseconds("hello-trickle", "trickle, per byte"),
       { id: "hello-trickle-growth", title: "as of 8 KiB", unit: "×", better: "less", digits: 2 },
     ],
   },
@@ -121,10 +121,10 @@ export const topics = [
     explanation:
       "CPU time to find the route for a server name among so many hostnames, asked for in no order. At a million the table is far larger than the processor's caches. Beside it, the same exact names in a JavaScript Map, which knows no wildcards.",
     metrics: [
-      ...lookupSizes.map((size) => lookupMetric(`lookup-${size}`, `${size} hostnames`)),
-      lookupMetric("lookup-wildcard-1000000", "1000000, by wildcard"),
-      lookupMetric("lookup-none-1000000", "1000000, no match"),
-      lookupMetric("lookup-map-1000000", "1000000, in a Map"),
+      ...lookupSizes.map((size) => nanoseconds(`lookup-${size}`, `${size} hostnames`)),
+      nanoseconds("lookup-wildcard-1000000", "1000000, by wildcard"),
+      nanoseconds("lookup-none-1000000", "1000000, no match"),
+      nanoseconds("lookup-map-1000000", "1000000, in a Map"),
     ],
   },
   {
@@ -150,10 +150,7 @@ export const measures = [
     backend: "echo",
     mode: "connect",
     connections: churnConcurrency,
-    values: ({ cpuSeconds, connections, seconds }) => ({
-      "connection-cpu": (cpuSeconds * 1e6) / connections,
-      "connection-rate": connections / seconds,
-    }),
+    values: perConnection("connection"),
   },
   {
     id: "roundtrip",
@@ -249,6 +246,19 @@ export function metricOf(id) {
 }
 
 /**
+ * What a connection costs, and how many there are in a second.
+ *
+ * @param {string} prefix of the metrics
+ * @returns {LoadMeasure["values"]}
+ */
+function perConnection(prefix) {
+  return ({ cpuSeconds, connections, seconds }) => ({
+    [`${prefix}-cpu`]: (cpuSeconds * 1e6) / connections,
+    [`${prefix}-rate`]: connections / seconds,
+  })
+}
+
+/**
  * @param {number} workers
  * @returns {LoadMeasure}
  */
@@ -261,10 +271,7 @@ function workersMeasure(workers) {
     fresh: true,
     seldom: true,
     workers,
-    values: ({ cpuSeconds, connections, seconds }) => ({
-      [`workers-${workers}-rate`]: connections / seconds,
-      [`workers-${workers}-cpu`]: (cpuSeconds * 1e6) / connections,
-    }),
+    values: perConnection(`workers-${workers}`),
   }
 }
 
@@ -273,7 +280,7 @@ function workersMeasure(workers) {
  * @param {string} title
  * @returns {Metric}
  */
-function lookupMetric(id, title) {
+function nanoseconds(id, title) {
   return { id, title, unit: "ns", better: "less", digits: 0 }
 }
 

@@ -226,6 +226,17 @@ static void churn(void) {
          quantile_us(samples, kept, 0.99));
 }
 
+// Ends the window, and tells of the round trips in it and of the bytes moved beside them.
+static void print_round_trips(struct window before, uint32_t *samples, size_t count, uint64_t bytes) {
+  struct window after = mark();
+  if (count == 0) die("no round trip completed");
+  qsort(samples, count, sizeof *samples, by_value);
+  printf("{\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"roundTrips\":%zu,\"bytes\":%llu,\"p50Us\":%.2f,\"p99Us\":%.2f,"
+         "\"p999Us\":%.2f}\n",
+         elapsed(before, after), after.cpu - before.cpu, count, (unsigned long long)bytes,
+         quantile_us(samples, count, 0.5), quantile_us(samples, count, 0.99), quantile_us(samples, count, 0.999));
+}
+
 static void round_trips(void) {
   int fd = open_connection();
   expect_echo(fd, hello, hello_length);
@@ -248,12 +259,7 @@ static void round_trips(void) {
     expect_echo(fd, message, sizeof message);
     if (count < MAX_SAMPLES) samples[count++] = (uint32_t)(now_ns() - start);
   }
-  struct window after = mark();
-  if (count == 0) die("no round trip completed");
-  qsort(samples, count, sizeof *samples, by_value);
-  printf("{\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"roundTrips\":%zu,\"p50Us\":%.2f,\"p99Us\":%.2f,\"p999Us\":%.2f}\n",
-         elapsed(before, after), after.cpu - before.cpu, count, quantile_us(samples, count, 0.5),
-         quantile_us(samples, count, 0.99), quantile_us(samples, count, 0.999));
+  print_round_trips(before, samples, count, 0);
 }
 
 // Round trips, one after the other, each through the next of the connections, while a download takes all that it can.
@@ -297,13 +303,8 @@ static void beside(void) {
     }
     if (count < MAX_SAMPLES) samples[count++] = (uint32_t)(now_ns() - start);
   }
-  struct window after = mark();
-  if (count == 0 || bytes == 0) die("no round trip completed, or no byte moved beside");
-  qsort(samples, count, sizeof *samples, by_value);
-  printf("{\"seconds\":%.6f,\"cpuSeconds\":%.6f,\"roundTrips\":%zu,\"bytes\":%llu,\"p50Us\":%.2f,\"p99Us\":%.2f,"
-         "\"p999Us\":%.2f}\n",
-         elapsed(before, after), after.cpu - before.cpu, count, (unsigned long long)bytes,
-         quantile_us(samples, count, 0.5), quantile_us(samples, count, 0.99), quantile_us(samples, count, 0.999));
+  if (bytes == 0) die("no byte moved beside");
+  print_round_trips(before, samples, count, bytes);
 }
 
 // Opens the connections, each through to its backend, says so, waits for the end of stdin, then checks that each one

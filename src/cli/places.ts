@@ -27,12 +27,10 @@ export class Places {
   }
 
   #free(): void {
-    const most = [...this.#holders].reduce((one, other) => (other[1].size > one[1].size ? other : one))
-    for (const oldest of most[1]) {
-      this.#leave(most[0], oldest)
-      oldest.destroy()
-      return
-    }
+    const [address, [oldest]] = [...this.#holders].reduce((one, other) => (other[1].size > one[1].size ? other : one))
+    if (oldest === undefined) return
+    this.#leave(address, oldest)
+    oldest.destroy()
   }
 
   #leave(address: string, socket: Socket): void {

@@ -77,7 +77,7 @@ export class ClientHello {
 
   /** ALPN protocols (RFC 7301) in the client's order, each byte as one character; empty without the extension. */
   get alpnProtocols(): readonly string[] {
-    this.#alpnProtocols ??= this.#readAlpn(Number.POSITIVE_INFINITY)
+    this.#alpnProtocols ??= this.firstAlpnProtocols(Number.POSITIVE_INFINITY)
     return this.#alpnProtocols
   }
 
@@ -86,7 +86,18 @@ export class ClientHello {
    * its length byte. For what is kept or logged, whose size a client must not choose. 256 bytes always have room for one.
    */
   firstAlpnProtocols(maxBytes: number): readonly string[] {
-    return this.#readAlpn(maxBytes)
+    const { bytes } = this.#fields
+    if (this.#alpn === 0) return []
+    const protocols: string[] = []
+    const first = this.#alpn + 2
+    const end = first + uint16(bytes, this.#alpn)
+    for (let at = first; at < end; ) {
+      const next = at + 1 + (bytes[at] ?? 0)
+      if (next - first > maxBytes) break
+      protocols.push(latin1(bytes, at + 1, next))
+      at = next
+    }
+    return protocols
   }
 
   /** supported_versions (RFC 8446 section 4.2.1) in the client's order, GREASE included; empty without the extension. */
@@ -206,21 +217,6 @@ export class ClientHello {
       if (uint16(bytes, at) === type) return at + 4
     }
     return 0
-  }
-
-  #readAlpn(maxBytes: number): readonly string[] {
-    const { bytes } = this.#fields
-    if (this.#alpn === 0) return []
-    const protocols: string[] = []
-    const first = this.#alpn + 2
-    const end = first + uint16(bytes, this.#alpn)
-    for (let at = first; at < end; ) {
-      const next = at + 1 + (bytes[at] ?? 0)
-      if (next - first > maxBytes) break
-      protocols.push(latin1(bytes, at + 1, next))
-      at = next
-    }
-    return protocols
   }
 
   #readExtensions(): readonly ClientHelloExtension[] {

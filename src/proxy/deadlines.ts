@@ -1,5 +1,7 @@
 /** Milliseconds per tick: deadlines are late by up to this much, never early. */
 const TICK = 100
+/** Most milliseconds that a Node.js timer takes: its delay has 31 bits, and a longer one would be over at once. */
+export const LONGEST_TIMER = 2_147_483_647
 /** Slots of the wheel. Entries further away than a turn stay in their slot and are passed over. */
 const SLOTS = 512
 /** Slot, besides those of the wheel, of entries that are due and wait for their call. */

@@ -1,14 +1,11 @@
 import { connect, type Socket } from "node:net"
-import { Timed, type TimerWheel } from "./deadlines.ts"
+import { LONGEST_TIMER, Timed, type TimerWheel } from "./deadlines.ts"
 import type { DialEndpoint } from "./router.ts"
 import { type SlabPool, SlabReader } from "./slabs.ts"
 import { adoptDialing, handOver, type SocketOwner, startReading } from "./socket-owner.ts"
 
 /** Pause before the next address of a name is tried beside the first (RFC 8305 section 5, Connection Attempt Delay). */
 const ATTEMPT_DELAY = 250
-
-/** Timers take 31 bits; a longer delay would be over at once. */
-const LONGEST_TIMER = 2_147_483_647
 
 /** Codes of what this machine has run out of: descriptors, local ports, memory. */
 const OWN_FAULTS: ReadonlySet<string | undefined> = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS", "ENOMEM"])

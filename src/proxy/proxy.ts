@@ -4,7 +4,7 @@ import { EventEmitter, errorMonitor } from "node:events"
 import type { AddressInfo, Server, Socket } from "node:net"
 import { Balancer } from "./balance/balancer.ts"
 import { Connection, type ConnectionHost } from "./connection.ts"
-import { TimerWheel } from "./deadlines.ts"
+import { LONGEST_TIMER, TimerWheel } from "./deadlines.ts"
 import { defaultConnectionPolicy, defaultListenerPolicy } from "./default-policy.ts"
 import { ListenError, ProxyError } from "./errors.ts"
 import { Gate } from "./limits/gate.ts"
@@ -24,8 +24,6 @@ import type { DialEndpoint, RouteDecision, Router } from "./router.ts"
 import { defaultSlabs } from "./slabs.ts"
 
 const DEFAULT_DRAIN = 30_000
-/** Timers take 31 bits; a longer delay would fire at once. */
-const LONGEST_TIMER = 2_147_483_647
 
 /** Name of the `node:diagnostics_channel` on which every proxy of the process publishes each {@link ConnectionRecord}. */
 export const CLOSE_CHANNEL = "tlsroute:connection:close"
