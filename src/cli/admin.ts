@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { isIP } from "node:net"
-import type { ConnectionInfo } from "../proxy/record.ts"
+import type { ConnectionInfo } from "../proxy/connection/record.ts"
 import type { ResourceProblem } from "../routing/resources.ts"
 import type { Explanation, RouteQuery, RouteTable } from "../routing/route-table.ts"
 import { jsonLine } from "./json-line.ts"

@@ -1,6 +1,6 @@
 import { isGrease } from "../client-hello/grease.ts"
 import type { ClientHello } from "../client-hello/hello.ts"
-import { TLS_VERSIONS } from "../proxy/hello-summary.ts"
+import { TLS_VERSIONS } from "../proxy/connection/hello-summary.ts"
 import { printable, type Terminal } from "./terminal.ts"
 
 /** IANA TLS Supported Groups, those that clients send. */

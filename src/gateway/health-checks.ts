@@ -1,5 +1,5 @@
+import type { NameResolver } from "../proxy/backend/dns-cache.ts"
 import { type ActiveCheck, ActiveChecks, type ActiveChecksOptions } from "../proxy/health/active-checks.ts"
-import type { NameResolver } from "../proxy/names.ts"
 import type { HealthCheck } from "../proxy/policy.ts"
 import type { DialEndpoint } from "../proxy/router.ts"
 import type { BackendTarget, RouteTable, TableRoute } from "../routing/route-table.ts"

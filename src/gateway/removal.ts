@@ -1,4 +1,4 @@
-import type { ConnectionInfo, Removal } from "../proxy/record.ts"
+import type { ConnectionInfo, Removal } from "../proxy/connection/record.ts"
 import type { Endpoint, RouteMatcher, TableRoute } from "../routing/route-table.ts"
 import { routeName } from "./table-router.ts"
 

@@ -1,6 +1,6 @@
 import { errorMonitor } from "node:events"
 import { Counter, Gauge, Histogram, Registry } from "prom-client"
-import type { ConnectionInfo, ConnectionRecord } from "../proxy/record.ts"
+import type { ConnectionInfo, ConnectionRecord } from "../proxy/connection/record.ts"
 import type { ResourceProblem } from "../routing/resources.ts"
 import { BoundedLabels } from "./route-labels.ts"
 

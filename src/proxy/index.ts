@@ -4,15 +4,7 @@
  * @packageDocumentation
  */
 export type { ClientHello } from "../client-hello/hello.ts"
-export type { BalancePolicy } from "./balance/policy.ts"
-export { type WeightedChoice, WeightedRoundRobin } from "./balance/weighted-round-robin.ts"
-export { isSafeDestination } from "./destinations.ts"
-export { ListenError, ProxyError, type ProxyErrorCode } from "./errors.ts"
-export type { CircuitLimits } from "./health/circuit.ts"
-export { DEFAULT_HEALTH_POLICY, type HealthPolicy } from "./health/endpoint-health.ts"
-export type { HelloSummary } from "./hello-summary.ts"
-export { type AccessList, admits, type Cidr, CidrList, parseCidr } from "./limits/cidr.ts"
-export type { ProxyLimits } from "./limits/gate.ts"
+export { isSafeDestination } from "./backend/destinations.ts"
 export {
   type AddressLookup,
   type AddressRecord,
@@ -20,7 +12,27 @@ export {
   type DnsCacheOptions,
   type NameResolver,
   systemLookup,
-} from "./names.ts"
+} from "./backend/dns-cache.ts"
+export type { BalancePolicy } from "./balance/policy.ts"
+export { type WeightedChoice, WeightedRoundRobin } from "./balance/weighted-round-robin.ts"
+export type { HelloSummary } from "./connection/hello-summary.ts"
+export type {
+  ConnectionDurations,
+  ConnectionInfo,
+  ConnectionOutcome,
+  ConnectionRecord,
+  ConnectionSnapshot,
+  ConnectionState,
+  EndedBy,
+  Rejection,
+  RejectReason,
+  Removal,
+} from "./connection/record.ts"
+export { ListenError, ProxyError, type ProxyErrorCode } from "./errors.ts"
+export type { CircuitLimits } from "./health/circuit.ts"
+export { DEFAULT_HEALTH_POLICY, type HealthPolicy } from "./health/endpoint-health.ts"
+export { type AccessList, admits, type Cidr, CidrList, parseCidr } from "./limits/cidr.ts"
+export type { ProxyLimits } from "./limits/gate.ts"
 export type { CloseOptions, Deadlines, ListenOptions, RefusalMode, SpliceProxyOptions } from "./options.ts"
 export type {
   BackendPolicy,
@@ -47,17 +59,5 @@ export {
   type ProxyHeaderResult,
   parseProxyHeader,
 } from "./proxy-protocol/parser.ts"
-export { type SpliceOptions, type SpliceResult, spliceSockets } from "./pump.ts"
-export type {
-  ConnectionDurations,
-  ConnectionInfo,
-  ConnectionOutcome,
-  ConnectionRecord,
-  ConnectionSnapshot,
-  ConnectionState,
-  EndedBy,
-  Rejection,
-  RejectReason,
-  Removal,
-} from "./record.ts"
 export type * from "./router.ts"
+export { type SpliceOptions, type SpliceResult, spliceSockets } from "./splice/splice.ts"

@@ -1,8 +1,8 @@
+import type { NameResolver } from "./backend/dns-cache.ts"
 import type { BalancePolicy } from "./balance/policy.ts"
 import { ProxyError } from "./errors.ts"
 import type { ProxyLimits } from "./limits/gate.ts"
 import type { LimitSharing } from "./limits/sharing.ts"
-import type { NameResolver } from "./names.ts"
 import type { ListenerPolicy } from "./policy.ts"
 import type { Router } from "./router.ts"
 

@@ -2,15 +2,15 @@ import { randomBytes } from "node:crypto"
 import { channel } from "node:diagnostics_channel"
 import { EventEmitter, errorMonitor } from "node:events"
 import type { AddressInfo, Server, Socket } from "node:net"
+import { DnsCache, type NameResolver } from "./backend/dns-cache.ts"
 import { Balancer } from "./balance/balancer.ts"
-import { Connection, type ConnectionHost } from "./connection.ts"
-import { LONGEST_TIMER, TimerWheel } from "./deadlines.ts"
+import { Connection, type ConnectionHost } from "./connection/connection.ts"
+import { LiveConnections } from "./connection/live-connections.ts"
+import type { ConnectionInfo, ConnectionRecord, Rejection, Removal } from "./connection/record.ts"
 import { defaultConnectionPolicy, defaultListenerPolicy } from "./default-policy.ts"
 import { ListenError, ProxyError } from "./errors.ts"
 import { Gate } from "./limits/gate.ts"
-import { bind, boundAddress } from "./listener.ts"
-import { LiveConnections } from "./live-connections.ts"
-import { DnsCache, type NameResolver } from "./names.ts"
+import { bind, boundAddress } from "./listen/bind.ts"
 import {
   assertMaxHelloBytes,
   type CloseOptions,
@@ -19,9 +19,9 @@ import {
   type SpliceProxyOptions,
 } from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
-import type { ConnectionInfo, ConnectionRecord, Rejection, Removal } from "./record.ts"
 import type { DialEndpoint, RouteDecision, Router } from "./router.ts"
-import { defaultSlabs } from "./slabs.ts"
+import { defaultSlabs } from "./splice/slabs.ts"
+import { LONGEST_TIMER, TimerWheel } from "./timer-wheel.ts"
 
 const DEFAULT_DRAIN = 30_000
 

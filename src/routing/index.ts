@@ -1,7 +1,13 @@
-export type { BackendLookup, BackendRequest, BackendResolution, BackendResolver } from "./backend-resolver.ts"
-export { formatExplanation } from "./format-explanation.ts"
-export { ANY_HOSTNAME, hostnameMatches, hostnameSpecificity, intersectHostnames, isHostname } from "./hostname.ts"
+export type { BackendLookup, BackendRequest, BackendResolution, BackendResolver } from "./backends/resolver.ts"
+export {
+  ANY_HOSTNAME,
+  hostnameMatches,
+  hostnameSpecificity,
+  intersectHostnames,
+  isHostname,
+} from "./hostnames/hostname.ts"
 export { DEFAULT_CONTROLLER_NAME, DEFAULT_SUPPORTED_FEATURES, type RouteTableOptions } from "./options.ts"
+export { formatExplanation } from "./report/format-explanation.ts"
 export type * from "./resources.ts"
 export type * from "./route-table.ts"
 export { buildRouteTable, createRouteTableBuilder, type RouteTableBuilder } from "./table-builder.ts"

@@ -1,8 +1,8 @@
-import type { Contests } from "./candidates.ts"
-import type { Listening, ListeningObjects } from "./listening.ts"
+import type { Listening, ListeningObjects } from "./listeners/listening.ts"
 import type { ResolvedOptions } from "./options.ts"
 import type { ResourceProblem } from "./resources.ts"
-import type { RouteState } from "./route-state.ts"
+import type { Contests } from "./routes/candidates.ts"
+import type { RouteState } from "./routes/route-state.ts"
 
 /** Everything computed from one snapshot of resources; never changed after. */
 export interface Snapshot {

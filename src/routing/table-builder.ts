@@ -1,11 +1,11 @@
-import { type Contests, updateContests } from "./candidates.ts"
+import { shapeProblems } from "./admit/snapshot-shape.ts"
 import { arrayOf, field, stringOf } from "./json.ts"
-import { type Listening, ListeningIndex } from "./listening.ts"
+import { type Listening, ListeningIndex } from "./listeners/listening.ts"
 import { type ResolvedOptions, type RouteTableOptions, resolveOptions } from "./options.ts"
 import type { GatewayResources, ResourceProblem } from "./resources.ts"
-import { RouteStates } from "./route-states.ts"
 import type { RouteTable } from "./route-table.ts"
-import { shapeProblems } from "./snapshot-shape.ts"
+import { type Contests, updateContests } from "./routes/candidates.ts"
+import { RouteStates } from "./routes/route-states.ts"
 import { Table } from "./table.ts"
 
 /** Builds tables from one snapshot after another, doing again only what a change touches. */

@@ -1,5 +1,5 @@
-import { type ListenerRoutes, matchRoute, type ServedListener, Sockets } from "./dispatch.ts"
-import { HostnameMap } from "./hostname-map.ts"
+import { HostnameMap } from "./hostnames/hostname-map.ts"
+import { type ListenerRoutes, matchRoute, type ServedListener, Sockets } from "./listeners/sockets.ts"
 import type { ListenerBinding, NoMatch, RouteMatch, RouteMatcher, RouteQuery, TableRoute } from "./route-table.ts"
 import { attachedRoutes, type Snapshot } from "./snapshot.ts"
 

@@ -1,7 +1,7 @@
-import { matchRoute, type Sockets } from "./dispatch.ts"
-import { explainQuery } from "./explain.ts"
-import { lintSnapshot } from "./lint.ts"
-import { collectProblems } from "./problems.ts"
+import { matchRoute, type Sockets } from "./listeners/sockets.ts"
+import { explainQuery } from "./report/explain.ts"
+import { lintSnapshot } from "./report/lint.ts"
+import { collectProblems } from "./report/problems.ts"
 import type { ObjectRef, ResourceProblem } from "./resources.ts"
 import type {
   Explanation,
@@ -15,7 +15,7 @@ import type {
   TableRoute,
 } from "./route-table.ts"
 import { attachedRoutes, type Snapshot } from "./snapshot.ts"
-import { computeStatuses } from "./status.ts"
+import { computeStatuses } from "./status/status.ts"
 import { type RouteTableData, tableData } from "./table-data.ts"
 
 /** The table over one snapshot. What a connection does not need is computed when first asked for. */

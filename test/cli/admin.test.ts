@@ -3,7 +3,7 @@ import { request } from "node:http"
 import { connect } from "node:net"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { type AdminOptions, parseAdminAddress, startAdmin } from "../../src/cli/admin.ts"
-import type { ConnectionInfo } from "../../src/proxy/record.ts"
+import type { ConnectionInfo } from "../../src/proxy/connection/record.ts"
 import { buildRouteTable } from "../../src/routing/table-builder.ts"
 
 const table = buildRouteTable({

@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import type { Socket } from "node:net"
 import { describe, expect, it, onTestFinished } from "vitest"
-import type { ConnectionRecord } from "../../src/proxy/record.ts"
+import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 import type { GatewayResources } from "../../src/routing/resources.ts"
 import { bytes, hello, serverName } from "../client-hello/build.ts"
 import { blackHole } from "../proxy/black-hole.ts"

@@ -4,7 +4,7 @@ import { Registry } from "prom-client"
 import { describe, expect, it } from "vitest"
 import { createMetrics } from "../../src/metrics/metrics.ts"
 import { BoundedLabels } from "../../src/metrics/route-labels.ts"
-import type { ConnectionInfo, ConnectionRecord } from "../../src/proxy/record.ts"
+import type { ConnectionInfo, ConnectionRecord } from "../../src/proxy/connection/record.ts"
 
 interface Listed {
   readonly name: string

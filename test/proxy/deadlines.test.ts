@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
-import { Timed, TimerWheel } from "../../src/proxy/deadlines.ts"
+import { Timed, TimerWheel } from "../../src/proxy/timer-wheel.ts"
 
 class Probe extends Timed {
   readonly fired: number[] = []

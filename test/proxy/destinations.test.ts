@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { isSafeDestination } from "../../src/proxy/destinations.ts"
+import { isSafeDestination } from "../../src/proxy/backend/destinations.ts"
 
 test.each([
   ["0.0.0.0", "RFC 1122 section 3.2.1.3"],

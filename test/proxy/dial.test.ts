@@ -1,14 +1,14 @@
 import { once } from "node:events"
 import type { Socket } from "node:net"
 import { expect, test } from "vitest"
+import { Dial } from "../../src/proxy/backend/dial.ts"
+import { DnsCache } from "../../src/proxy/backend/dns-cache.ts"
 import { NamePlan } from "../../src/proxy/balance/plans.ts"
 import { TargetState } from "../../src/proxy/balance/target-state.ts"
-import { TimerWheel } from "../../src/proxy/deadlines.ts"
-import { Dial } from "../../src/proxy/dial.ts"
 import { ALONE } from "../../src/proxy/limits/sharing.ts"
-import { DnsCache } from "../../src/proxy/names.ts"
 import type { DialEndpoint, Router } from "../../src/proxy/router.ts"
-import { SlabPool } from "../../src/proxy/slabs.ts"
+import { SlabPool } from "../../src/proxy/splice/slabs.ts"
+import { TimerWheel } from "../../src/proxy/timer-wheel.ts"
 import { blackHole } from "./black-hole.ts"
 import {
   backend,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { freeRead } from "../../src/proxy/freeing.ts"
+import { freeRead } from "../../src/proxy/splice/freeing.ts"
 
 test("a large read that has its memory to itself is empty afterwards", () => {
   const chunk = Buffer.from(new ArrayBuffer(65_536))

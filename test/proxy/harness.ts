@@ -3,8 +3,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { Duplex } from "node:stream"
 import { connect as tlsConnect } from "node:tls"
 import { onTestFinished } from "vitest"
+import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 import { type ListenOptions, SpliceProxy, type SpliceProxyOptions } from "../../src/proxy/index.ts"
-import type { ConnectionRecord } from "../../src/proxy/record.ts"
 import type { DialEndpoint, Router } from "../../src/proxy/router.ts"
 
 /** Real ClientHello bytes as Node.js sends them for a server name, or without one. */

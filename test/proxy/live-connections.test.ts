@@ -1,5 +1,5 @@
 import { expect, test } from "vitest"
-import { type Live, LiveConnections } from "../../src/proxy/live-connections.ts"
+import { type Live, LiveConnections } from "../../src/proxy/connection/live-connections.ts"
 
 class Named implements Live {
   liveNext: this | undefined

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto"
 import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
 import { expect, test } from "vitest"
-import { SlabPool, SlabReader } from "../../src/proxy/slabs.ts"
+import { SlabPool, SlabReader } from "../../src/proxy/splice/slabs.ts"
 import { client, listenOn } from "./harness.ts"
 
 const SIZE = 6 * 1_048_576

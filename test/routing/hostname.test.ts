@@ -6,8 +6,8 @@ import {
   intersectHostnames,
   isHostname,
   widerHostnames,
-} from "../../src/routing/hostname.ts"
-import { HostnameMap } from "../../src/routing/hostname-map.ts"
+} from "../../src/routing/hostnames/hostname.ts"
+import { HostnameMap } from "../../src/routing/hostnames/hostname-map.ts"
 
 const label = fc.constantFrom("a", "b", "c", "example", "com")
 const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join("."))

@@ -1,4 +1,4 @@
-import type { ConnectionOutcome } from "../../src/proxy/record.ts"
+import type { ConnectionOutcome } from "../../src/proxy/connection/record.ts"
 import type { GatewayResources } from "../../src/routing/resources.ts"
 
 /** What the gateway's process is told. */

@@ -1,4 +1,4 @@
-import type { ConnectionOutcome } from "../../src/proxy/record.ts"
+import type { ConnectionOutcome } from "../../src/proxy/connection/record.ts"
 import { type Exchange, NEVER_ROUTED } from "./exchange.ts"
 import type { SoakRecord } from "./messages.ts"
 import type { Fault } from "./plan.ts"

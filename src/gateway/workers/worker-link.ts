@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net"
-import type { ConnectionInfo, ConnectionSnapshot } from "../../proxy/record.ts"
+import type { ConnectionInfo, ConnectionSnapshot } from "../../proxy/connection/record.ts"
 import { GatewayError } from "../errors.ts"
 import type { WorkerHandle, WorkerHost } from "./host.ts"
 import type { ErrorMessage, EventMessage, FromWorker, ToWorker, WorkerRequest, WorkerStart } from "./messages.ts"

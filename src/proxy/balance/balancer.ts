@@ -1,4 +1,4 @@
-import type { DialPlan } from "../dial.ts"
+import type { DialPlan } from "../backend/dial.ts"
 import type { CircuitRefusal } from "../health/circuit.ts"
 import { ALONE, type LimitSharing } from "../limits/sharing.ts"
 import type { BackendPolicy } from "../policy.ts"

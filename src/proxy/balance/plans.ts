@@ -1,4 +1,4 @@
-import type { DialPlan } from "../dial.ts"
+import type { DialPlan } from "../backend/dial.ts"
 import { retryDelay } from "../health/retry-budget.ts"
 import type { BackendPolicy } from "../policy.ts"
 import type { DialEndpoint } from "../router.ts"

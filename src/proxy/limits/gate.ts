@@ -1,5 +1,5 @@
+import type { RejectReason } from "../connection/record.ts"
 import type { ScopePolicy } from "../policy.ts"
-import type { RejectReason } from "../record.ts"
 import { ByteBudget } from "./byte-budget.ts"
 import { admits } from "./cidr.ts"
 import { clientKey } from "./client-key.ts"

@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest"
+import type { DialPlan } from "../../../src/proxy/backend/dial.ts"
 import { Balancer, type EndpointsTarget } from "../../../src/proxy/balance/balancer.ts"
 import type { BalancePolicy } from "../../../src/proxy/balance/policy.ts"
-import type { DialPlan } from "../../../src/proxy/dial.ts"
 import type { BackendPolicy } from "../../../src/proxy/policy.ts"
 import type { DialEndpoint } from "../../../src/proxy/router.ts"
 import { backendPolicy } from "../policy-harness.ts"

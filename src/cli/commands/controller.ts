@@ -1,0 +1,223 @@
+import { isIP } from "node:net"
+import { hostname } from "node:os"
+import { setTimeout as sleep } from "node:timers/promises"
+import { Command, InvalidArgumentError } from "commander"
+import { createPassthroughGateway, type PassthroughGateway } from "../../gateway/gateway.ts"
+import { type ClusterAccess, loadClusterAccess } from "../../kubernetes/cluster-access.ts"
+import { KubernetesError } from "../../kubernetes/errors.ts"
+import { ensureGatewayClass } from "../../kubernetes/gateway-class.ts"
+import type { LeaseOptions } from "../../kubernetes/leader-election.ts"
+import { type ServiceAddresses, watchServiceAddresses } from "../../kubernetes/service-addresses.ts"
+import { kubernetesSource } from "../../kubernetes/source.ts"
+import { type StatusWriter, startStatusWriter } from "../../kubernetes/status-writer.ts"
+import { DEFAULT_CONTROLLER_NAME } from "../../routing/options.ts"
+import type { Gateway } from "../../routing/resources.ts"
+import { parseList, secondsOption } from "../arguments.ts"
+import { type ClusterLog, jsonClusterLog, terminalClusterLog } from "../cluster-log.ts"
+import { putServingFirst } from "../output.ts"
+import { boundAddresses } from "../published-addresses.ts"
+import { jsonLog, type RunLog, terminalLog } from "../run-log.ts"
+import { addServingFlags, drain, openAdmin, type ServingFlags, servingOptions } from "../serving.ts"
+import { firstSignal } from "../signals.ts"
+import { UsageError } from "../usage-error.ts"
+
+interface ObjectName {
+  readonly namespace: string
+  readonly name: string
+}
+
+interface ControllerFlags extends ServingFlags {
+  readonly kubeconfig?: string
+  readonly context?: string
+  readonly controllerName: string
+  readonly gatewayClass?: readonly string[]
+  readonly createGatewayClass?: true
+  readonly watchNamespaces?: readonly string[]
+  readonly externalBackends?: readonly string[]
+  readonly publishAddress?: readonly string[]
+  readonly publishService?: ObjectName
+  /** True when left out, false with `--no-lease`. */
+  readonly lease: ObjectName | boolean
+  readonly leaseDuration: number
+  readonly identity?: string
+}
+
+const DEFAULT_CLASS = "tlsroute"
+const CLASS_RETRY_MS = 5_000
+
+/** `tlsroute controller`: serves what a Kubernetes API server says, and writes statuses back. */
+export function controllerCommand(): Command {
+  const command = new Command("controller")
+    .description("serve the Gateways and TLSRoutes of a Kubernetes cluster, and write their statuses")
+    .option("--kubeconfig <file>", "kubeconfig (default: $KUBECONFIG, ~/.kube/config, or the pod's service account)")
+    .option("--context <name>", "context of the kubeconfig")
+    .option("--controller-name <name>", "serve GatewayClasses of this controller", DEFAULT_CONTROLLER_NAME)
+    .option("--gateway-class <names>", "serve only Gateways of these classes", parseList)
+    .option("--create-gateway-class", `create those classes, or "${DEFAULT_CLASS}", where they are missing`)
+    .option("--watch-namespaces <names>", "read these namespaces only (default: all)", parseList)
+    .option("--external-backends <patterns>", "DNS names that backendRefs may use (default: none)", parseList)
+    .option("--publish-address <addresses>", "addresses to write to Gateways (default: those bound)", parseList)
+    .option("--publish-service <namespace/name>", "write the addresses of this Service to Gateways", parseObjectName)
+    .option(
+      "--lease <namespace/name>",
+      "Lease whose holder alone writes statuses (default: tlsroute in $POD_NAMESPACE, or in default)",
+      parseObjectName,
+    )
+    .option("--no-lease", "write statuses without a Lease: for a single replica")
+    .addOption(secondsOption("--lease-duration <seconds>", "silence after which the holder is taken for dead", 15))
+    .option(
+      "--identity <name>",
+      "name of this replica in the Lease (default: $POD_NAME or the host's name, and a suffix)",
+    )
+  return addServingFlags(command)
+    .addHelpText("after", "\nThe first signal hands over and lets connections finish, the second ends them.")
+    .action(controller)
+}
+
+async function controller(flags: ControllerFlags): Promise<void> {
+  const access = await clusterAccess(flags)
+  const log: RunLog = flags.json ? jsonLog(() => undefined) : terminalLog(() => undefined)
+  const clusterLog = flags.json ? jsonClusterLog() : terminalClusterLog()
+  const ended = firstSignal()
+  const gateway = createGateway(flags, access, log, clusterLog)
+
+  let serving = false
+  // A Gateway whose port cannot be bound says so in its status; it takes no pod out of service for the others.
+  const admin = await openAdmin(flags, gateway, () => serving, false, log)
+  const stopped = new AbortController()
+  if (flags.createGatewayClass) void createClasses(flags, access, clusterLog, stopped.signal)
+
+  const writer = await startStatusWriter({
+    kubeConfig: access,
+    controllerName: flags.controllerName,
+    ...(flags.lease === false ? {} : { lease: leaseOptions(flags) }),
+    onEvent: (event) => clusterLog.event(event),
+  })
+  const service = await followStatuses(flags, access, gateway, writer, clusterLog)
+
+  const started = gateway.start({ tolerateBindErrors: true }).then(() => {
+    serving = true
+    putServingFirst()
+    log.started()
+  })
+  // A failure to start is heard here; a start that is cut short by a signal has nothing to say.
+  await Promise.race([ended, started.then(() => ended)])
+  serving = false
+  stopped.abort()
+  service?.close()
+  await writer.close()
+  await drain(gateway, flags, log)
+  await admin?.close()
+  log.stopped()
+}
+
+async function clusterAccess({ kubeconfig, context }: ControllerFlags): Promise<ClusterAccess> {
+  try {
+    const access = await loadClusterAccess({
+      ...(kubeconfig === undefined ? {} : { kubeconfig }),
+      ...(context === undefined ? {} : { context }),
+    })
+    if (access.getCurrentCluster() !== null) return access
+  } catch (error) {
+    if (error instanceof KubernetesError) throw new UsageError(error.message)
+    throw error
+  }
+  throw new UsageError("the kubeconfig has no current context: name one with --context")
+}
+
+function createGateway(
+  flags: ControllerFlags,
+  access: ClusterAccess,
+  log: RunLog,
+  clusterLog: ClusterLog,
+): PassthroughGateway {
+  const { controllerName, gatewayClass, watchNamespaces, externalBackends } = flags
+  const gateway = createPassthroughGateway({
+    source: kubernetesSource({
+      kubeConfig: access,
+      controllerName,
+      ...(watchNamespaces === undefined ? {} : { namespaces: watchNamespaces }),
+      onEvent: (event) => clusterLog.event(event),
+    }),
+    controllerName,
+    gatewayClassNames: gatewayClass,
+    externalBackends: externalBackends ?? [],
+    ...servingOptions(flags),
+  })
+  gateway.on("config", (applied) => log.config(applied))
+  gateway.on("close", (record) => log.connection(record))
+  gateway.on("health", (change) => log.health(change))
+  gateway.on("error", (error) => log.error(error))
+  return gateway
+}
+
+async function createClasses(
+  { gatewayClass, controllerName }: ControllerFlags,
+  access: ClusterAccess,
+  log: ClusterLog,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const name of gatewayClass ?? [DEFAULT_CLASS]) {
+    while (!signal.aborted) {
+      try {
+        const created = await ensureGatewayClass({ kubeConfig: access, name, controllerName })
+        if (created) log.note(`created the GatewayClass ${name}`)
+        break
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error)
+        log.note(`the GatewayClass ${name} cannot be created: ${message}`)
+        if (error instanceof KubernetesError && error.reason === "AlreadyExists") break
+        // The server may be starting, or the CRDs may not be installed yet.
+        await sleep(CLASS_RETRY_MS, undefined, { signal }).catch(() => undefined)
+      }
+    }
+  }
+}
+
+/** Writes statuses after every change of configuration, of bindings, and of the addresses to publish. */
+async function followStatuses(
+  { publishAddress, publishService }: ControllerFlags,
+  access: ClusterAccess,
+  gateway: PassthroughGateway,
+  writer: StatusWriter,
+  log: ClusterLog,
+): Promise<ServiceAddresses | undefined> {
+  let service: ServiceAddresses | undefined
+  const fixed = publishAddress?.map((value) => ({ type: isIP(value) === 0 ? "Hostname" : "IPAddress", value }))
+  const addresses = (object: Gateway) =>
+    fixed ?? (publishService === undefined ? boundAddresses(object, gateway.addresses()) : (service?.current ?? []))
+  let configured = false
+  const write = (): void => {
+    if (configured) writer.write(() => gateway.statuses({ addresses }))
+  }
+  gateway.on("config", () => {
+    configured = true
+    write()
+  })
+  if (publishService !== undefined) {
+    service = await watchServiceAddresses({
+      kubeConfig: access,
+      service: publishService,
+      onChange: write,
+      onEvent: (event) => log.event(event),
+    })
+  }
+  return service
+}
+
+function leaseOptions({ lease, identity, leaseDuration }: ControllerFlags): LeaseOptions {
+  const host = process.env["POD_NAME"] ?? hostname()
+  return {
+    ...(typeof lease === "object" ? lease : { namespace: process.env["POD_NAMESPACE"] ?? "default", name: "tlsroute" }),
+    identity: identity ?? `${host}_${Math.random().toString(36).slice(2, 10)}`,
+    durationMs: leaseDuration,
+    // The proportions of Kubernetes' own controllers: 2 seconds of 15.
+    retryMs: leaseDuration / 7.5,
+  }
+}
+
+function parseObjectName(text: string): ObjectName {
+  const [namespace = "", name = "", ...more] = text.split("/")
+  if (namespace === "" || name === "" || more.length > 0) throw new InvalidArgumentError("Expected NAMESPACE/NAME.")
+  return { namespace, name }
+}

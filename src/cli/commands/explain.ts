@@ -1,0 +1,44 @@
+import { Command } from "commander"
+import { formatExplanation } from "../../routing/report/format-explanation.ts"
+import { parseAddress, parsePort, parseServerName } from "../arguments.ts"
+import { loadManifests } from "../manifests.ts"
+import { formatProblem, locateProblems, whyNothingIsServed } from "../problems.ts"
+import { addRoutingFlags, type RoutingFlags } from "../routing-flags.ts"
+import { printable, printJson, terminal } from "../terminal.ts"
+
+interface ExplainFlags extends RoutingFlags {
+  readonly port: number
+  readonly sni?: string
+  readonly address?: string
+  readonly json?: true
+}
+
+/** `tlsroute explain`: tells which route a name gets, and why every other one did not. Exit code 1 when none does. */
+export function explainCommand(): Command {
+  return addRoutingFlags(new Command("explain"))
+    .description("tell which route a connection gets, and why")
+    .argument("<files...>", "YAML or JSON files, directories of them, or - for standard input")
+    .requiredOption("--port <port>", "port that the connection comes to, as the Gateway says", parsePort)
+    .option("--sni <name>", "server name in the ClientHello; left out, it has none", parseServerName)
+    .option("--address <address>", "local address it comes to, where Gateways have own addresses", parseAddress)
+    .option("--json", "print one JSON object")
+    .action(explain)
+}
+
+async function explain(files: readonly string[], flags: ExplainFlags): Promise<void> {
+  const { table, locate } = await loadManifests(files, flags)
+  const { port, sni, address } = flags
+  const explanation = table.explain({ port, address, serverName: sni })
+  if (!explanation.result.matched) process.exitCode = 1
+  if (flags.json) return printJson(explanation)
+  const out = terminal(process.stdout)
+  for (const line of formatExplanation(explanation).split("\n")) {
+    out.line(printable(line).replace("✓", out.style("green", "✓")).replace("✗", out.style("red", "✗")))
+  }
+  // What is wrong elsewhere may be why the route is not the expected one.
+  const log = terminal(process.stderr)
+  const errors = table.problems.filter(({ severity }) => severity === "error")
+  for (const problem of locateProblems([...errors, ...whyNothingIsServed(table)], locate)) {
+    log.line(formatProblem(problem, log))
+  }
+}

@@ -1,0 +1,60 @@
+import { Command } from "commander"
+import { GatewayError } from "../../gateway/errors.ts"
+import { createPassthroughGateway } from "../../gateway/gateway.ts"
+import { fileSource } from "../../sources/file-source.ts"
+import { SourceError } from "../../sources/source-error.ts"
+import { putServingFirst } from "../output.ts"
+import { whyNothingIsServed } from "../problems.ts"
+import { addRoutingFlags, type RoutingFlags, routeTableOptions } from "../routing-flags.ts"
+import { jsonLog, terminalLog } from "../run-log.ts"
+import { addServingFlags, drain, openAdmin, type ServingFlags, servingOptions } from "../serving.ts"
+import { firstSignal } from "../signals.ts"
+import { UsageError } from "../usage-error.ts"
+
+interface RunFlags extends RoutingFlags, ServingFlags {}
+
+/** `tlsroute run`: serves what manifests say, and follows their changes until a signal ends it. */
+export function runCommand(): Command {
+  return addServingFlags(addRoutingFlags(new Command("run")))
+    .description("serve the Gateways and TLSRoutes of manifests, and follow their changes")
+    .argument("<files...>", "YAML or JSON files, directories of them, or - for standard input")
+    .addHelpText("after", "\nThe first Ctrl-C stops listening and lets connections finish, the second ends them.")
+    .action(run)
+}
+
+async function run(files: readonly string[], flags: RunFlags): Promise<void> {
+  const source = fileSource(files)
+  const gateway = createPassthroughGateway({ source, ...servingOptions(flags), ...routeTableOptions(flags) })
+  const log = flags.json ? jsonLog(source.locate) : terminalLog(source.locate)
+  let started = false
+  gateway.on("config", (applied) => {
+    log.config({ ...applied, problems: [...applied.problems, ...whyNothingIsServed(applied.table)] })
+  })
+  gateway.on("close", (record) => log.connection(record))
+  gateway.on("health", (change) => log.health(change))
+  gateway.on("error", (error) => {
+    // What happens before the start is over is told by how it ends.
+    if (started) log.error(error)
+  })
+  let serving = false
+  const admin = await openAdmin(flags, gateway, () => serving, true, log)
+  try {
+    await gateway.start()
+  } catch (error) {
+    await admin?.close()
+    if (!(error instanceof GatewayError)) throw error
+    if (error.cause instanceof SourceError) throw new UsageError(error.cause.message)
+    log.error(error)
+    process.exitCode = 1
+    return
+  }
+  started = true
+  serving = true
+  putServingFirst()
+  log.started()
+  await firstSignal()
+  serving = false
+  await drain(gateway, flags, log)
+  await admin?.close()
+  log.stopped()
+}

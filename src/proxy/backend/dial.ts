@@ -1,0 +1,199 @@
+import { connect, type Socket } from "node:net"
+import type { DialEndpoint } from "../router.ts"
+import { type SlabPool, SlabReader } from "../splice/slabs.ts"
+import { adoptDialing, handOver, type SocketOwner, startReading } from "../splice/socket-owner.ts"
+import { LONGEST_TIMER, Timed, type TimerWheel } from "../timer-wheel.ts"
+
+/** Pause before the next address of a name is tried beside the first (RFC 8305 section 5, Connection Attempt Delay). */
+const ATTEMPT_DELAY = 250
+
+/** Codes of what this machine has run out of: descriptors, local ports, memory. */
+const OWN_FAULTS: ReadonlySet<string | undefined> = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS", "ENOMEM"])
+
+/** What a dial tries, one endpoint after the other. */
+export interface DialPlan {
+  /** Whether attempts run side by side, as for the addresses of one name, or one at a time. */
+  readonly race: boolean
+  /** Whether {@link next} has another endpoint. */
+  readonly more: boolean
+  /** Milliseconds to wait before {@link next}, once an attempt has failed. */
+  readonly pause: number
+  /** The next endpoint to try; `undefined` when another attempt cannot be afforded. */
+  next(): DialEndpoint | undefined
+  /** The endpoint refused, or did not answer in time. */
+  failed(endpoint: DialEndpoint): void
+  /** The attempt came to nothing by this machine's own fault, which must not be held against the endpoint. */
+  lost(endpoint: DialEndpoint): void
+  /** The endpoint answered. */
+  connected(endpoint: DialEndpoint): void
+  /** The connection is over. */
+  release(): void
+}
+
+/** Is told how a dial ended; exactly one of the two is called, unless it is aborted. */
+export interface DialObserver {
+  /** Connected. The socket reads through `slabs`, where it was given, which must be started before this returns. */
+  dialConnected(socket: Socket, slabs: SlabReader | undefined, endpoint: DialEndpoint): void
+  /** Nothing could be reached; `detail` is the last error's code. */
+  dialFailed(reason: "dial-failed" | "dial-timeout", detail: string | undefined): void
+}
+
+interface Attempt {
+  readonly socket: Socket
+  readonly slabs: SlabReader | undefined
+  readonly endpoint: DialEndpoint
+}
+
+/**
+ * Connects to the first endpoint of a plan that answers, before one absolute deadline for all attempts.
+ * Owns the sockets it opens until one is connected.
+ *
+ * One at a time, an attempt that hangs gets half of the time left, so that a black hole does not use up the
+ * time of the endpoints after it. In a race, attempts start a quarter of a second apart and the first to
+ * connect wins, whatever its place.
+ */
+export class Dial extends Timed implements SocketOwner {
+  /** Endpoints tried so far. */
+  attempts = 0
+  readonly #plan: DialPlan
+  readonly #observer: DialObserver
+  readonly #wheel: TimerWheel
+  readonly #pool: SlabPool | undefined
+  readonly #due: number
+  readonly #open: Attempt[] = []
+  /** Until the next attempt. A retry is rare enough for a timer of its own, and waits for less than a tick of the wheel. */
+  #pause: NodeJS.Timeout | undefined
+  #detail: string | undefined
+
+  /**
+   * @param plan - what to try
+   * @param observer - is told how it ended
+   * @param wheel - keeps the deadline
+   * @param pool - memory that sockets read into; without one they emit `data`, to their owner
+   * @param due - the deadline, on the clock of `performance.now()`
+   */
+  constructor(plan: DialPlan, observer: DialObserver, wheel: TimerWheel, pool: SlabPool | undefined, due: number) {
+    super()
+    this.#plan = plan
+    this.#observer = observer
+    this.#wheel = wheel
+    this.#pool = pool
+    this.#due = due
+  }
+
+  /** Begins. May call the observer at once. */
+  start(): void {
+    clearTimeout(this.#pause)
+    while (this.#plan.more) {
+      const endpoint = this.#plan.next()
+      if (endpoint === undefined) break
+      if (this.#attempt(endpoint)) {
+        this.#arm()
+        return
+      }
+    }
+    if (this.#open.length === 0) this.#fail("dial-failed")
+  }
+
+  /** Gives up without a word. */
+  abort(): void {
+    this.#wheel.disarm(this)
+    clearTimeout(this.#pause)
+    for (const { socket } of this.#open) discard(socket)
+    this.#open.length = 0
+  }
+
+  deadlineReached(): void {
+    if (performance.now() >= this.#due) {
+      this.#fail("dial-timeout")
+      return
+    }
+    if (!this.#plan.race) this.#giveUp()
+    this.start()
+  }
+
+  socketConnected(socket: Socket): void {
+    const won = this.#remove(socket)
+    if (won === undefined) return
+    this.abort()
+    this.#plan.connected(won.endpoint)
+    this.#observer.dialConnected(socket, won.slabs, won.endpoint)
+  }
+
+  socketEnded(_socket: Socket): void {}
+
+  socketFailed(socket: Socket, error: NodeJS.ErrnoException): void {
+    const lost = this.#remove(socket)
+    if (lost === undefined) return
+    this.#detail = error.code ?? error.message
+    if (OWN_FAULTS.has(error.code)) this.#plan.lost(lost.endpoint)
+    else this.#plan.failed(lost.endpoint)
+    // In a race the next attempt need not wait for its turn once one has failed.
+    if (!this.#plan.more && this.#open.length > 0) return
+    const pause = this.#plan.more ? this.#plan.pause : 0
+    if (pause === 0) {
+      this.start()
+      return
+    }
+    this.#wheel.arm(this, this.#due - performance.now())
+    this.#pause = setTimeout(startDial, Math.min(pause, LONGEST_TIMER), this)
+  }
+
+  socketClosed(_socket: Socket): void {}
+
+  #attempt(endpoint: DialEndpoint): boolean {
+    this.attempts++
+    const slabs = this.#pool === undefined ? undefined : new SlabReader(this.#pool)
+    try {
+      const socket = connect({
+        host: endpoint.address,
+        port: endpoint.port,
+        allowHalfOpen: true,
+        noDelay: true,
+        ...(slabs === undefined ? undefined : { onread: slabs.onread }),
+      })
+      adoptDialing(socket, this)
+      if (slabs === undefined) startReading(socket)
+      this.#open.push({ socket, slabs, endpoint })
+      return true
+    } catch (error) {
+      // Not an address, or not a port: the configuration is wrong, and the next endpoint may be right.
+      this.#detail = (error as NodeJS.ErrnoException).code
+      this.#plan.failed(endpoint)
+      return false
+    }
+  }
+
+  #arm(): void {
+    const left = this.#due - performance.now()
+    const patience = this.#plan.race ? Math.min(ATTEMPT_DELAY, left) : left / 2
+    this.#wheel.arm(this, this.#plan.more ? patience : left)
+  }
+
+  #remove(socket: Socket): Attempt | undefined {
+    const index = this.#open.findIndex((attempt) => attempt.socket === socket)
+    return index === -1 ? undefined : this.#open.splice(index, 1)[0]
+  }
+
+  /** Counts what is under way as failed. */
+  #giveUp(): void {
+    for (const { endpoint } of this.#open) this.#plan.failed(endpoint)
+    this.abort()
+  }
+
+  #fail(reason: "dial-failed" | "dial-timeout"): void {
+    this.#giveUp()
+    this.#observer.dialFailed(reason, this.#detail ?? (reason === "dial-timeout" ? "ETIMEDOUT" : undefined))
+  }
+}
+
+function startDial(dial: Dial): void {
+  dial.start()
+}
+
+const NOBODY: SocketOwner = { socketEnded() {}, socketFailed() {}, socketClosed() {} }
+
+function discard(socket: Socket): void {
+  handOver(socket, NOBODY)
+  socket.destroy()
+}

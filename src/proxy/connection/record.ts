@@ -1,0 +1,171 @@
+import type { ClientHello } from "../../client-hello/hello.ts"
+import type { DialEndpoint } from "../router.ts"
+import type { HelloSummary } from "./hello-summary.ts"
+
+/**
+ * Where a connection stands.
+ *
+ * `accepted` and `hello`: nothing known yet, then bytes of the ClientHello. `routed`: a target is chosen and
+ * its name is being resolved. `dialing`: connecting to an endpoint. `splicing`: bytes flow both ways.
+ * `half-closed`: one side has ended, the other still may send. `refusing`: the end is on its way to a client
+ * that was refused. `closed`: no socket is left.
+ */
+export type ConnectionState =
+  | "accepted"
+  | "hello"
+  | "routed"
+  | "dialing"
+  | "splicing"
+  | "half-closed"
+  | "refusing"
+  | "closed"
+
+/** Why a connection was refused before any byte reached a backend. */
+export type RejectReason =
+  /** File descriptors are running out; connections in progress come first. */
+  | "no-descriptors"
+  /** The client's address is not allowed, or denied. */
+  | "denied"
+  /** The client opens connections faster than it may. */
+  | "rate-limited"
+  /** As many connections are live as may be. */
+  | "too-many-connections"
+  /** As many connections of this client are live as may be. */
+  | "too-many-of-client"
+  /** Connections that have no backend yet hold as many bytes as they may. */
+  | "hello-memory"
+  /** A PROXY protocol header is required, and the peer is nobody who may send one. */
+  | "untrusted-proxy"
+  /** A PROXY protocol header is required, and the connection does not begin with one. */
+  | "no-proxy-header"
+  /** The PROXY protocol header is malformed. */
+  | "invalid-proxy-header"
+  /** The first bytes are not TLS. */
+  | "not-tls"
+  /** TLS, but not a ClientHello that every server would read as the same name. */
+  | "invalid-hello"
+  /** The ClientHello is, or says it will be, larger than `maxHelloBytes`. */
+  | "hello-too-large"
+  /** No whole ClientHello by the deadline. */
+  | "hello-timeout"
+  /** The router refused. */
+  | "refused"
+  /** The router threw. */
+  | "router-error"
+  /** The target has as many connections, or as many being dialled, as it may. */
+  | "circuit-open"
+  /** The target has no endpoint. */
+  | "no-endpoints"
+  /** The target's name has no address. */
+  | "unresolved"
+  /** The target's name has only addresses that must not be dialled. */
+  | "forbidden-address"
+  /** Every endpoint tried refused the connection. */
+  | "dial-failed"
+  /** No endpoint answered by the deadline. */
+  | "dial-timeout"
+
+/** How a connection ended. */
+export type ConnectionOutcome =
+  | RejectReason
+  /** The client went away before a backend was reached. */
+  | "client-gone"
+  /** Both sides ended their streams. */
+  | "completed"
+  /** The client reset the connection; the backend's side was reset too. */
+  | "client-reset"
+  /** The backend reset the connection; the client's side was reset too. */
+  | "backend-reset"
+  /** No byte either way for too long. */
+  | "idle-timeout"
+  /** One side had ended, and the other sent nothing for too long. */
+  | "half-closed-timeout"
+  /** The connection reached its longest allowed duration. */
+  | "max-duration"
+  /** The proxy closed while it was live. */
+  | "drained"
+  /** Its route or its listener was taken out of the configuration, and its policy was to drain. */
+  | "route-removed"
+  /** Its endpoint was taken out of the configuration, and its policy was to drain. */
+  | "endpoint-removed"
+
+/** What was taken out of the configuration. */
+export type Removal = "route" | "endpoint"
+
+/** Who ended a connection: the side that ended its stream first, or reset it. */
+export type EndedBy = "client" | "backend" | "proxy"
+
+/** A live view of one connection. The same object in every event; read what is needed at once, or take a {@link ConnectionInfo.toJSON}. */
+export interface ConnectionInfo {
+  /** Unique in this proxy, counting from 1. */
+  readonly id: number
+  /** Unique among all proxies; what backends are told in a PROXY protocol header. */
+  readonly uniqueId: string
+  /** Key given to `listen`. */
+  readonly listener: string
+  /** Client's IP address, as the socket or a trusted PROXY header tells it; an IPv4-mapped one is written as IPv4. */
+  readonly clientAddress: string
+  /** Client's TCP port. */
+  readonly clientPort: number
+  /** The proxy whose header told the client's address; `undefined` when the client connected itself. */
+  readonly via: DialEndpoint | undefined
+  /** When it was accepted: milliseconds since 1970. */
+  readonly since: number
+  /** Where it stands. */
+  readonly state: ConnectionState
+  /** The ClientHello, from the time it is whole until splicing starts; then let go, as it pins the bytes it was read from. */
+  readonly hello: ClientHello | undefined
+  /** SNI, when there was one. */
+  readonly serverName: string | undefined
+  /** What the router called the listener that the name belongs to, where a port has several. */
+  readonly matchedListener: string | undefined
+  /** What the router called the route. */
+  readonly route: string | undefined
+  /** Id of the target. */
+  readonly target: string | undefined
+  /** Endpoint connected to, or being tried. */
+  readonly endpoint: DialEndpoint | undefined
+  /** Bytes read from the client, the ClientHello included. */
+  readonly bytesFromClient: number
+  /** Bytes read from the backend. */
+  readonly bytesFromBackend: number
+  /** Plain copy, for a log, an answer in JSON, or another thread. */
+  toJSON(): ConnectionSnapshot
+}
+
+/** Plain copy of a {@link ConnectionInfo}. */
+export type ConnectionSnapshot = Omit<ConnectionInfo, "hello" | "toJSON">
+
+/** Time spent per phase, in milliseconds with fractions; `undefined` for a phase that was not reached. */
+export interface ConnectionDurations {
+  /** From accept to a whole ClientHello. */
+  readonly hello: number | undefined
+  /** From the router's answer to an established backend connection, name lookup and retries included. */
+  readonly dial: number | undefined
+  /** From accept to the end. */
+  readonly total: number
+}
+
+/** What became of one connection: emitted once for each, routed or refused. */
+export interface ConnectionRecord extends Omit<ConnectionSnapshot, "state"> {
+  /** What the ClientHello told, when there was a whole one and the proxy was asked to describe it. */
+  readonly offered: HelloSummary | undefined
+  /** Endpoints tried. */
+  readonly dialAttempts: number
+  /** How it ended. */
+  readonly outcome: ConnectionOutcome
+  /** Code that tells more: of the hello's error, the router's refusal, or the system's error. */
+  readonly detail: string | undefined
+  /** Who ended it. */
+  readonly endedBy: EndedBy
+  /** Time per phase. */
+  readonly durations: ConnectionDurations
+}
+
+/** Why a connection was refused; its `close` follows. */
+export interface Rejection {
+  /** Why. */
+  readonly reason: RejectReason
+  /** Code that tells more: of the hello's error, the router's refusal, or the system's error. */
+  readonly detail: string | undefined
+}

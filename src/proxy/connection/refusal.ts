@@ -1,0 +1,59 @@
+import type { ClientHelloErrorCode } from "../../client-hello/errors.ts"
+import type { RejectReason } from "./record.ts"
+
+/** Alert descriptions (RFC 8446 section 6, RFC 6066 section 3). */
+const ACCESS_DENIED = 49
+const DECODE_ERROR = 50
+const INTERNAL_ERROR = 80
+const UNRECOGNIZED_NAME = 112
+
+const DESCRIPTIONS: Readonly<Record<RejectReason, number>> = {
+  "no-descriptors": INTERNAL_ERROR,
+  denied: ACCESS_DENIED,
+  "rate-limited": ACCESS_DENIED,
+  "too-many-connections": INTERNAL_ERROR,
+  "too-many-of-client": ACCESS_DENIED,
+  "hello-memory": INTERNAL_ERROR,
+  "untrusted-proxy": ACCESS_DENIED,
+  "no-proxy-header": DECODE_ERROR,
+  "invalid-proxy-header": DECODE_ERROR,
+  "not-tls": DECODE_ERROR,
+  "invalid-hello": DECODE_ERROR,
+  "hello-too-large": DECODE_ERROR,
+  "hello-timeout": DECODE_ERROR,
+  refused: UNRECOGNIZED_NAME,
+  "router-error": INTERNAL_ERROR,
+  "circuit-open": INTERNAL_ERROR,
+  "no-endpoints": INTERNAL_ERROR,
+  unresolved: INTERNAL_ERROR,
+  "forbidden-address": INTERNAL_ERROR,
+  "dial-failed": INTERNAL_ERROR,
+  "dial-timeout": INTERNAL_ERROR,
+}
+
+/**
+ * A fatal alert in one record (RFC 8446 section 6), for a client that is refused.
+ *
+ * @param reason - why it is refused
+ */
+export function alertFor(reason: RejectReason): Buffer {
+  return Buffer.from([21, 3, 3, 0, 2, 2, DESCRIPTIONS[reason]])
+}
+
+/**
+ * Which reason an error of the ClientHello parser counts as.
+ *
+ * @param code - the error's code
+ */
+export function rejectReason(code: ClientHelloErrorCode): "not-tls" | "hello-too-large" | "invalid-hello" {
+  switch (code) {
+    case "NOT_TLS":
+    case "PLAIN_HTTP":
+    case "SSLV2":
+      return "not-tls"
+    case "TOO_LARGE":
+      return "hello-too-large"
+    default:
+      return "invalid-hello"
+  }
+}

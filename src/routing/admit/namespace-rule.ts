@@ -1,0 +1,57 @@
+import { field, isAbsent, objectOf } from "../json.ts"
+import type { Findings } from "./admission.ts"
+import { type CompiledSelector, compileSelector, NAMESPACE_NAME_LABEL } from "./label-selector.ts"
+
+/** Which namespaces something is open to. A selector that cannot be read opens it to none. */
+export type NamespaceRule =
+  | { readonly from: "All" }
+  | { readonly from: "Same" }
+  | { readonly from: "None" }
+  | { readonly from: "Selector"; readonly selector: CompiledSelector }
+
+/** Labels of a namespace; `undefined` when the snapshot does not hold it. */
+export type NamespaceLabels = (namespace: string) => ReadonlyMap<string, string> | undefined
+
+/** Reads `namespaces` of `allowedRoutes` and `allowedListeners`. */
+export function readNamespaceRule(
+  value: unknown,
+  fallback: "Same" | "None",
+  path: string,
+  findings: Findings,
+): NamespaceRule {
+  if (isAbsent(value)) return { from: fallback }
+  const from = field(value, "from") ?? fallback
+  if (objectOf(value) !== undefined && (from === "All" || from === "Same")) return { from }
+  if (from === "None" && fallback === "None") return { from }
+  if (from !== "Selector" || objectOf(value) === undefined) {
+    findings.error("InvalidValue", `${path}.from`, "must be All, Selector or Same; nothing may attach")
+    return { from: "None" }
+  }
+  // API convention: a selector that is left out selects nothing, an empty one everything.
+  const selectorValue = field(value, "selector")
+  if (isAbsent(selectorValue)) {
+    findings.warn("Required", `${path}.selector`, "from: Selector without a selector: nothing may attach")
+    return { from: "None" }
+  }
+  const selector = compileSelector(selectorValue)
+  if ("error" in selector) {
+    findings.error("InvalidValue", `${path}.selector`, `${selector.error}; nothing may attach`)
+    return { from: "None" }
+  }
+  return { from: "Selector", selector }
+}
+
+/** Whether a namespace is open under a rule. Negative requirements never hold for namespaces that are not known. */
+export function isNamespaceAllowed(
+  rule: NamespaceRule,
+  ownNamespace: string,
+  namespace: string,
+  labels: NamespaceLabels,
+): boolean {
+  if (rule.from === "All") return true
+  if (rule.from === "Same") return ownNamespace === namespace
+  if (rule.from === "None") return false
+  const known = labels(namespace)
+  if (known === undefined && rule.selector.keys.some((key) => key !== NAMESPACE_NAME_LABEL)) return false
+  return rule.selector.matches(new Map([...(known ?? []), [NAMESPACE_NAME_LABEL, namespace]]))
+}

@@ -1,0 +1,34 @@
+import { isAbsent, objectOf } from "../json.ts"
+import type { GatewayResources, ResourceProblem } from "../resources.ts"
+import { suggest } from "../validation/suggest.ts"
+
+const LISTS: Readonly<Record<keyof GatewayResources, true>> = {
+  gatewayClasses: true,
+  gateways: true,
+  listenerSets: true,
+  tlsRoutes: true,
+  referenceGrants: true,
+  namespaces: true,
+  services: true,
+  endpointSlices: true,
+  others: true,
+  bundleVersions: true,
+  problems: true,
+}
+
+/** What is wrong with a snapshot before any object of it is looked at. Such a part counts as left out. */
+export function shapeProblems(resources: unknown): readonly ResourceProblem[] {
+  const snapshot = objectOf(resources)
+  if (snapshot === undefined) return [invalid("", "the resources are no object that holds lists of objects")]
+  return Object.entries(snapshot).flatMap(([name, list]) => {
+    if (Object.hasOwn(LISTS, name)) {
+      return isAbsent(list) || Array.isArray(list) ? [] : [invalid(name, "must be a list")]
+    }
+    const meant = suggest(name, Object.keys(LISTS))
+    return [invalid(name, `there is no list of this name${meant === undefined ? "" : `; ${meant} is meant perhaps`}`)]
+  })
+}
+
+function invalid(path: string, message: string): ResourceProblem {
+  return { severity: "error", code: "InvalidResources", path, message }
+}

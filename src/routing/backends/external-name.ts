@@ -1,0 +1,56 @@
+import { ANY_HOSTNAME, hostnameMatches, isWildcard } from "../hostnames/hostname.ts"
+import { parseIp } from "../ip-address.ts"
+
+/** What the `externalBackends` patterns say of a name. */
+export type ExternalBackendVerdict =
+  /** Allowed by a pattern. `anyAddress`: it was named itself, so it may be or resolve to any address. */
+  | { readonly allowed: true; readonly host: string; readonly anyAddress: boolean }
+  | { readonly allowed: false; readonly why: string }
+
+const DNS_NAME = /^[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?(\.[a-z0-9_]([-a-z0-9_]*[a-z0-9_])?)+$/
+/** Resolvers read names that end in a number (`127.1`, `0x7f.1`) as IPv4 addresses. */
+const ENDS_IN_NUMBER = /(^|\.)(\d+|0x[0-9a-f]*)$/
+
+const FORBIDDEN_NAMES = [
+  "localhost",
+  "*.localhost",
+  "localhost.localdomain",
+  "*.localdomain",
+  "metadata.google.internal",
+  "*.metadata.google.internal",
+  "metadata.goog",
+  "*.metadata.goog",
+  "instance-data.ec2.internal",
+  "metadata.azure.internal",
+  "metadata.packet.net",
+  "metadata.tencentyun.com",
+]
+
+/**
+ * Whether a backendRef name without a Service may be dialled as a DNS name.
+ *
+ * `patterns` are names: exact (`httpbin.org`), wildcard (`*.example.com`) or `*` for all. Names of the
+ * machine itself and of cloud metadata services, and IP addresses, count only when a pattern spells them out.
+ */
+export function judgeExternalBackend(name: string, patterns: readonly string[]): ExternalBackendVerdict {
+  const host = name.toLowerCase()
+  if (patterns.some((pattern) => pattern.toLowerCase() === host)) return { allowed: true, host, anyAddress: true }
+  if (parseIp(host) !== undefined || ENDS_IN_NUMBER.test(host)) {
+    return { allowed: false, why: "IP addresses are external backends only when externalBackends lists them literally" }
+  }
+  if (host.length > 253 || !DNS_NAME.test(host)) return { allowed: false, why: "it is not a DNS name with a dot" }
+  if (FORBIDDEN_NAMES.some((forbidden) => hostnameMatches(forbidden, host))) {
+    return {
+      allowed: false,
+      why: "it names this machine or a metadata service; externalBackends must list it literally",
+    }
+  }
+  if (patterns.some((pattern) => isExternalPattern(pattern) && hostnameMatches(pattern.toLowerCase(), host))) {
+    return { allowed: true, host, anyAddress: false }
+  }
+  return { allowed: false, why: "externalBackends does not list it" }
+}
+
+function isExternalPattern(pattern: string): boolean {
+  return pattern === ANY_HOSTNAME || isWildcard(pattern) || !pattern.includes("*")
+}

@@ -1,0 +1,173 @@
+import { compareText, GATEWAY_API_GROUP } from "../admit/admission.ts"
+import { ANY_HOSTNAME, intersectHostnames, widerHostnames } from "../hostnames/hostname.ts"
+import { arrayOf, field } from "../json.ts"
+import { whyNotOurs } from "../listeners/gateway-class.ts"
+import type { ListenerState } from "../listeners/topology.ts"
+import type { ResourceProblem } from "../resources.ts"
+import type { TableListener } from "../route-table.ts"
+import type { Contests } from "../routes/candidates.ts"
+import type { RouteState } from "../routes/route-state.ts"
+import type { Snapshot } from "../snapshot.ts"
+import { compareProblems } from "./problems.ts"
+
+/** Most warnings of one kind for one route: a thousand hostnames need not be told a thousand times. */
+const MAX_PER_ROUTE = 8
+
+/**
+ * Warnings about what is valid and hardly meant: `NoParent`, `NeverMatches`, `ShadowedHostname`,
+ * `ConnectionCoalescing`, `NoWeight`. Sorted by object.
+ */
+export function lintSnapshot(snapshot: Snapshot): readonly ResourceProblem[] {
+  const findings = new LintFindings()
+  const ways = new WaysIn(snapshot)
+  for (const state of snapshot.routes) {
+    lintParents(state, snapshot, findings)
+    if (state.attachment.listeners.length === 0) continue
+    lintReach(state, ways, findings)
+    lintWeights(state, findings)
+  }
+  for (const { listeners } of snapshot.listening.sockets.bindings) {
+    lintCoalescing(
+      listeners.map(({ id }) => ways.contestsOf(id)),
+      findings,
+    )
+  }
+  return findings.sorted()
+}
+
+/** How connections come to a listener, and to the routes on it. */
+class WaysIn {
+  readonly #snapshot: Snapshot
+  readonly #places: ReadonlyMap<string, number>
+
+  constructor(snapshot: Snapshot) {
+    this.#snapshot = snapshot
+    this.#places = new Map(snapshot.listening.served.map(({ listener }, place) => [listener.id, place]))
+  }
+
+  contestsOf(listenerId: string): Contests | undefined {
+    return this.#snapshot.contests[this.#places.get(listenerId) ?? -1]
+  }
+
+  /** The listener that takes the connections of a hostname instead of one that has it too, on every socket that both have. */
+  takerOf({ listener, addresses }: ListenerState, hostname: string): TableListener | undefined {
+    let taker: TableListener | undefined
+    for (const address of addresses.length === 0 ? [undefined] : addresses) {
+      const socket = this.#snapshot.listening.sockets.at(listener.port, address)
+      const first = [hostname, ...widerHostnames(hostname)].find((candidate) => socket?.get(candidate) !== undefined)
+      const node = first === undefined ? undefined : socket?.get(first)
+      if (node === undefined || node.listener === listener) return undefined
+      taker = node.listener
+    }
+    return taker
+  }
+}
+
+class LintFindings {
+  readonly #problems: ResourceProblem[] = []
+  readonly #counts = new Map<string, number>()
+  readonly #told = new Set<string>()
+
+  warn(state: RouteState, code: string, path: string, message: string): void {
+    const finding = `${code} ${state.route.key} ${path} ${message}`
+    if (this.#told.has(finding)) return
+    this.#told.add(finding)
+    const key = `${code} ${state.route.key}`
+    const count = (this.#counts.get(key) ?? 0) + 1
+    this.#counts.set(key, count)
+    if (count <= MAX_PER_ROUTE) {
+      this.#problems.push({ severity: "warning", code, object: state.route.ref, path, message })
+    }
+  }
+
+  sorted(): readonly ResourceProblem[] {
+    return this.#problems.sort(compareProblems)
+  }
+}
+
+function lintParents(state: RouteState, snapshot: Snapshot, findings: LintFindings): void {
+  const { gateways, listenerSets } = snapshot.listening.topology
+  if (state.route.parentRefs.length === 0) {
+    findings.warn(state, "NoParent", "spec.parentRefs", "without a parentRef the route attaches to nothing")
+  }
+  for (const ref of state.route.parentRefs) {
+    const key = `${ref.namespace}/${ref.name}`
+    const found = ref.kind === "Gateway" ? gateways.has(key) : listenerSets.has(key)
+    if (ref.group === GATEWAY_API_GROUP && found) continue
+    const gateway = ref.kind === "Gateway" ? snapshot.objects.gateways.get(key) : undefined
+    const why =
+      gateway === undefined
+        ? `there is no ${ref.kind} ${key} that is served here`
+        : `Gateway ${key} is not served here: ${whyNotOurs(gateway, snapshot.objects.gatewayClasses, snapshot.options)}`
+    findings.warn(state, "NoParent", ref.path, why)
+  }
+}
+
+/** Hostnames of a route that give it no connection: nothing in common, or another route or listener takes them. */
+function lintReach(state: RouteState, ways: WaysIn, findings: LintFindings): void {
+  const used = new Set<string>()
+  const takers = new Map<string, string>()
+  for (const attached of state.attachment.listeners) {
+    const contests = ways.contestsOf(attached.state.listener.id)
+    for (const { hostname, routeHostname } of attached.hostnames) {
+      const contest = contests?.get(hostname)
+      const listener = ways.takerOf(attached.state, hostname)
+      if (listener !== undefined) takers.set(routeHostname, `listener ${listener.id}, whose hostname is more specific`)
+      else if (contest?.state === state) used.add(contest.routeHostname)
+      else if (contest !== undefined) takers.set(routeHostname, `${contest.state.route.key}, which comes first`)
+    }
+  }
+  if (used.size === 0) {
+    const others = [...new Set(takers.values())].join("; ")
+    findings.warn(state, "NeverMatches", "spec.hostnames", `the route takes no connection: they go to ${others}`)
+    return
+  }
+  const written = arrayOf(field(field(state.route.object, "spec"), "hostnames")) ?? []
+  for (const hostname of state.route.hostnames) {
+    if (used.has(hostname)) continue
+    const taker = takers.get(hostname)
+    const path = `spec.hostnames[${written.indexOf(hostname)}]`
+    if (taker !== undefined) {
+      findings.warn(state, "ShadowedHostname", path, `${hostname} goes to ${taker}`)
+    } else if (!state.attachment.listeners.some(({ state: { listener } }) => meets(listener.hostname, hostname))) {
+      findings.warn(state, "NeverMatches", path, `${hostname} has no name in common with the listeners' hostnames`)
+    }
+  }
+}
+
+function meets(listenerHostname: string | undefined, hostname: string): boolean {
+  return intersectHostnames(listenerHostname ?? ANY_HOSTNAME, hostname) !== undefined
+}
+
+function lintWeights(state: RouteState, findings: LintFindings): void {
+  if (state.table.backends.length > 0 && state.table.totalWeight === 0) {
+    findings.warn(state, "NoWeight", "spec.rules", "every weight is 0, so every connection is refused")
+  }
+}
+
+/**
+ * Routes with hostnames that one wildcard certificate can cover: a client may send requests for one over an
+ * HTTP/2 connection that was routed for the other (RFC 9113 section 9.1.1). Told once for each such domain.
+ */
+function lintCoalescing(contests: readonly (Contests | undefined)[], findings: LintFindings): void {
+  const byDomain = new Map<string, Map<string, RouteState>>()
+  for (const [hostname, { state }] of contests.flatMap((one) => [...(one?.entries() ?? [])])) {
+    const domain = hostname.slice(hostname.indexOf(".") + 1)
+    // No certificate covers all names right under a top-level domain.
+    if (!domain.includes(".") || domain === hostname) continue
+    // Routes with the same backends may be mistaken for one another.
+    const backends = state.table.backends.map(({ target }) => target.id).join(" ")
+    const routes = byDomain.get(domain)
+    const first = routes?.get(backends)
+    if (routes === undefined) byDomain.set(domain, new Map([[backends, state]]))
+    else if (first === undefined || state.route.key < first.route.key) routes.set(backends, state)
+  }
+  for (const [domain, routes] of byDomain) {
+    const [first, ...others] = [...routes.values()].sort((a, b) => compareText(a.route.key, b.route.key))
+    if (first === undefined || others.length === 0) continue
+    const shown = others.slice(0, 3).map(({ route }) => route.key)
+    const names = others.length > 3 ? `${shown.join(", ")} and ${others.length - 3} more` : shown.join(", ")
+    const message = `a certificate for *.${domain} also covers hostnames of ${names}, which have other backends: HTTP/2 clients may then send requests for one over a connection to the other; use separate certificates, or answer 421`
+    findings.warn(first, "ConnectionCoalescing", "spec.hostnames", message)
+  }
+}

@@ -1,0 +1,151 @@
+import type { Admitted } from "../admit/admission.ts"
+import { GATEWAY_API_GROUP } from "../admit/admission.ts"
+import { isNamespaceAllowed, type NamespaceLabels } from "../admit/namespace-rule.ts"
+import type { AdmittedParentRef, AdmittedRoute } from "../admit/route.ts"
+import type { Fault } from "../fault.ts"
+import { ANY_HOSTNAME, hostnameSpecificity, intersectHostnames } from "../hostnames/hostname.ts"
+import { presentOf } from "../json.ts"
+import type { GatewayState, ListenerSetState, ListenerState, ListenerTopology } from "../listeners/topology.ts"
+
+/** A hostname that a route takes on one listener. */
+export interface AttachedHostname {
+  /** Intersection of the listener's hostname and the route's. */
+  readonly hostname: string
+  /** The route's own hostname that gave it; the most specific, where several do. */
+  readonly routeHostname: string
+}
+
+/** A listener that a route is attached to. */
+export interface ListenerAttachment {
+  readonly state: ListenerState
+  readonly hostnames: readonly AttachedHostname[]
+}
+
+/** What became of one parentRef to a parent that is ours. */
+export interface ParentAttachment {
+  readonly ref: AdmittedParentRef
+  /** Why the parent does not accept the route; `undefined` when a listener does. */
+  readonly fault: Fault | undefined
+}
+
+/** What became of a route on all parents that are ours. */
+export interface Attachment {
+  readonly parents: readonly ParentAttachment[]
+  /** Each listener once, however many parentRefs lead to it. */
+  readonly listeners: readonly ListenerAttachment[]
+}
+
+/** Attaches a route to the listeners that its parentRefs select and that take it. */
+export function attachRoute(route: AdmittedRoute, topology: ListenerTopology, labels: NamespaceLabels): Attachment {
+  let parents: readonly ParentAttachment[] = []
+  let listeners: readonly ListenerAttachment[] = []
+  for (const ref of route.parentRefs) {
+    const parent = parentOf(ref, topology)
+    if (parent === undefined) continue
+    const { fault, attached } = attachToParent(route, ref, parent, labels)
+    const parentAttachment = { ref, fault }
+    // One is the rule, and a list that grows keeps room for more.
+    parents = parents.length === 0 ? [parentAttachment] : [...parents, parentAttachment]
+    listeners = listeners.length === 0 ? attached : union(listeners, attached)
+  }
+  return { parents, listeners }
+}
+
+function union(
+  first: readonly ListenerAttachment[],
+  second: readonly ListenerAttachment[],
+): readonly ListenerAttachment[] {
+  return [...first, ...second.filter(({ state }) => !first.some((other) => other.state === state))]
+}
+
+/** The parent that a parentRef names: only its own listeners take the route, never its parent's or children's. */
+function parentOf(ref: AdmittedParentRef, topology: ListenerTopology): GatewayState | ListenerSetState | undefined {
+  if (ref.group !== GATEWAY_API_GROUP) return undefined
+  const key = `${ref.namespace}/${ref.name}`
+  if (ref.kind === "Gateway") return topology.gateways.get(key)
+  if (ref.kind === "ListenerSet") return topology.listenerSets.get(key)
+  return undefined
+}
+
+function attachToParent(
+  route: AdmittedRoute,
+  ref: AdmittedParentRef,
+  parent: GatewayState | ListenerSetState,
+  labels: NamespaceLabels,
+): { readonly attached: readonly ListenerAttachment[]; readonly fault: Fault | undefined } {
+  const refused = (reason: string, message: string) => ({ attached: [], fault: { reason, message } })
+  if (parent.listeners.length === 0) {
+    const why = parent.fault === undefined ? "has no listener" : `is not accepted (${parent.fault.reason})`
+    return refused("NoMatchingParent", `${describe(ref)} ${why}`)
+  }
+  const selected = parent.listeners.filter((state) => isSelected(ref, state))
+  if (selected.length === 0) {
+    return refused("NoMatchingParent", `${describe(ref)} has no listener ${describeSelection(ref)}`)
+  }
+  const refusals: string[] = []
+  const allowing: ListenerState[] = []
+  for (const state of selected) {
+    const refusal = refusalOf(route, state, labels)
+    if (refusal === undefined) allowing.push(state)
+    else refusals.push(`${state.listener.name}: ${refusal}`)
+  }
+  if (allowing.length === 0) return refused("NotAllowedByListeners", summarize(refusals))
+  const attached = presentOf(
+    allowing.map((state) => {
+      const hostnames = commonHostnames(route, state)
+      return hostnames.length === 0 ? undefined : { state, hostnames }
+    }),
+  )
+  if (attached.length > 0) return { attached, fault: undefined }
+  const hostnames = allowing.map((state) => `${state.listener.name}: ${state.listener.hostname ?? "any"}`)
+  const message = `no hostname of the route intersects the listeners' (${summarize(hostnames)})`
+  return refused("NoMatchingListenerHostname", message)
+}
+
+function isSelected(ref: AdmittedParentRef, state: ListenerState): boolean {
+  if (ref.sectionName !== undefined && ref.sectionName !== state.listener.name) return false
+  return ref.port === undefined || ref.port === state.listener.port
+}
+
+/** Why a listener does not take a route, whatever its hostnames. */
+function refusalOf(route: Admitted<unknown>, state: ListenerState, labels: NamespaceLabels): string | undefined {
+  if (state.fault !== undefined) return `the listener is not accepted (${state.fault.reason})`
+  if (state.supportedKinds.length === 0) return "allowedRoutes.kinds does not include TLSRoute"
+  if (!state.served) return "its parent is not accepted"
+  if (isNamespaceAllowed(state.spec.namespaces, state.namespace, route.ref.namespace, labels)) return undefined
+  return `allowedRoutes.namespaces (from: ${state.spec.namespaces.from}) does not include ${route.ref.namespace}`
+}
+
+function commonHostnames(route: AdmittedRoute, state: ListenerState): readonly AttachedHostname[] {
+  const listenerHostname = state.listener.hostname ?? ANY_HOSTNAME
+  const byHostname = new Map<string, AttachedHostname>()
+  for (const routeHostname of route.hostnames) {
+    const hostname = intersectHostnames(listenerHostname, routeHostname)
+    if (hostname === undefined) continue
+    const twin = byHostname.get(hostname)
+    if (twin === undefined || hostnameSpecificity(routeHostname) > hostnameSpecificity(twin.routeHostname)) {
+      byHostname.set(hostname, { hostname, routeHostname })
+    }
+  }
+  return [...byHostname.values()]
+}
+
+function describe(ref: AdmittedParentRef): string {
+  return `${ref.kind} ${ref.namespace}/${ref.name}`
+}
+
+function describeSelection(ref: AdmittedParentRef): string {
+  const parts = [
+    ref.sectionName === undefined ? "" : `named ${ref.sectionName}`,
+    ref.port === undefined ? "" : `on port ${ref.port}`,
+  ]
+  return parts.filter((part) => part !== "").join(" ")
+}
+
+const LISTED = 8
+
+/** A few of many, so that a status message stays short. */
+function summarize(parts: readonly string[]): string {
+  const rest = parts.length - LISTED
+  return rest > 0 ? `${parts.slice(0, LISTED).join("; ")}; and ${rest} more` : parts.join("; ")
+}

@@ -1,0 +1,63 @@
+import type { AdmittedGrant } from "../admit/backend.ts"
+import type { AdmittedBackendRef, AdmittedRoute } from "../admit/route.ts"
+import { isReferencePermitted } from "../backends/grants.ts"
+import { invalidTarget } from "../backends/target.ts"
+import type { Fault } from "../fault.ts"
+import type { ResourceProblem } from "../resources.ts"
+import type { BackendTarget, TableRoute } from "../route-table.ts"
+import type { Attachment } from "./attachment.ts"
+
+/** Everything computed for one route: its place in the table, and what its status tells. */
+export interface RouteState {
+  readonly route: AdmittedRoute
+  readonly attachment: Attachment
+  readonly table: TableRoute
+  /** The first backendRef that does not resolve; `undefined` when all do. */
+  readonly unresolved: Fault | undefined
+  readonly problems: readonly ResourceProblem[]
+}
+
+/** What resolving a route's backendRefs asks for. */
+export interface TargetSource {
+  target(ref: AdmittedBackendRef): BackendTarget
+  grants(namespace: string): Iterable<AdmittedGrant>
+}
+
+/** Resolves the backends of a route; of one that has no parent of ours, they are not our matter. */
+export function routeState(route: AdmittedRoute, attachment: Attachment, targets: TargetSource): RouteState {
+  const problems: ResourceProblem[] = []
+  const report = (severity: ResourceProblem["severity"], code: string, path: string, message: string): void => {
+    problems.push({ severity, code, object: route.ref, path, message })
+  }
+  for (const { ref, fault } of attachment.parents) {
+    if (fault !== undefined) report("error", fault.reason, ref.path, fault.message)
+  }
+  let unresolved: Fault | undefined
+  let totalWeight = 0
+  const backendRefs = attachment.parents.length === 0 ? [] : route.backendRefs
+  const backends = backendRefs.map((ref) => {
+    const target = resolveRef(route, ref, targets)
+    totalWeight += ref.weight
+    if (target.kind === "invalid") {
+      // A Service without endpoints is found; only its connections are refused.
+      if (target.reason === "NoEndpoints") report("warning", target.reason, ref.path, target.message)
+      else {
+        unresolved ??= { reason: target.reason, message: target.message }
+        if (ref.fault === undefined) report("error", target.reason, ref.path, target.message)
+      }
+    }
+    return { ref: ref.ref, port: ref.port, path: ref.path, weight: ref.weight, target }
+  })
+  return { route, attachment, table: { ref: route.ref, backends, totalWeight }, unresolved, problems }
+}
+
+function resolveRef(route: AdmittedRoute, ref: AdmittedBackendRef, targets: TargetSource): BackendTarget {
+  if (ref.fault !== undefined) return invalidTarget(ref.ref, ref.port, "BackendNotFound", ref.fault)
+  // Permission before existence: what may not be referred to must not be told about either.
+  if (!isReferencePermitted(route.ref.namespace, ref.ref, targets.grants(ref.ref.namespace))) {
+    const kind = ref.ref.group === "" ? ref.ref.kind : `${ref.ref.group}/${ref.ref.kind}`
+    const message = `no ReferenceGrant in namespace ${ref.ref.namespace} lets TLSRoutes of ${route.ref.namespace} refer to ${kind} ${ref.ref.name}`
+    return invalidTarget(ref.ref, ref.port, "RefNotPermitted", message)
+  }
+  return targets.target(ref)
+}

@@ -1,0 +1,87 @@
+import type { AdmittedGateway } from "../admit/gateway.ts"
+import { field, isAbsent, objectOf } from "../json.ts"
+import type { GatewayState } from "../listeners/topology.ts"
+import type { Gateway, GatewayAddress } from "../resources.ts"
+import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
+import { listenerStatuses } from "./listener.ts"
+import type { StatusContext } from "./status-context.ts"
+
+const MAX_ADDRESSES = 16
+
+/** `Gateway.status`: Accepted, Programmed, addresses, listeners and the number of attached ListenerSets. */
+export function gatewayStatus(
+  gateway: AdmittedGateway,
+  state: GatewayState,
+  context: StatusContext,
+): NonNullable<Gateway["status"]> {
+  const status = field(gateway.object, "status")
+  const addresses = publishedAddresses(gateway, state, context)
+  return {
+    ...objectOf(status),
+    ...(addresses === undefined ? {} : { addresses }),
+    conditions: mergeConditions(
+      field(status, "conditions"),
+      [accepted(state), programmed(state, addresses, context)],
+      gateway.generation,
+      context.now,
+    ),
+    listeners: listenerStatuses(state.listeners, field(status, "listeners"), gateway.generation, context),
+    // CRDs before ListenerSet prune the field; writing a zero there would look like a change for ever.
+    ...(context.hasListenerSets || !isAbsent(field(status, "attachedListenerSets"))
+      ? { attachedListenerSets: state.attachedListenerSets }
+      : {}),
+  }
+}
+
+function accepted({ fault, listeners }: GatewayState): OwnCondition {
+  if (fault !== undefined) return fails("Accepted", fault.reason, fault.message)
+  const refused = listeners.filter((listener) => listener.fault !== undefined).map(({ listener }) => listener.name)
+  if (refused.length === listeners.length) return fails("Accepted", "ListenersNotValid", "no listener is valid")
+  if (refused.length === 0) return holds("Accepted", "Accepted", "the Gateway is accepted")
+  return holds(
+    "Accepted",
+    "ListenersNotValid",
+    `accepted without its listeners that are not valid: ${refused.join(", ")}`,
+  )
+}
+
+function programmed(
+  state: GatewayState,
+  addresses: readonly GatewayAddress[] | undefined,
+  context: StatusContext,
+): OwnCondition {
+  if (state.fault !== undefined) return fails("Programmed", "Invalid", state.fault.message)
+  const served = state.listeners.filter((listener) => listener.served)
+  if (served.length === 0) return fails("Programmed", "Invalid", "no listener can take connections")
+  const reports = served.map((listener) => context.reports.ofListener(listener.listener.id))
+  for (const report of reports) {
+    if (report.state === "failed" && report.addressUnusable)
+      return fails("Programmed", "AddressNotUsable", report.message)
+  }
+  if (state.addresses.length === 0 && addresses?.length === 0) {
+    return fails("Programmed", "AddressNotAssigned", "no address is assigned")
+  }
+  if (reports.some((report) => report.state === "bound")) {
+    return holds("Programmed", "Programmed", "the Gateway takes connections")
+  }
+  const failed = reports.find((report) => report.state === "failed")
+  return fails("Programmed", "Pending", failed?.state === "failed" ? failed.message : "no port is bound yet")
+}
+
+/** Addresses to publish; `undefined` leaves those that are there. */
+function publishedAddresses(
+  gateway: AdmittedGateway,
+  { addresses: own, listeners }: GatewayState,
+  { addresses, reports }: StatusContext,
+): readonly GatewayAddress[] | undefined {
+  const given = typeof addresses === "function" ? addresses(gateway.object) : addresses
+  if (given === undefined && own.length === 0 && gateway.takesAnyAddress) return undefined
+  if (!listeners.some(({ served }) => served)) return []
+  if (given !== undefined && gateway.takesAnyAddress) {
+    return given.slice(0, MAX_ADDRESSES).map(({ type, value }) => ({ type: type ?? "IPAddress", value }))
+  }
+  return own
+    .filter((value) => reports.isBoundAt(gateway.key, value))
+    .slice(0, MAX_ADDRESSES)
+    .map((value) => ({ type: "IPAddress", value }))
+}

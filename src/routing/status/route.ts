@@ -1,0 +1,71 @@
+import { GATEWAY_API_GROUP } from "../admit/admission.ts"
+import type { Fault } from "../fault.ts"
+import { arrayOf, field, stringOf } from "../json.ts"
+import type { ParentReference, RouteParentStatus, TLSRoute } from "../resources.ts"
+import type { RouteState } from "../routes/route-state.ts"
+import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
+
+const MAX_PARENTS = 32
+
+/**
+ * `TLSRoute.status`: one entry per parentRef to a parent that is ours. Entries of other controllers stay as
+ * and where they are; ours for parents that are gone are taken out. `undefined` when the route is no matter
+ * of ours.
+ */
+export function routeStatus(
+  state: RouteState,
+  controllerName: string,
+  now: string,
+): NonNullable<TLSRoute["status"]> | undefined {
+  const { route, attachment } = state
+  const status = field(route.object, "status")
+  const pending = new Map(attachment.parents.map((parent) => [parentKey(parent.ref.reference), parent]))
+  const parents: RouteParentStatus[] = []
+  let ours = pending.size > 0
+  for (const entry of arrayOf(field(status, "parents")) ?? []) {
+    if (field(entry, "controllerName") !== controllerName) {
+      parents.push(entry as RouteParentStatus)
+      continue
+    }
+    ours = true
+    const key = parentKey(field(entry, "parentRef"))
+    const parent = pending.get(key)
+    if (parent === undefined) continue
+    pending.delete(key)
+    const conditions = conditionsOf(parent.fault, state.unresolved)
+    parents.push({
+      parentRef: parent.ref.reference,
+      controllerName,
+      conditions: mergeConditions(field(entry, "conditions"), conditions, route.generation, now),
+    })
+  }
+  if (!ours) return undefined
+  for (const { ref, fault } of pending.values()) {
+    const conditions = mergeConditions([], conditionsOf(fault, state.unresolved), route.generation, now)
+    parents.push({ parentRef: ref.reference, controllerName, conditions })
+  }
+  return { parents: parents.slice(0, MAX_PARENTS) }
+}
+
+function conditionsOf(fault: Fault | undefined, unresolved: Fault | undefined): readonly OwnCondition[] {
+  return [
+    fault === undefined
+      ? holds("Accepted", "Accepted", "the route is attached")
+      : fails("Accepted", fault.reason, fault.message),
+    unresolved === undefined
+      ? holds("ResolvedRefs", "ResolvedRefs", "every backendRef is resolved")
+      : fails("ResolvedRefs", unresolved.reason, unresolved.message),
+  ]
+}
+
+/** Identity of a parentRef, with its defaults filled in. */
+function parentKey(reference: ParentReference | unknown): string {
+  return JSON.stringify([
+    field(reference, "group") ?? GATEWAY_API_GROUP,
+    field(reference, "kind") ?? "Gateway",
+    stringOf(field(reference, "namespace")),
+    field(reference, "name"),
+    field(reference, "sectionName") ?? undefined,
+    field(reference, "port") ?? undefined,
+  ])
+}

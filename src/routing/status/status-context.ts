@@ -1,0 +1,14 @@
+import type { StatusOptions } from "../route-table.ts"
+import type { BindingReports } from "./binding-reports.ts"
+
+/** What every status is computed from, beside its own object. */
+export interface StatusContext {
+  readonly now: string
+  readonly reports: BindingReports
+  /** Number of routes accepted on each listener, by listener id. */
+  readonly attachedRoutes: ReadonlyMap<string, number>
+  readonly addresses: StatusOptions["addresses"]
+  readonly bundleVersions: readonly string[] | undefined
+  /** Whether there is any ListenerSet, so that the CRDs are of a version that knows them. */
+  readonly hasListenerSets: boolean
+}

@@ -1,0 +1,89 @@
+import { compareText } from "../admit/admission.ts"
+import { deepEqual } from "../deep-equal.ts"
+import { field } from "../json.ts"
+import type { TLSRoute } from "../resources.ts"
+import type { ObjectStatus, Statuses, StatusOptions } from "../route-table.ts"
+import type { RouteState } from "../routes/route-state.ts"
+import type { Snapshot } from "../snapshot.ts"
+import { bindingReports } from "./binding-reports.ts"
+import { gatewayStatus } from "./gateway.ts"
+import { gatewayClassStatus } from "./gateway-class.ts"
+import { listenerSetStatus } from "./listener-set.ts"
+import { routeStatus } from "./route.ts"
+import type { StatusContext } from "./status-context.ts"
+
+/** Computes the status of every object that is ours. */
+export function computeStatuses(snapshot: Snapshot, options: StatusOptions): Statuses {
+  const { objects } = snapshot
+  const { topology, classes, sockets } = snapshot.listening
+  const context: StatusContext = {
+    now: options.now ?? new Date().toISOString().replace(/\.\d+Z$/, "Z"),
+    reports: bindingReports(sockets.bindings, options.bound),
+    attachedRoutes: countAttachedRoutes(snapshot),
+    addresses: options.addresses,
+    bundleVersions: snapshot.bundleVersions,
+    hasListenerSets: objects.listenerSets.size > 0,
+  }
+  const { gatewayClassNames, controllerName } = snapshot.options
+  return {
+    gatewayClasses: [...inOrder(classes.ours, objects.gatewayClasses)]
+      .filter(([ours]) => gatewayClassNames === undefined || gatewayClassNames.has(ours.key))
+      .map(([ours, { fault }]) => objectStatus(ours, gatewayClassStatus(ours, fault, snapshot.options, context))),
+    gateways: [...inOrder(topology.gateways, objects.gateways)].map(([gateway, state]) =>
+      objectStatus(gateway, gatewayStatus(gateway, state, context)),
+    ),
+    listenerSets: [...inOrder(topology.listenerSets, objects.listenerSets)].map(([set, state]) =>
+      objectStatus(set, listenerSetStatus(set, state, context)),
+    ),
+    tlsRoutes: routeStatuses(snapshot.routes, controllerName, context.now),
+  }
+}
+
+/** States with the objects that they are of, by `namespace/name`. */
+function* inOrder<A, S>(
+  states: ReadonlyMap<string, S>,
+  objects: ReadonlyMap<string, A>,
+): IterableIterator<readonly [A, S]> {
+  for (const [key, state] of [...states].sort(([a], [b]) => compareText(a, b))) {
+    const object = objects.get(key)
+    if (object !== undefined) yield [object, state]
+  }
+}
+
+/** Statuses that are as they should be, which time does not change: most, once they are written. */
+const settled = new WeakMap<RouteState, ObjectStatus<TLSRoute>>()
+
+function routeStatuses(
+  states: readonly RouteState[],
+  controllerName: string,
+  now: string,
+): readonly ObjectStatus<TLSRoute>[] {
+  const statuses: ObjectStatus<TLSRoute>[] = []
+  for (const state of states) {
+    let written = settled.get(state)
+    if (written === undefined) {
+      const status = routeStatus(state, controllerName, now)
+      if (status === undefined) continue
+      written = objectStatus(state.route, status)
+      if (!written.changed) settled.set(state, written)
+    }
+    statuses.push(written)
+  }
+  return statuses
+}
+
+function objectStatus<T extends { readonly status?: unknown }>(
+  { ref, object }: { readonly ref: ObjectStatus<T>["ref"]; readonly object: T },
+  status: NonNullable<T["status"]>,
+): ObjectStatus<T> {
+  return { ref, object, status, changed: !deepEqual(status, field(object, "status")) }
+}
+
+function countAttachedRoutes(snapshot: Snapshot): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const { attachment } of snapshot.routes) {
+    for (const { state } of attachment.listeners)
+      counts.set(state.listener.id, (counts.get(state.listener.id) ?? 0) + 1)
+  }
+  return counts
+}
