@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { endOnOutputFailure } from "./output.ts"
-import { isErrno } from "./usage-error.ts"
+import { endOnOutputFailure } from "./shared/output.ts"
+import { isErrno } from "./shared/usage-error.ts"
 
 endOnOutputFailure()
 

@@ -5,8 +5,8 @@ import { controllerCommand } from "./commands/controller.ts"
 import { explainCommand } from "./commands/explain.ts"
 import { helloCommand } from "./commands/hello.ts"
 import { runCommand } from "./commands/run.ts"
-import { printable } from "./terminal.ts"
-import { UsageError } from "./usage-error.ts"
+import { printable } from "./shared/terminal.ts"
+import { UsageError } from "./shared/usage-error.ts"
 
 const EXIT_CODES = `
 Exit codes: 0 fine; 1 errors found, no route, or the gateway failed; 2 called wrongly.`

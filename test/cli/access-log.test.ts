@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { accessEvent } from "../../src/cli/access-log.ts"
-import { jsonLine } from "../../src/cli/json-line.ts"
+import { accessEvent } from "../../src/cli/log/access-log.ts"
+import { jsonLine } from "../../src/cli/log/json-line.ts"
 import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 
 const record: ConnectionRecord = {

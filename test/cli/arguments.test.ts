@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest"
-import { parseList, parsePortMapping, parseResolve, parseSeconds } from "../../src/cli/arguments.ts"
-import { printable } from "../../src/cli/terminal.ts"
+import { parseList, parsePortMapping, parseResolve, parseSeconds } from "../../src/cli/shared/arguments.ts"
+import { printable } from "../../src/cli/shared/terminal.ts"
 
 describe("parseResolve", () => {
   test.each([

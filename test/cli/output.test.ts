@@ -1,6 +1,6 @@
 import { Writable } from "node:stream"
 import { expect, test } from "vitest"
-import { putServingFirst, writeLine } from "../../src/cli/output.ts"
+import { putServingFirst, writeLine } from "../../src/cli/shared/output.ts"
 
 const KIB = 1024
 

@@ -1,8 +1,8 @@
 import { Command } from "commander"
-import { loadManifests } from "../manifests.ts"
-import { formatProblem, locateProblems } from "../problems.ts"
-import { addRoutingFlags, type RoutingFlags } from "../routing-flags.ts"
-import { count, printJson, terminal } from "../terminal.ts"
+import { loadManifests } from "../shared/manifests.ts"
+import { formatProblem, locateProblems } from "../shared/problems.ts"
+import { addRoutingFlags, type RoutingFlags } from "../shared/routing-flags.ts"
+import { count, printJson, terminal } from "../shared/terminal.ts"
 
 interface CheckFlags extends RoutingFlags {
   readonly json?: true

@@ -1,10 +1,10 @@
 import { Command } from "commander"
 import { formatExplanation } from "../../routing/report/format-explanation.ts"
-import { parseAddress, parsePort, parseServerName } from "../arguments.ts"
-import { loadManifests } from "../manifests.ts"
-import { formatProblem, locateProblems, whyNothingIsServed } from "../problems.ts"
-import { addRoutingFlags, type RoutingFlags } from "../routing-flags.ts"
-import { printable, printJson, terminal } from "../terminal.ts"
+import { parseAddress, parsePort, parseServerName } from "../shared/arguments.ts"
+import { loadManifests } from "../shared/manifests.ts"
+import { formatProblem, locateProblems, whyNothingIsServed } from "../shared/problems.ts"
+import { addRoutingFlags, type RoutingFlags } from "../shared/routing-flags.ts"
+import { printable, printJson, terminal } from "../shared/terminal.ts"
 
 interface ExplainFlags extends RoutingFlags {
   readonly port: number

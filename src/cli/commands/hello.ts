@@ -6,10 +6,10 @@ import type { ClientHello } from "../../client-hello/hello.ts"
 import { ClientHelloParser, type ClientHelloResult, parseClientHello } from "../../client-hello/parser.ts"
 import { plainAddress } from "../../proxy/connection/route-request.ts"
 import { ListenError } from "../../proxy/errors.ts"
-import { parseAddress, parseLocalPort } from "../arguments.ts"
-import { describeHello, printHello } from "../hello-format.ts"
-import { printable, printJson, terminal } from "../terminal.ts"
-import { isErrno, UsageError } from "../usage-error.ts"
+import { parseAddress, parseLocalPort } from "../shared/arguments.ts"
+import { printable, printJson, terminal } from "../shared/terminal.ts"
+import { isErrno, UsageError } from "../shared/usage-error.ts"
+import { describeHello, printHello } from "./hello-format.ts"
 
 interface HelloFlags {
   readonly listen?: number

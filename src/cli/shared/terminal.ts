@@ -1,5 +1,5 @@
 import { styleText } from "node:util"
-import { jsonLine } from "./json-line.ts"
+import { jsonLine } from "../log/json-line.ts"
 import { writeLine } from "./output.ts"
 
 type Style = "bold" | "dim" | "red" | "yellow" | "green" | "cyan"

@@ -1,5 +1,5 @@
 import type { Command } from "commander"
-import type { RouteTableOptions } from "../routing/options.ts"
+import type { RouteTableOptions } from "../../routing/options.ts"
 import { parseList, parseNamespace } from "./arguments.ts"
 
 /** Flags of every command that reads manifests. */

@@ -1,7 +1,7 @@
-import { isGrease } from "../client-hello/grease.ts"
-import type { ClientHello } from "../client-hello/hello.ts"
-import { TLS_VERSIONS } from "../proxy/connection/hello-summary.ts"
-import { printable, type Terminal } from "./terminal.ts"
+import { isGrease } from "../../client-hello/grease.ts"
+import type { ClientHello } from "../../client-hello/hello.ts"
+import { TLS_VERSIONS } from "../../proxy/connection/hello-summary.ts"
+import { printable, type Terminal } from "../shared/terminal.ts"
 
 /** IANA TLS Supported Groups, those that clients send. */
 const GROUPS: Readonly<Record<number, string>> = {

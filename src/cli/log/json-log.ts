@@ -1,6 +1,6 @@
 import { hostname } from "node:os"
+import { writeLine } from "../shared/output.ts"
 import { jsonLine } from "./json-line.ts"
-import { writeLine } from "./output.ts"
 
 /** pino's levels. */
 const LEVELS = { info: 30, warn: 40, error: 50 } as const

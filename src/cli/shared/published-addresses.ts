@@ -1,6 +1,6 @@
 import { networkInterfaces } from "node:os"
-import type { BindingState } from "../gateway/bindings.ts"
-import type { Gateway } from "../routing/resources.ts"
+import type { BindingState } from "../../gateway/bindings.ts"
+import type { Gateway } from "../../routing/resources.ts"
 
 const WILDCARDS: ReadonlySet<string> = new Set(["::", "0.0.0.0"])
 

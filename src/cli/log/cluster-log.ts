@@ -1,8 +1,8 @@
-import type { ClusterEvent } from "../kubernetes/cluster-watcher.ts"
-import { describeError } from "../kubernetes/errors.ts"
-import type { StatusWriterEvent } from "../kubernetes/status-writer.ts"
+import type { ClusterEvent } from "../../kubernetes/cluster-watcher.ts"
+import { describeError } from "../../kubernetes/errors.ts"
+import type { StatusWriterEvent } from "../../kubernetes/status-writer.ts"
+import { printable, terminal } from "../shared/terminal.ts"
 import { logEvent } from "./json-log.ts"
-import { printable, terminal } from "./terminal.ts"
 
 /** What `tlsroute controller` tells of the API server. */
 export interface ClusterLog {

@@ -1,13 +1,13 @@
-import type { BindingState } from "../gateway/bindings.ts"
-import { GatewayError } from "../gateway/errors.ts"
-import type { ConfigApplied } from "../gateway/gateway.ts"
-import type { EndpointHealthChange } from "../gateway/health-checks.ts"
-import type { ConnectionRecord } from "../proxy/connection/record.ts"
-import type { ReadResult } from "../sources/file-source.ts"
+import type { BindingState } from "../../gateway/bindings.ts"
+import { GatewayError } from "../../gateway/errors.ts"
+import type { ConfigApplied } from "../../gateway/gateway.ts"
+import type { EndpointHealthChange } from "../../gateway/health-checks.ts"
+import type { ConnectionRecord } from "../../proxy/connection/record.ts"
+import type { ReadResult } from "../../sources/file-source.ts"
+import { formatProblem, locateProblems } from "../shared/problems.ts"
+import { count, formatAddress, printable, type Terminal, terminal } from "../shared/terminal.ts"
 import { accessEvent } from "./access-log.ts"
 import { logEvent, logLine } from "./json-log.ts"
-import { formatProblem, locateProblems } from "./problems.ts"
-import { count, formatAddress, printable, type Terminal, terminal } from "./terminal.ts"
 
 /** What `tlsroute run` tells while it runs. */
 export interface RunLog {

@@ -1,10 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { isIP } from "node:net"
-import type { ConnectionInfo } from "../proxy/connection/record.ts"
-import type { ResourceProblem } from "../routing/resources.ts"
-import type { Explanation, RouteQuery, RouteTable } from "../routing/route-table.ts"
-import { jsonLine } from "./json-line.ts"
-import { Places } from "./places.ts"
+import type { ConnectionInfo } from "../../proxy/connection/record.ts"
+import type { ResourceProblem } from "../../routing/resources.ts"
+import type { Explanation, RouteQuery, RouteTable } from "../../routing/route-table.ts"
+import { jsonLine } from "../log/json-line.ts"
+import { Places } from "./positions.ts"
 
 /** What the admin server tells of: a gateway. */
 export interface AdminSource {

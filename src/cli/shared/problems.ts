@@ -1,6 +1,6 @@
-import type { ObjectRef, ResourceProblem } from "../routing/resources.ts"
-import type { RouteTable } from "../routing/route-table.ts"
-import type { ReadResult } from "../sources/file-source.ts"
+import type { ObjectRef, ResourceProblem } from "../../routing/resources.ts"
+import type { RouteTable } from "../../routing/route-table.ts"
+import type { ReadResult } from "../../sources/file-source.ts"
 import { printable, type Terminal } from "./terminal.ts"
 
 type Locate = ReadResult["locate"]

@@ -1,4 +1,4 @@
-import type { ConnectionRecord } from "../proxy/connection/record.ts"
+import type { ConnectionRecord } from "../../proxy/connection/record.ts"
 import { eventLine } from "./json-log.ts"
 
 /** Outcomes that an operator may want to look at: nothing that a client alone can bring about. */

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises"
 import { type Command, InvalidArgumentError } from "commander"
-import type { PassthroughGateway } from "../gateway/gateway.ts"
-import type { PassthroughGatewayOptions } from "../gateway/options.ts"
-import type { PolicySettings } from "../gateway/policies/options.ts"
+import type { PassthroughGateway } from "../../gateway/gateway.ts"
+import type { PassthroughGatewayOptions } from "../../gateway/options.ts"
+import type { PolicySettings } from "../../gateway/policies/options.ts"
+import type { RunLog } from "../log/run-log.ts"
 import { type Admin, type AdminOptions, parseAdminAddress, startAdmin } from "./admin.ts"
 import { parseAddress, parsePortMapping, parseResolve, secondsOption } from "./arguments.ts"
 import { parsePolicy } from "./policy-flag.ts"
-import type { RunLog } from "./run-log.ts"
 import { UsageError } from "./usage-error.ts"
 
 /** Flags of every command that serves. */
@@ -81,7 +81,7 @@ export async function drain(gateway: PassthroughGateway, flags: ServingFlags, lo
 /** Metrics need `prom-client`, which is not everyone's. */
 async function optionalMetrics(gateway: PassthroughGateway): Promise<AdminOptions["metrics"]> {
   try {
-    const { createMetrics } = await import("../metrics/metrics.ts")
+    const { createMetrics } = await import("../../metrics/metrics.ts")
     return createMetrics({ gateway }).registry
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return undefined
