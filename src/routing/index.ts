@@ -1,4 +1,4 @@
-export type { BackendLookup, BackendRequest, BackendResolution, BackendResolver } from "./backends/resolver.ts"
+export type { BackendLookup, BackendRequest, BackendResolution, BackendResolver } from "./backend-resolver.ts"
 export {
   ANY_HOSTNAME,
   hostnameMatches,
@@ -11,6 +11,6 @@ export { formatExplanation } from "./report/format-explanation.ts"
 export type * from "./resources.ts"
 export type * from "./route-table.ts"
 export { buildRouteTable, createRouteTableBuilder, type RouteTableBuilder } from "./table-builder.ts"
-export { type RouteTableData, routeTableFromData } from "./table-data.ts"
+export { routeTableFromData } from "./table-data.ts"
 export type { Channel, ValidatedKind } from "./validation/kinds.ts"
 export { applyDefaults, type ValidateOptions, validateObject } from "./validation/validate.ts"

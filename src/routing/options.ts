@@ -1,4 +1,4 @@
-import type { BackendResolver } from "./backends/resolver.ts"
+import type { BackendResolver } from "./backend-resolver.ts"
 import type { ObjectRef } from "./resources.ts"
 
 /** `controllerName` when none is given. */

@@ -7,7 +7,6 @@ import type {
   ResourceProblem,
   TLSRoute,
 } from "./resources.ts"
-import type { RouteTableData } from "./table-data.ts"
 
 /** A listener as the table serves it. */
 export interface TableListener {
@@ -209,6 +208,24 @@ export interface RouteMatcher {
   readonly routes: readonly TableRoute[]
   /** Finds the route for a connection. Never throws; constant time in the number of routes. */
   match(query: RouteQuery): RouteMatch | NoMatch
+}
+
+/**
+ * The part of a table that connections need, as plain data: it survives `structuredClone` and
+ * `postMessage`. Its shape is not for reading; give it to `routeTableFromData`.
+ */
+export interface RouteTableData {
+  /** Attached routes. */
+  readonly routes: readonly TableRoute[]
+  /** Listeners in order of precedence, each with who takes which hostname. */
+  readonly listeners: readonly {
+    readonly listener: TableListener
+    /** Empty for every address. */
+    readonly addresses: readonly string[]
+    readonly hostnames: readonly string[]
+    /** Index into `routes` for each hostname. */
+    readonly winners: readonly number[]
+  }[]
 }
 
 /** Immutable result of a build. */

@@ -1,5 +1,5 @@
+import { arrayOf, field, stringOf } from "../primitives/json.ts"
 import { shapeProblems } from "./admit/snapshot-shape.ts"
-import { arrayOf, field, stringOf } from "./json.ts"
 import { type Listening, ListeningIndex } from "./listeners/listening.ts"
 import { type ResolvedOptions, type RouteTableOptions, resolveOptions } from "./options.ts"
 import type { GatewayResources, ResourceProblem } from "./resources.ts"

@@ -1,22 +1,15 @@
 import { HostnameMap } from "./hostnames/hostname-map.ts"
-import { type ListenerRoutes, matchRoute, type ServedListener, Sockets } from "./listeners/sockets.ts"
-import type { ListenerBinding, NoMatch, RouteMatch, RouteMatcher, RouteQuery, TableRoute } from "./route-table.ts"
+import { type ListenerRoutes, matchRoute, Sockets } from "./listeners/sockets.ts"
+import type {
+  ListenerBinding,
+  NoMatch,
+  RouteMatch,
+  RouteMatcher,
+  RouteQuery,
+  RouteTableData,
+  TableRoute,
+} from "./route-table.ts"
 import { attachedRoutes, type Snapshot } from "./snapshot.ts"
-
-/**
- * The part of a table that connections need, as plain data: it survives `structuredClone` and
- * `postMessage`. Its shape is not for reading; give it to {@link routeTableFromData}.
- */
-export interface RouteTableData {
-  /** Attached routes. */
-  readonly routes: readonly TableRoute[]
-  /** Listeners in order of precedence, each with who takes which hostname. */
-  readonly listeners: readonly (ServedListener & {
-    readonly hostnames: readonly string[]
-    /** Index into `routes` for each hostname. */
-    readonly winners: readonly number[]
-  })[]
-}
 
 /** Writes the dispatch part of a snapshot as plain data. */
 export function tableData(snapshot: Snapshot): RouteTableData {

@@ -10,13 +10,14 @@ import type {
   RouteMatch,
   RouteQuery,
   RouteTable,
+  RouteTableData,
   Statuses,
   StatusOptions,
   TableRoute,
 } from "./route-table.ts"
 import { attachedRoutes, type Snapshot } from "./snapshot.ts"
 import { computeStatuses } from "./status/status.ts"
-import { type RouteTableData, tableData } from "./table-data.ts"
+import { tableData } from "./table-data.ts"
 
 /** The table over one snapshot. What a connection does not need is computed when first asked for. */
 export class Table implements RouteTable {

@@ -1,4 +1,4 @@
-import { arrayOf, field } from "../../routing/json.ts"
+import { arrayOf, field } from "../../primitives/json.ts"
 import type { GatewayResources, KubernetesObject, ObjectRef } from "../../routing/resources.ts"
 import { ANNOTATION_DOMAIN } from "./fields.ts"
 

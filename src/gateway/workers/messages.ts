@@ -4,7 +4,7 @@ import type { LimitMemory } from "../../proxy/limits/shared-memory.ts"
 import type { CloseOptions } from "../../proxy/options.ts"
 import type { SpliceProxyEvents } from "../../proxy/proxy.ts"
 import type { RouteDecision } from "../../proxy/router.ts"
-import type { RouteTableData } from "../../routing/table-data.ts"
+import type { RouteTableData } from "../../routing/route-table.ts"
 import type { DataPlaneOptions, EndpointVerdict } from "../data-plane.ts"
 import type { AnnotatedObject } from "../policies/annotated-objects.ts"
 

@@ -1,4 +1,5 @@
-import { field, integerOf, isAbsent, objectOf, stringOf } from "../json.ts"
+import { compareText } from "../../primitives/compare-text.ts"
+import { field, integerOf, isAbsent, objectOf, stringOf } from "../../primitives/json.ts"
 import type { ObjectRef, ResourceProblem } from "../resources.ts"
 
 /** API group of the Gateway API kinds. */
@@ -125,12 +126,6 @@ export function comparePrecedence(
 ): number {
   if (a.created !== b.created) return a.created < b.created ? -1 : 1
   return compareText(a.key, b.key)
-}
-
-/** Order by code units: the same on every machine, whatever its locale. */
-export function compareText(a: string, b: string): number {
-  if (a === b) return 0
-  return a < b ? -1 : 1
 }
 
 function readNamespace(metadata: unknown, info: KindInfo, defaultNamespace: string): string | undefined {

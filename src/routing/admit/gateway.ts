@@ -1,6 +1,5 @@
-import type { Fault } from "../fault.ts"
+import { arrayOf, field, isAbsent, objectOf, stringMapOf, stringOf } from "../../primitives/json.ts"
 import { canonicalIp } from "../ip-address.ts"
-import { arrayOf, field, isAbsent, objectOf, stringMapOf, stringOf } from "../json.ts"
 import type { Gateway, GatewayClass, ListenerSet, Namespace } from "../resources.ts"
 import {
   type Admission,
@@ -12,6 +11,7 @@ import {
   type KindInfo,
   readHeader,
 } from "./admission.ts"
+import type { Fault } from "./fault.ts"
 import { type AdmittedListener, readListeners } from "./listener.ts"
 import { type NamespaceRule, readNamespaceRule } from "./namespace-rule.ts"
 

@@ -1,4 +1,4 @@
-import { arrayOf, field, isAbsent, objectOf, stringOf } from "../json.ts"
+import { arrayOf, field, isAbsent, objectOf, stringOf } from "../../primitives/json.ts"
 
 /** Label that the API server puts on every namespace. */
 export const NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"

@@ -1,8 +1,8 @@
-import type { Fault } from "../fault.ts"
+import { arrayOf, field, integerOf, isAbsent, objectOf, stringOf } from "../../primitives/json.ts"
 import { isHostname } from "../hostnames/hostname.ts"
-import { arrayOf, field, integerOf, isAbsent, objectOf, stringOf } from "../json.ts"
 import type { RouteGroupKind } from "../resources.ts"
 import { type Findings, GATEWAY_API_GROUP } from "./admission.ts"
+import type { Fault } from "./fault.ts"
 import { type NamespaceRule, readNamespaceRule } from "./namespace-rule.ts"
 
 /** A listener as it can be used, or with the fault that keeps it from use. */

@@ -1,4 +1,4 @@
-import { field, isAbsent, objectOf } from "../json.ts"
+import { field, isAbsent, objectOf } from "../../primitives/json.ts"
 import type { Findings } from "./admission.ts"
 import { type CompiledSelector, compileSelector, NAMESPACE_NAME_LABEL } from "./label-selector.ts"
 

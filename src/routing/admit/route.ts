@@ -1,5 +1,5 @@
+import { arrayOf, field, integerOf, isAbsent, objectOf, presentOf, stringOf } from "../../primitives/json.ts"
 import { ANY_HOSTNAME, isHostname } from "../hostnames/hostname.ts"
-import { arrayOf, field, integerOf, isAbsent, objectOf, presentOf, stringOf } from "../json.ts"
 import type { ObjectRef, ParentReference, TLSRoute } from "../resources.ts"
 import {
   type Admission,

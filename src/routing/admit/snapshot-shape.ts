@@ -1,4 +1,4 @@
-import { isAbsent, objectOf } from "../json.ts"
+import { isAbsent, objectOf } from "../../primitives/json.ts"
 import type { GatewayResources, ResourceProblem } from "../resources.ts"
 import { suggest } from "../validation/suggest.ts"
 

@@ -1,8 +1,9 @@
 import type { AdmittedEndpointSlice, AdmittedServicePort } from "../admit/backend.ts"
+import type { BackendResolution } from "../backend-resolver.ts"
 import type { ResolvedOptions } from "../options.ts"
 import type { Endpoint } from "../route-table.ts"
+import type { BackendIndex } from "./backend-index.ts"
 import { judgeExternalBackend } from "./external-name.ts"
-import type { BackendIndex, BackendResolution } from "./resolver.ts"
 
 /** Resolves a Service's port to the endpoints that take connections now. */
 export function resolveService(

@@ -2,8 +2,8 @@ import type { AdmittedBackendRef } from "../admit/route.ts"
 import type { ResolvedOptions } from "../options.ts"
 import type { ObjectRef } from "../resources.ts"
 import type { BackendTarget } from "../route-table.ts"
+import type { BackendIndex } from "./backend-index.ts"
 import { Grouping } from "./grouping.ts"
-import type { BackendIndex } from "./resolver.ts"
 import { type ResolvedTarget, resolveTarget, targetId } from "./target.ts"
 
 interface CachedTarget extends ResolvedTarget {

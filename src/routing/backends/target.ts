@@ -1,12 +1,13 @@
-import { compareText } from "../admit/admission.ts"
+import { compareText } from "../../primitives/compare-text.ts"
+import { arrayOf, field, integerOf, stringOf } from "../../primitives/json.ts"
 import { otherKey } from "../admit/backend.ts"
+import type { BackendLookup, BackendRequest, BackendResolution, BackendResolver } from "../backend-resolver.ts"
 import { canonicalIp } from "../ip-address.ts"
-import { arrayOf, field, integerOf, stringOf } from "../json.ts"
 import type { ResolvedOptions } from "../options.ts"
 import type { ObjectRef } from "../resources.ts"
 import type { BackendRefusal, BackendTarget, Endpoint } from "../route-table.ts"
+import type { BackendIndex } from "./backend-index.ts"
 import { judgeExternalBackend } from "./external-name.ts"
-import type { BackendIndex, BackendLookup, BackendRequest, BackendResolution, BackendResolver } from "./resolver.ts"
 import { resolveService } from "./service.ts"
 
 /** A resolved backend and the keys of everything that was read for it. */

@@ -1,4 +1,4 @@
-import type { Fault } from "../fault.ts"
+import type { Fault } from "../admit/fault.ts"
 
 /**
  * What one listener asks of a port. Listeners are distinct by port and hostname; TLS cannot share a port

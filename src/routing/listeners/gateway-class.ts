@@ -1,5 +1,5 @@
+import type { Fault } from "../admit/fault.ts"
 import type { AdmittedGateway, AdmittedGatewayClass } from "../admit/gateway.ts"
-import type { Fault } from "../fault.ts"
 import type { ResolvedOptions } from "../options.ts"
 
 /** Why a class is refused, and the field at fault. */

@@ -1,3 +1,5 @@
+import { deepEqual } from "../../primitives/deep-equal.ts"
+import { field } from "../../primitives/json.ts"
 import type { Admitted } from "../admit/admission.ts"
 import {
   type AdmittedGateway,
@@ -11,8 +13,6 @@ import {
 } from "../admit/gateway.ts"
 import type { NamespaceLabels } from "../admit/namespace-rule.ts"
 import { type ObjectChange, ObjectIndex } from "../admit/object-index.ts"
-import { deepEqual } from "../deep-equal.ts"
-import { field } from "../json.ts"
 import type { ResolvedOptions } from "../options.ts"
 import type { GatewayResources, ResourceProblem } from "../resources.ts"
 import { type ClassSelection, selectClasses } from "./gateway-class.ts"

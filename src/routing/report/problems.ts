@@ -1,5 +1,5 @@
-import { compareText } from "../admit/admission.ts"
-import type { Fault } from "../fault.ts"
+import { compareText } from "../../primitives/compare-text.ts"
+import type { Fault } from "../admit/fault.ts"
 import type { ObjectRef, ResourceProblem } from "../resources.ts"
 import type { Snapshot } from "../snapshot.ts"
 

@@ -1,10 +1,10 @@
+import { presentOf } from "../../primitives/json.ts"
 import type { Admitted } from "../admit/admission.ts"
 import { GATEWAY_API_GROUP } from "../admit/admission.ts"
+import type { Fault } from "../admit/fault.ts"
 import { isNamespaceAllowed, type NamespaceLabels } from "../admit/namespace-rule.ts"
 import type { AdmittedParentRef, AdmittedRoute } from "../admit/route.ts"
-import type { Fault } from "../fault.ts"
 import { ANY_HOSTNAME, hostnameSpecificity, intersectHostnames } from "../hostnames/hostname.ts"
-import { presentOf } from "../json.ts"
 import type { GatewayState, ListenerSetState, ListenerState, ListenerTopology } from "../listeners/topology.ts"
 
 /** A hostname that a route takes on one listener. */

@@ -1,4 +1,5 @@
-import { compareText } from "../admit/admission.ts"
+import { compareText } from "../../primitives/compare-text.ts"
+import { field } from "../../primitives/json.ts"
 import {
   type AdmittedEndpointSlice,
   type AdmittedGrant,
@@ -12,7 +13,6 @@ import { admitRoute } from "../admit/route.ts"
 import { Grouping } from "../backends/grouping.ts"
 import { dependencyKey } from "../backends/target.ts"
 import { TargetCache } from "../backends/target-cache.ts"
-import { field } from "../json.ts"
 import type { Listening } from "../listeners/listening.ts"
 import type { ResolvedOptions } from "../options.ts"
 import type { GatewayResources, ResourceProblem } from "../resources.ts"

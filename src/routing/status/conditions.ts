@@ -1,4 +1,4 @@
-import { arrayOf, field, objectOf, stringOf } from "../json.ts"
+import { arrayOf, field, objectOf, stringOf } from "../../primitives/json.ts"
 import type { Condition } from "../resources.ts"
 
 /** A condition that we set, before it is merged with what the object has. */

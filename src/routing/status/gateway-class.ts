@@ -1,6 +1,6 @@
+import { field, objectOf } from "../../primitives/json.ts"
+import type { Fault } from "../admit/fault.ts"
 import type { AdmittedGatewayClass } from "../admit/gateway.ts"
-import type { Fault } from "../fault.ts"
-import { field, objectOf } from "../json.ts"
 import type { ResolvedOptions } from "../options.ts"
 import type { GatewayClass } from "../resources.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"

@@ -1,5 +1,5 @@
+import { field, isAbsent, objectOf } from "../../primitives/json.ts"
 import type { AdmittedGateway } from "../admit/gateway.ts"
-import { field, isAbsent, objectOf } from "../json.ts"
 import type { GatewayState } from "../listeners/topology.ts"
 import type { Gateway, GatewayAddress } from "../resources.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"

@@ -1,5 +1,5 @@
+import { field, objectOf } from "../../primitives/json.ts"
 import type { AdmittedListenerSet } from "../admit/gateway.ts"
-import { field, objectOf } from "../json.ts"
 import type { ListenerSetState } from "../listeners/topology.ts"
 import type { ListenerSet } from "../resources.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"

@@ -1,4 +1,4 @@
-import { arrayOf, field, objectOf } from "../json.ts"
+import { arrayOf, field, objectOf } from "../../primitives/json.ts"
 import type { ListenerState } from "../listeners/topology.ts"
 import type { ListenerStatus } from "../resources.ts"
 import type { BindingReport } from "./binding-reports.ts"

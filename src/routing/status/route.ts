@@ -1,6 +1,6 @@
+import { arrayOf, field, stringOf } from "../../primitives/json.ts"
 import { GATEWAY_API_GROUP } from "../admit/admission.ts"
-import type { Fault } from "../fault.ts"
-import { arrayOf, field, stringOf } from "../json.ts"
+import type { Fault } from "../admit/fault.ts"
 import type { ParentReference, RouteParentStatus, TLSRoute } from "../resources.ts"
 import type { RouteState } from "../routes/route-state.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"

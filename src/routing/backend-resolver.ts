@@ -1,6 +1,5 @@
-import type { AdmittedEndpointSlice, AdmittedService } from "../admit/backend.ts"
-import type { KubernetesObject, ObjectRef } from "../resources.ts"
-import type { BackendRefusal, Endpoint } from "../route-table.ts"
+import type { KubernetesObject, ObjectRef } from "./resources.ts"
+import type { BackendRefusal, Endpoint } from "./route-table.ts"
 
 /** What a resolver is asked. */
 export interface BackendRequest {
@@ -29,11 +28,3 @@ export type BackendResolution =
  * and on nothing else. What it throws refuses the backend, with BackendNotFound.
  */
 export type BackendResolver = (request: BackendRequest, lookup: BackendLookup) => BackendResolution
-
-/** The snapshot's backends as resolution reads them. */
-export interface BackendIndex {
-  service(key: string): AdmittedService | undefined
-  /** EndpointSlices of a Service, by the Service's `namespace/name`. */
-  slices(serviceKey: string): Iterable<AdmittedEndpointSlice>
-  other(key: string): KubernetesObject | undefined
-}
