@@ -1,7 +1,7 @@
 import type { NameResolver } from "../proxy/backend/dns-cache.ts"
 import { type ActiveCheck, ActiveChecks, type ActiveChecksOptions } from "../proxy/health/active-checks.ts"
 import type { HealthCheck } from "../proxy/policy.ts"
-import type { DialEndpoint } from "../proxy/router.ts"
+import type { DialEndpoint } from "../proxy/target.ts"
 import type { BackendTarget, RouteTable, TableRoute } from "../routing/route-table.ts"
 import type { EndpointVerdict } from "./data-plane.ts"
 import type { Policies } from "./policies/policies.ts"

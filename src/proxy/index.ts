@@ -61,3 +61,4 @@ export {
 } from "./proxy-protocol/parser.ts"
 export type * from "./router.ts"
 export { type SpliceOptions, type SpliceResult, spliceSockets } from "./splice/splice.ts"
+export type * from "./target.ts"

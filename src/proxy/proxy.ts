@@ -19,8 +19,9 @@ import {
   type SpliceProxyOptions,
 } from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
-import type { DialEndpoint, RouteDecision, Router } from "./router.ts"
+import type { RouteDecision, Router } from "./router.ts"
 import { defaultSlabs } from "./splice/slabs.ts"
+import type { DialEndpoint } from "./target.ts"
 import { LONGEST_TIMER, TimerWheel } from "./timer-wheel.ts"
 
 const DEFAULT_DRAIN = 30_000

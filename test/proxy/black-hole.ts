@@ -2,7 +2,7 @@ import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { connect } from "node:net"
 import { onTestFinished } from "vitest"
-import type { DialEndpoint } from "../../src/proxy/router.ts"
+import type { DialEndpoint } from "../../src/proxy/target.ts"
 
 const LISTEN_AND_STOP = `
   const server = require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {

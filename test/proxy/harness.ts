@@ -5,7 +5,8 @@ import { connect as tlsConnect } from "node:tls"
 import { onTestFinished } from "vitest"
 import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 import { type ListenOptions, SpliceProxy, type SpliceProxyOptions } from "../../src/proxy/index.ts"
-import type { DialEndpoint, Router } from "../../src/proxy/router.ts"
+import type { Router } from "../../src/proxy/router.ts"
+import type { DialEndpoint } from "../../src/proxy/target.ts"
 
 /** Real ClientHello bytes as Node.js sends them for a server name, or without one. */
 export function clientHello(

@@ -1,7 +1,8 @@
 import { DEFAULT_HEALTH_POLICY } from "../../src/proxy/health/endpoint-health.ts"
 import { CidrList } from "../../src/proxy/limits/cidr.ts"
 import type { BackendPolicy, ConnectionPolicy, ListenerPolicy, ScopePolicy } from "../../src/proxy/policy.ts"
-import type { DialEndpoint, DialTarget, Router } from "../../src/proxy/router.ts"
+import type { Router } from "../../src/proxy/router.ts"
+import type { DialEndpoint, DialTarget } from "../../src/proxy/target.ts"
 
 const none = Number.POSITIVE_INFINITY
 

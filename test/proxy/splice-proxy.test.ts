@@ -4,7 +4,8 @@ import { createServer as createHttpsServer, request } from "node:https"
 import { connect as connectTls, createServer as createTlsServer } from "node:tls"
 import { expect, test } from "vitest"
 import { SpliceProxy } from "../../src/proxy/proxy.ts"
-import type { DialEndpoint, Router } from "../../src/proxy/router.ts"
+import type { Router } from "../../src/proxy/router.ts"
+import type { DialEndpoint } from "../../src/proxy/target.ts"
 import { certificateAuthority } from "../support/certificate.ts"
 import {
   backend,

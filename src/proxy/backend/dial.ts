@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net"
-import type { DialEndpoint } from "../router.ts"
 import { type SlabPool, SlabReader } from "../splice/slabs.ts"
 import { adoptDialing, handOver, type SocketOwner, startReading } from "../splice/socket-owner.ts"
+import type { DialEndpoint } from "../target.ts"
 import { LONGEST_TIMER, Timed, type TimerWheel } from "../timer-wheel.ts"
 
 /** Pause before the next address of a name is tried beside the first (RFC 8305 section 5, Connection Attempt Delay). */

@@ -2,7 +2,7 @@ import { lookup, Resolver } from "node:dns/promises"
 import { isIP } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { ProxyError } from "../errors.ts"
-import type { DialEndpoint } from "../router.ts"
+import type { DialEndpoint } from "../target.ts"
 import { isSafeDestination } from "./destinations.ts"
 
 /** Finds where targets given by name can be dialled. */

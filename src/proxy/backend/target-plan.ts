@@ -3,7 +3,7 @@ import type { Rejection } from "../connection/record.ts"
 import { ProxyError } from "../errors.ts"
 import type { CircuitRefusal } from "../health/circuit.ts"
 import type { BackendPolicy } from "../policy.ts"
-import type { DialEndpoint, DialTarget } from "../router.ts"
+import type { DialEndpoint, DialTarget } from "../target.ts"
 import type { DialPlan } from "./dial.ts"
 import type { NameResolver } from "./dns-cache.ts"
 

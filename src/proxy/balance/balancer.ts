@@ -2,7 +2,7 @@ import type { DialPlan } from "../backend/dial.ts"
 import type { CircuitRefusal } from "../health/circuit.ts"
 import { ALONE, type LimitSharing } from "../limits/sharing.ts"
 import type { BackendPolicy } from "../policy.ts"
-import type { DialEndpoint } from "../router.ts"
+import type { DialEndpoint } from "../target.ts"
 import { BalancedPlan, NamePlan } from "./plans.ts"
 import { EndpointSet, TargetState } from "./target-state.ts"
 

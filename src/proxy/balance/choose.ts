@@ -1,4 +1,4 @@
-import type { DialEndpoint } from "../router.ts"
+import type { DialEndpoint } from "../target.ts"
 import { hash } from "./maglev.ts"
 import type { BalancePolicy } from "./policy.ts"
 import type { EndpointLoad, EndpointSet } from "./target-state.ts"

@@ -1,7 +1,7 @@
 import type { DialPlan } from "../backend/dial.ts"
 import { retryDelay } from "../health/retry-budget.ts"
 import type { BackendPolicy } from "../policy.ts"
-import type { DialEndpoint } from "../router.ts"
+import type { DialEndpoint } from "../target.ts"
 import { chooseEndpoint } from "./choose.ts"
 import type { EndpointLoad, EndpointSet, TargetState } from "./target-state.ts"
 

@@ -2,7 +2,7 @@ import { Circuit } from "../health/circuit.ts"
 import { DEFAULT_HEALTH_POLICY, endpointKey, TargetHealth } from "../health/endpoint-health.ts"
 import { RETRIES_PER_SECOND, RetryBudget } from "../health/retry-budget.ts"
 import type { LimitSharing } from "../limits/sharing.ts"
-import type { DialEndpoint } from "../router.ts"
+import type { DialEndpoint } from "../target.ts"
 import { maglevTable } from "./maglev.ts"
 
 /** One endpoint of one target, with what it carries. */

@@ -1,5 +1,5 @@
 import type { ClientHello } from "../../client-hello/hello.ts"
-import type { DialEndpoint } from "../router.ts"
+import type { DialEndpoint } from "../target.ts"
 import type { HelloSummary } from "./hello-summary.ts"
 
 /**

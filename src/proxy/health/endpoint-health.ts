@@ -1,4 +1,4 @@
-import type { DialEndpoint } from "../router.ts"
+import type { DialEndpoint } from "../target.ts"
 
 /** When endpoints of a target are left out, and how they come back. */
 export interface HealthPolicy {

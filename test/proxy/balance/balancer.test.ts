@@ -3,7 +3,7 @@ import type { DialPlan } from "../../../src/proxy/backend/dial.ts"
 import { Balancer, type EndpointsTarget } from "../../../src/proxy/balance/balancer.ts"
 import type { BalancePolicy } from "../../../src/proxy/balance/policy.ts"
 import type { BackendPolicy } from "../../../src/proxy/policy.ts"
-import type { DialEndpoint } from "../../../src/proxy/router.ts"
+import type { DialEndpoint } from "../../../src/proxy/target.ts"
 import { backendPolicy } from "../policy-harness.ts"
 
 function target(count: number, id = "target"): EndpointsTarget {
