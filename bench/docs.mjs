@@ -92,7 +92,7 @@ function draw({ topic: topicId, title, metrics }, results) {
       .filter(({ id }) => metrics.some((metric) => results.samples[id]?.[metric]))
       .map(({ id, title, kind }) => ({
         label: title,
-        ours: kind === "gateway",
+        ours: kind === "gateway" || kind === "command",
         bars: shown.map((metric) => {
           const samples = results.samples[id]?.[metric.id]
           return samples && summarize(samples)

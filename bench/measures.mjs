@@ -13,6 +13,7 @@
  * @property {number} connections
  * @property {boolean} [seldom] whether it is done in every third round only, because it takes long and differs little
  * @property {boolean} [fresh] whether the proxy is started anew for it
+ * @property {true} [reset] whether clients close by a RST
  * @property {"source"} [bulk] backend of a download that goes on beside
  * @property {number} [workers] workers of the gateway, on all CPUs, when that is what is measured
  * @property {(result: any) => Record<string, number>} values figure by metric id
@@ -53,10 +54,12 @@ export const topics = [
   {
     id: "connections",
     title: "Connections",
-    explanation: `Connect, a ClientHello of 1.7 KB, one reply of the same size, close; ${churnConcurrency} at a time, as fast as they go.`,
+    explanation: `Connect, a ClientHello of 1.7 KB, one reply of the same size, close; ${churnConcurrency} at a time, as fast as they go. The client closes by a FIN, or by a RST.`,
     metrics: [
       { id: "connection-cpu", title: "CPU per connection", unit: "µs", better: "less", digits: 0 },
       { id: "connection-rate", title: "connections per second", unit: "1/s", better: "more", digits: 0 },
+      { id: "reset-cpu", title: "CPU, closed by RST", unit: "µs", better: "less", digits: 0 },
+      { id: "reset-rate", title: "per second, closed by RST", unit: "1/s", better: "more", digits: 0 },
     ],
   },
   {
@@ -151,6 +154,14 @@ export const measures = [
     mode: "connect",
     connections: churnConcurrency,
     values: perConnection("connection"),
+  },
+  {
+    id: "resets",
+    backend: "echo",
+    mode: "connect",
+    connections: churnConcurrency,
+    reset: true,
+    values: perConnection("reset"),
   },
   {
     id: "roundtrip",

@@ -16,7 +16,7 @@ import { Session } from "./session.mjs"
  * @property {string} date ISO 8601
  * @property {{ cpu: string, cpus: number, memoryGiB: number, kernel: string, system: string }} machine
  * @property {{ rounds: number, seconds: number, warmup: number }} options
- * @property {{ id: string, title: string, kind: "gateway" | "native" | "script" | "library", version: string }[]} peers
+ * @property {{ id: string, title: string, kind: "gateway" | "command" | "native" | "script" | "library", version: string }[]} peers
  * @property {{ id: string, title: string, missing: string }[]} missing
  * @property {Record<string, Record<string, number[]>>} samples by peer and metric, in the order of the rounds
  * @property {Record<string, number>} ceiling what the load generator does without a proxy between
@@ -166,7 +166,13 @@ async function measureAll(session, measure, all, round, results) {
  */
 function isMeasurable(measure, peer) {
   if ("micro" in measure) return peer.micro?.[measure.micro] !== undefined
+  if (peer.only === "bulk" && !isBulk(measure)) return false
   return measure.workers ? peer.kind === "gateway" : peer.command !== undefined
+}
+
+/** @param {import("./measures.mjs").LoadMeasure} measure */
+function isBulk({ mode }) {
+  return mode === "download" || mode === "upload"
 }
 
 /**

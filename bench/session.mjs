@@ -56,10 +56,26 @@ export class Session {
     )
     for (const peer of peers) {
       const started = await this.#launch(peer)
-      await verifyProxy(started.port, hellos).catch((error) => {
-        throw new Error(`${peer.title} does not route: ${error.message}\n${started.proxy.account}`)
-      })
+      await this.#verify(peer, started, hellos)
       this.#started.set(peer.id, started)
+    }
+  }
+
+  /**
+   * Some listen before they have read their routes.
+   *
+   * @param {Peer} peer
+   * @param {Started} started
+   * @param {Record<string, Buffer>} hellos
+   */
+  async #verify(peer, { proxy, port }, hellos) {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await verifyProxy(port, hellos)
+      } catch (error) {
+        if (attempt === 10) throw new Error(`${peer.title} does not route: ${error.message}\n${proxy.account}`)
+        await delay(500)
+      }
     }
   }
 
@@ -173,7 +189,7 @@ export class Session {
    * @param {number} port
    * @param {readonly string[]} extra
    */
-  #command({ mode, backend, connections, bulk }, port, extra = []) {
+  #command({ mode, backend, connections, bulk, reset }, port, extra = []) {
     const { warmup, seconds } = this.#options
     return [
       this.#load,
@@ -182,6 +198,7 @@ export class Session {
       ...["--connections", String(connections), "--warmup", String(warmup), "--seconds", String(seconds)],
       ...["--counter", this.#counter],
       ...(bulk ? ["--bulk", join(this.#directory, `${bulk}.hello`)] : []),
+      ...(reset ? ["--reset"] : []),
       ...extra,
     ]
   }

@@ -2,11 +2,11 @@
 // with a message on stderr and status 1: a number is printed only when every connection did what it should.
 //
 //   load download|upload|connect|roundtrip|beside|idle --port P --hello FILE [--connections N] [--warmup S]
-//        [--seconds S] [--pids PID,PID,...] [--counter FILE] [--bulk FILE]
+//        [--seconds S] [--pids PID,PID,...] [--counter FILE] [--bulk FILE] [--reset]
 //
 // `--pids` names the proxy's processes. Their CPU time is read here, at the very ends of the measured window.
 // `--counter`, for uploads, is the file in which the backend counts what has come to it. `--bulk`, for `beside`, is the
-// ClientHello of the download beside which round trips are made.
+// ClientHello of the download beside which round trips are made. With `--reset`, clients of `connect` close by a RST.
 #include "common.h"
 #include <getopt.h>
 #include <poll.h>
@@ -19,6 +19,7 @@ static int port;
 static int connections = 1;
 static double warmup = 0.5;
 static double seconds = 1;
+static bool closes_by_reset;
 static char *hello;
 static size_t hello_length;
 static char *bulk_hello;
@@ -213,6 +214,7 @@ static void churn(void) {
       if (slot->received < hello_length) continue;
       if (sample_count < MAX_SAMPLES) samples[sample_count] = (uint32_t)(now_ns() - slot->opened);
       sample_count++;
+      if (closes_by_reset) setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
       close(fd);
       open--;
     }
@@ -334,6 +336,7 @@ int main(int argc, char **argv) {
       {"warmup", required_argument, 0, 'w'},  {"connections", required_argument, 0, 'c'},
       {"seconds", required_argument, 0, 's'}, {"pids", required_argument, 0, 'P'},
       {"counter", required_argument, 0, 'C'}, {"bulk", required_argument, 0, 'b'},
+      {"reset", no_argument, 0, 'r'},
       {0},
   };
   int option;
@@ -346,6 +349,7 @@ int main(int argc, char **argv) {
       case 'w': warmup = atof(optarg); break;
       case 'c': connections = atoi(optarg); break;
       case 's': seconds = atof(optarg); break;
+      case 'r': closes_by_reset = true; break;
       case 'C': sunk = map_counter(optarg); break;
       case 'P':
         for (char *pid = strtok(optarg, ","); pid; pid = strtok(NULL, ",")) {
