@@ -16,6 +16,7 @@ import {
   client,
   clientHello,
   closedPort,
+  deferred,
   ending,
   nextRecord,
   readAll,
@@ -143,6 +144,109 @@ test.each([
   socket.end(await clientHello("example.com"))
   expect(await ending(socket)).toBe("end")
   expect(await closed).toMatchObject({ outcome, detail })
+})
+
+/** Names that lead to each of the answers in turn, and stay at the last. */
+function leadsTo(...answers: readonly DialEndpoint[]) {
+  const state = { lookups: 0 }
+  const names = new DnsCache({
+    minTtl: 100,
+    allowAddress: () => true,
+    lookup: async () => {
+      const address = answers[Math.min(state.lookups++, answers.length - 1)]?.address ?? ""
+      return [{ address, ttl: 0 }]
+    },
+  })
+  return { state, names }
+}
+
+/** The same port on another address of this machine. */
+const onlyAt = (address: string, port?: number) =>
+  backend((socket) => socket.once("data", () => socket.end(address)), address, port)
+
+function toPort(port: number): Router {
+  const target = { kind: "name", id: "n", host: "origin.example.com", port } as const
+  return { route: () => ({ action: "forward", target }) }
+}
+
+test("the first connection after a name's time to live goes where the name leads now", async () => {
+  const first = await onlyAt("127.0.0.2")
+  const second = await onlyAt("127.0.0.3", first.port)
+  const { names } = leadsTo(first, second)
+  const { port } = await startProxy({ router: toPort(first.port), names })
+  for (const address of ["127.0.0.2", "127.0.0.3"]) {
+    const socket = await client(port)
+    socket.write(await clientHello("example.com"))
+    expect((await readAll(socket)).toString()).toBe(address)
+    socket.end()
+    await new Promise((resolve) => setTimeout(resolve, 150))
+  }
+})
+
+test("a name none of whose addresses takes connections is asked for again, and the new ones are tried", async () => {
+  const live = await onlyAt("127.0.0.3")
+  const { names, state } = leadsTo({ address: "127.0.0.2", port: 0 }, live)
+  const { proxy, port } = await startProxy({ router: toPort(live.port), names })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello("example.com"))
+  expect((await readAll(socket)).toString()).toBe("127.0.0.3")
+  socket.end()
+  expect(await closed).toMatchObject({ outcome: "completed", dialAttempts: 2, endpoint: { address: "127.0.0.3" } })
+  expect(state.lookups).toBe(2)
+})
+
+test("a name whose address does not answer is asked for again while half of the time is left", async () => {
+  const hole = await blackHole()
+  const live = await onlyAt("127.0.0.3", hole.port)
+  const { names } = leadsTo(hole, live)
+  const { proxy, port } = await startProxy({ router: toPort(live.port), names, deadlines: { dial: 1_000 } })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello("example.com"))
+  expect((await readAll(socket)).toString()).toBe("127.0.0.3")
+  socket.end()
+  expect(await closed).toMatchObject({ outcome: "completed", dialAttempts: 2 })
+})
+
+test("a name that leads nowhere else fails as its addresses do, once it was asked for again", async () => {
+  const { address, port: closed } = await closedPort()
+  const { names, state } = leadsTo({ address, port: closed })
+  const { proxy, port } = await startProxy({ router: toPort(closed), names })
+  const record = nextRecord(proxy)
+  const socket = await client(port)
+  socket.end(await clientHello("example.com"))
+  expect(await ending(socket)).toBe("end")
+  expect(await record).toMatchObject({ outcome: "dial-failed", detail: "ECONNREFUSED", dialAttempts: 1 })
+  expect(state.lookups).toBe(2)
+})
+
+test("a client that goes while its name is asked for again leaves nothing behind", async () => {
+  const { address, port: closed } = await closedPort()
+  const asked = deferred<void>()
+  let lookups = 0
+  const names = new DnsCache({
+    allowAddress: () => true,
+    lookup: async () => {
+      if (++lookups === 1) return [{ address, ttl: 1 }]
+      asked.resolve()
+      return new Promise(() => {})
+    },
+  })
+  const { proxy, port } = await startProxy({ router: toPort(closed), names })
+  const record = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(await clientHello("example.com"))
+  await asked.promise
+  socket.resetAndDestroy()
+  expect(await record).toMatchObject({ outcome: "client-gone", detail: "ECONNRESET" })
+  expect(proxy.connections.size).toBe(0)
+})
+
+test("a race whose next address is none ends at its deadline all the same", async () => {
+  const { endpoint, after } = await race([await blackHole(), { address: "127.0.0.1", port: 99_999 }], 600)
+  expect(endpoint).toBeUndefined()
+  expect(after).toBeGreaterThanOrEqual(600)
 })
 
 function race(endpoints: readonly DialEndpoint[], limit = 5_000) {

@@ -38,13 +38,12 @@ test("an answer is given without asking again until its time to live is over", a
   expect(state.lookups).toBe(1)
 })
 
-test("an outdated answer is given while the new one is fetched", async () => {
+test("once the time to live is over, the fresh answer is waited for", async () => {
   const { state, addresses } = zone([record("192.0.2.1", 60)])
   await addresses()
   state.answer = [record("192.0.2.2", 60)]
   vi.advanceTimersByTime(61_000)
-  expect(await addresses()).toEqual(["192.0.2.1"])
-  expect(await addresses()).toEqual(["192.0.2.2"])
+  expect(await Promise.all([addresses(), addresses()])).toEqual([["192.0.2.2"], ["192.0.2.2"]])
   expect(state.lookups).toBe(2)
 })
 
@@ -56,16 +55,97 @@ test("an answer that is long outdated is not used while a new one can be had", a
   expect(await addresses()).toEqual(["192.0.2.2"])
 })
 
-test("when DNS fails the last good answer stays in use, and DNS is asked again soon", async () => {
-  const { state, addresses } = zone([record("192.0.2.1", 60)])
+/** A cache whose DNS answers once, and then only when the test says so. */
+async function heldUp(options: DnsCacheOptions) {
+  const answers = [Promise.resolve([record("192.0.2.1", 60)])]
+  let tell: (answer: readonly AddressRecord[]) => void = () => {}
+  answers.push(new Promise((resolve) => (tell = resolve as typeof tell)))
+  const cache = new DnsCache({ ...options, lookup: () => answers.shift() ?? expect.unreachable() })
+  await cache.resolve("a.example.com", 443)
+  vi.advanceTimersByTime(61_000)
+  return { cache, tell }
+}
+
+test("a slow DNS is waited for once and for a moment, and then the outdated answer is given at once", async () => {
+  const { cache, tell } = await heldUp({ freshWait: 30 })
+  const old = [{ address: "192.0.2.1", port: 443 }]
+  expect(await cache.resolve("a.example.com", 443)).toEqual(old)
+  expect(cache.resolve("a.example.com", 443)).toEqual(old)
+  tell([record("192.0.2.2")])
+  await vi.waitFor(() => expect(cache.resolve("a.example.com", 443)).toEqual([{ address: "192.0.2.2", port: 443 }]))
+})
+
+test("whoever can wait less for a fresh answer is given the outdated one sooner", async () => {
+  const { cache } = await heldUp({ freshWait: 2 ** 40 })
+  expect(await cache.resolve("a.example.com", 443, false, 20)).toEqual([{ address: "192.0.2.1", port: 443 }])
+})
+
+const failure = (code: string) => Object.assign(new Error(code), { code })
+
+test.each(["ESERVFAIL", "ETIMEOUT", "ECONNREFUSED", undefined])(
+  "when DNS fails with %s the last good answer stays in use for a day, and DNS is asked again soon",
+  async (code) => {
+    const { state, addresses } = zone([record("192.0.2.1", 60)])
+    await addresses()
+    state.answer = code === undefined ? new Error("out of order") : failure(code)
+    vi.advanceTimersByTime(3_600_000)
+    expect(await addresses()).toEqual(["192.0.2.1"])
+    vi.advanceTimersByTime(2_001)
+    state.answer = [record("192.0.2.9", 60)]
+    expect(await addresses()).toEqual(["192.0.2.9"])
+    state.answer = failure("ESERVFAIL")
+    vi.advanceTimersByTime(86_460_001)
+    await expect(addresses()).rejects.toMatchObject({ code: "ERR_TLSROUTE_NAME" })
+  },
+)
+
+test.each([["ENOTFOUND"], ["ENODATA"], ["no record"]])(
+  "when DNS says that a name has no address any more (%s), the last one is kept for half a minute",
+  async (denial) => {
+    const { state, addresses } = zone([record("192.0.2.1", 60)])
+    await addresses()
+    state.answer = denial === "no record" ? [] : failure(denial)
+    vi.advanceTimersByTime(60_001)
+    expect(await addresses()).toEqual(["192.0.2.1"])
+    vi.advanceTimersByTime(29_000)
+    expect(await addresses()).toEqual(["192.0.2.1"])
+    // The last answer is remembered for two seconds, which keep nothing alive.
+    vi.advanceTimersByTime(1_000)
+    await expect(addresses()).rejects.toMatchObject({ code: "ERR_TLSROUTE_NAME" })
+    state.answer = [record("192.0.2.9", 60)]
+    vi.advanceTimersByTime(2_001)
+    expect(await addresses()).toEqual(["192.0.2.9"])
+  },
+)
+
+test("a lookup that fails with nothing at all, or answers nonsense, is a failure like others", async () => {
+  for (const lookup of [() => Promise.reject(undefined), async () => undefined as never]) {
+    await expect(new DnsCache({ lookup }).resolve("a.example.com", 443)).rejects.toMatchObject({
+      code: "ERR_TLSROUTE_NAME",
+    })
+  }
+})
+
+test("a name whose endpoints do not answer is asked for again before its time, once a second at most", async () => {
+  const { state, cache, addresses } = zone([record("192.0.2.1", 60)])
   await addresses()
-  state.answer = new Error("SERVFAIL")
-  vi.advanceTimersByTime(3_600_000)
-  expect(await addresses()).toEqual(["192.0.2.1"])
-  vi.advanceTimersByTime(2_001)
-  state.answer = [record("192.0.2.9", 60)]
-  await addresses()
-  expect(await addresses()).toEqual(["192.0.2.9"])
+  state.answer = [record("192.0.2.2", 60)]
+  const moved = [{ address: "192.0.2.2", port: 443 }]
+  expect(await Promise.all([cache.renew("a.example.com", 443), cache.renew("a.example.com", 443)])).toEqual([
+    moved,
+    moved,
+  ])
+  expect(cache.renew("a.example.com", 443)).toEqual(moved)
+  expect(state.lookups).toBe(2)
+  vi.advanceTimersByTime(1_001)
+  await cache.renew("a.example.com", 443)
+  expect(state.lookups).toBe(3)
+})
+
+test("there is nobody to ask again for an override or an IP literal", () => {
+  const { cache } = zone([], { overrides: { "a.example.com": "10.0.0.1" } })
+  expect(cache.renew("a.example.com", 443)).toBeUndefined()
+  expect(cache.renew("192.0.2.7", 443)).toBeUndefined()
 })
 
 test("lookups of one name at the same time are one", async () => {
@@ -213,6 +293,27 @@ async function nameServer(tellsIpv6: boolean): Promise<{ readonly address: strin
   await once(socket, "listening")
   return { address: `127.0.0.1:${socket.address().port}`, close: () => socket.close() }
 }
+
+/** A name server that refuses to answer. */
+async function brokenServer(): Promise<{ readonly address: string; close(): void }> {
+  const socket = createSocket("udp4")
+  socket.on("message", (query, { address, port }) => {
+    // RFC 1035 section 4.1.1: RCODE 2, SERVFAIL.
+    const answer = Buffer.from(query)
+    answer[2] = 0x81
+    answer[3] = 0x82
+    socket.send(answer, port, address)
+  })
+  socket.bind(0, "127.0.0.1")
+  await once(socket, "listening")
+  return { address: `127.0.0.1:${socket.address().port}`, close: () => socket.close() }
+}
+
+test("a DNS that fails is not taken for one that says there is no such name", async () => {
+  const server = await brokenServer()
+  await expect(systemLookup("a.example.invalid", [server.address])).rejects.toMatchObject({ code: "ESERVFAIL" })
+  server.close()
+})
 
 test("DNS is asked for both kinds of address, each kept for its time to live", async () => {
   const server = await nameServer(true)

@@ -20,6 +20,11 @@ export interface DialPlan {
   readonly pause: number
   /** The next endpoint to try; `undefined` when another attempt cannot be afforded. */
   next(): DialEndpoint | undefined
+  /**
+   * Asks where else the target is, once none of the endpoints known has answered; {@link more} tells what was found.
+   * `undefined` when there is nobody to ask, or nobody to ask again. Never rejects.
+   */
+  renew?(): Promise<void> | undefined
   /** The endpoint refused, or did not answer in time. */
   failed(endpoint: DialEndpoint): void
   /** The attempt came to nothing by this machine's own fault, which must not be held against the endpoint. */
@@ -64,6 +69,8 @@ export class Dial extends Timed implements SocketOwner {
   /** Until the next attempt. A retry is rare enough for a timer of its own, and waits for less than a tick of the wheel. */
   #pause: NodeJS.Timeout | undefined
   #detail: string | undefined
+  #isOver = false
+  #isRenewing = false
 
   /**
    * @param plan - what to try
@@ -92,15 +99,15 @@ export class Dial extends Timed implements SocketOwner {
         return
       }
     }
-    if (this.#open.length === 0) this.#fail("dial-failed")
+    // All that is known has been tried. While some of it may still answer, the deadline is that of all attempts.
+    if (this.#renew() || this.#open.length > 0) this.#wheel.arm(this, this.#due - performance.now())
+    else this.#fail("dial-failed")
   }
 
   /** Gives up without a word. */
   abort(): void {
-    this.#wheel.disarm(this)
-    clearTimeout(this.#pause)
-    for (const { socket } of this.#open) discard(socket)
-    this.#open.length = 0
+    this.#isOver = true
+    this.#drop()
   }
 
   deadlineReached(): void {
@@ -128,8 +135,8 @@ export class Dial extends Timed implements SocketOwner {
     this.#detail = error.code ?? error.message
     if (OWN_FAULTS.has(error.code)) this.#plan.lost(lost.endpoint)
     else this.#plan.failed(lost.endpoint)
-    // In a race the next attempt need not wait for its turn once one has failed.
     if (!this.#plan.more && this.#open.length > 0) return
+    // In a race the next attempt need not wait for its turn once one has failed.
     const pause = this.#plan.more ? this.#plan.pause : 0
     if (pause === 0) {
       this.start()
@@ -166,8 +173,23 @@ export class Dial extends Timed implements SocketOwner {
 
   #arm(): void {
     const left = this.#due - performance.now()
-    const patience = this.#plan.race ? Math.min(ATTEMPT_DELAY, left) : left / 2
-    this.#wheel.arm(this, this.#plan.more ? patience : left)
+    const { race, more, renew } = this.#plan
+    if (more) this.#wheel.arm(this, race ? Math.min(ATTEMPT_DELAY, left) : left / 2)
+    // Addresses that all hang leave half of the time to those that a name has moved to.
+    else this.#wheel.arm(this, renew === undefined ? left : left / 2)
+  }
+
+  /** Whether the plan is being asked for other endpoints. */
+  #renew(): boolean {
+    if (this.#isRenewing) return true
+    const renewal = this.#plan.renew?.()
+    if (renewal === undefined) return false
+    this.#isRenewing = true
+    void renewal.then(() => {
+      this.#isRenewing = false
+      if (!this.#isOver) this.start()
+    })
+    return true
   }
 
   #remove(socket: Socket): Attempt | undefined {
@@ -178,10 +200,18 @@ export class Dial extends Timed implements SocketOwner {
   /** Counts what is under way as failed. */
   #giveUp(): void {
     for (const { endpoint } of this.#open) this.#plan.failed(endpoint)
-    this.abort()
+    this.#drop()
+  }
+
+  #drop(): void {
+    this.#wheel.disarm(this)
+    clearTimeout(this.#pause)
+    for (const { socket } of this.#open) discard(socket)
+    this.#open.length = 0
   }
 
   #fail(reason: "dial-failed" | "dial-timeout"): void {
+    this.#isOver = true
     this.#giveUp()
     this.#observer.dialFailed(reason, this.#detail ?? (reason === "dial-timeout" ? "ETIMEDOUT" : undefined))
   }

@@ -7,11 +7,25 @@ import type { DialEndpoint, DialTarget } from "../target.ts"
 import type { DialPlan } from "./dial.ts"
 import type { NameResolver } from "./dns-cache.ts"
 
-/** Plans the dial of one connection, or tells why there is nothing to dial. Waits only for a name that is not known yet. */
+/** Share of the time for a dial that may be spent waiting for a fresh answer where there is an outdated one. */
+const RESOLVE_SHARE = 0.25
+
+/**
+ * Plans the dial of one connection, or tells why there is nothing to dial. Waits only for a name of which nothing is
+ * known, or nothing fresh.
+ *
+ * @param target - what to dial
+ * @param client - the client's address
+ * @param policy - how its target is dialled
+ * @param dialTimeout - milliseconds for all of it
+ * @param balancer - chooses endpoints
+ * @param names - resolves names
+ */
 export function planTarget(
   target: DialTarget,
   client: string,
   policy: BackendPolicy,
+  dialTimeout: number,
   balancer: Balancer,
   names: NameResolver,
 ): DialPlan | Rejection | Promise<DialPlan | Rejection> {
@@ -19,9 +33,11 @@ export function planTarget(
     if (target.endpoints.length === 0) return { reason: "no-endpoints", detail: undefined }
     return admitted(balancer.plan(target, client, policy))
   }
-  const planned = (endpoints: readonly DialEndpoint[]) => admitted(balancer.planName(target.id, endpoints, policy))
+  const { id, host, port, anyAddress } = target
+  const again = () => names.renew?.(host, port, anyAddress)
+  const planned = (endpoints: readonly DialEndpoint[]) => admitted(balancer.planName(id, endpoints, policy, again))
   try {
-    const endpoints = names.resolve(target.host, target.port, target.anyAddress)
+    const endpoints = names.resolve(host, port, anyAddress, dialTimeout * RESOLVE_SHARE)
     return endpoints instanceof Promise ? endpoints.then(planned, unresolved) : planned(endpoints)
   } catch (error) {
     return unresolved(error)
@@ -34,5 +50,8 @@ function admitted(plan: DialPlan | CircuitRefusal): DialPlan | Rejection {
 
 function unresolved(error: unknown): Rejection {
   const isForbidden = error instanceof ProxyError && error.code === "ERR_TLSROUTE_FORBIDDEN_ADDRESS"
-  return { reason: isForbidden ? "forbidden-address" : "unresolved", detail: (error as NodeJS.ErrnoException).code }
+  return {
+    reason: isForbidden ? "forbidden-address" : "unresolved",
+    detail: (error as NodeJS.ErrnoException | undefined)?.code,
+  }
 }

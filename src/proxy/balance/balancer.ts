@@ -3,7 +3,7 @@ import type { CircuitRefusal } from "../health/circuit.ts"
 import { ALONE, type LimitSharing } from "../limits/sharing.ts"
 import type { BackendPolicy } from "../policy.ts"
 import type { DialEndpoint } from "../target.ts"
-import { BalancedPlan, NamePlan } from "./plans.ts"
+import { BalancedPlan, type EndpointSource, NamePlan } from "./plans.ts"
 import { EndpointSet, TargetState } from "./target-state.ts"
 
 /** Milliseconds for which an unused target's state is kept. */
@@ -63,12 +63,19 @@ export class Balancer {
    * @param id - the target's
    * @param endpoints - where the name leads now, in the order to try
    * @param policy - how
+   * @param again - asks where it leads once none of them has answered
    * @returns the plan, or why the target takes no more
    */
-  planName(id: string, endpoints: readonly DialEndpoint[], policy: BackendPolicy): DialPlan | CircuitRefusal {
+  planName(
+    id: string,
+    endpoints: readonly DialEndpoint[],
+    policy: BackendPolicy,
+    again?: EndpointSource,
+  ): DialPlan | CircuitRefusal {
     const state = this.#state(id)
     state.health.update(policy.health, endpoints)
-    return state.circuit.enter(policy.circuit) ?? new NamePlan(state, state.health.inOrder(endpoints, policy.check?.id))
+    const ordered = state.health.inOrder(endpoints, policy.check?.id)
+    return state.circuit.enter(policy.circuit) ?? new NamePlan(state, ordered, again)
   }
 
   /** Takes what active checks have come to for an endpoint: see {@link BackendPolicy.check}. */

@@ -1,4 +1,5 @@
 import type { DialPlan } from "../backend/dial.ts"
+import { endpointKey } from "../health/endpoint-health.ts"
 import { retryDelay } from "../health/retry-budget.ts"
 import type { BackendPolicy } from "../policy.ts"
 import type { DialEndpoint } from "../target.ts"
@@ -106,20 +107,26 @@ export class BalancedPlan extends CircuitPlan implements DialPlan {
   }
 }
 
+/** Tells once more where a name leads, when nothing at the addresses known has answered. */
+export type EndpointSource = () => readonly DialEndpoint[] | Promise<readonly DialEndpoint[]> | undefined
+
 /** Addresses of one name, in a race: they are ways to the same place, so that trying the next is not a retry. */
 export class NamePlan extends CircuitPlan implements DialPlan {
   readonly race = true
   readonly pause = 0
-  readonly #endpoints: readonly DialEndpoint[]
+  #endpoints: readonly DialEndpoint[]
+  #again: EndpointSource | undefined
   #next = 0
 
   /**
    * @param state - of the target
    * @param endpoints - where the name leads, in the order to try
+   * @param again - asks where the name leads now
    */
-  constructor(state: TargetState, endpoints: readonly DialEndpoint[]) {
+  constructor(state: TargetState, endpoints: readonly DialEndpoint[], again?: EndpointSource) {
     super(state)
     this.#endpoints = endpoints
+    this.#again = again
   }
 
   get more(): boolean {
@@ -128,6 +135,23 @@ export class NamePlan extends CircuitPlan implements DialPlan {
 
   next(): DialEndpoint | undefined {
     return this.#endpoints[this.#next++]
+  }
+
+  /** Once: a name that has not moved leads nowhere else. */
+  renew(): Promise<void> | undefined {
+    const again = this.#again
+    this.#again = undefined
+    return again === undefined ? undefined : this.#extend(again)
+  }
+
+  async #extend(again: EndpointSource): Promise<void> {
+    try {
+      const found = (await again()) ?? []
+      const tried = new Set(this.#endpoints.map(endpointKey))
+      this.#endpoints = [...this.#endpoints, ...found.filter((endpoint) => !tried.has(endpointKey(endpoint)))]
+    } catch {
+      // The dial fails for want of an answer from the addresses that were known, which says more.
+    }
   }
 
   failed(endpoint: DialEndpoint): void {

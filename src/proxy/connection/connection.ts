@@ -358,7 +358,8 @@ export class Connection
 
   #reach(target: DialTarget): void {
     const { balancer, names, wheel } = this.#host
-    const planned = planTarget(target, this.clientAddress, this.#policy.backend, balancer, names)
+    const { backend, dialTimeout } = this.#policy
+    const planned = planTarget(target, this.clientAddress, backend, dialTimeout, balancer, names)
     if (!(planned instanceof Promise)) {
       this.#planned(planned)
       return
