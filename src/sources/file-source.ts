@@ -32,6 +32,12 @@ export interface FileSource {
    * `path` is a field path such as `spec.listeners[0].tls.mode`, or `""` for the object itself.
    */
   locate(object: ObjectRef, path: string): SourceLocation | undefined
+  /**
+   * Reads every file again now, whether or not it looks changed: for network mounts that tell late, and for `SIGHUP`.
+   * Standard input and other pipes are not read again. Resolves once all is read, with whether it says something else;
+   * `false` at once while nobody iterates.
+   */
+  reload(): Promise<boolean>
 }
 
 /** Everything the files said when they were read. */
@@ -69,27 +75,44 @@ export function fileSource(pathOrPaths: string | readonly string[], options: Fil
   const paths = listPaths(pathOrPaths)
   const timing = { debounce: options.debounce ?? 100, pollInterval: options.pollInterval ?? 2_000 }
   let latest: ManifestSet | undefined
+  const followers = new Set<() => Promise<boolean>>()
 
   async function* follow(signal: AbortSignal): AsyncGenerator<GatewayResources, void, undefined> {
     const manifests = new ManifestSet(await loadYaml(), options.maxFileBytes ?? DEFAULT_MAX_FILE_BYTES)
     using watcher = new PathWatcher(paths, timing, signal)
-    let scanned = await watcher.scan()
-    requirePresent(scanned)
-    let last: GatewayResources | undefined
-    while (!signal.aborted) {
-      const snapshot = await manifests.update(scanned)
-      latest = manifests
-      if (snapshot !== last) {
-        last = snapshot
-        yield snapshot
+    const reloads: ((changed: boolean) => void)[] = []
+    const reload = (): Promise<boolean> => {
+      watcher.hurry()
+      return new Promise((resolve) => reloads.push(resolve))
+    }
+    followers.add(reload)
+    try {
+      let last: GatewayResources | undefined
+      while (!signal.aborted) {
+        const asked = reloads.splice(0)
+        const scanned = await watcher.scan()
+        if (last === undefined) requirePresent(scanned)
+        const snapshot = await manifests.update(scanned, asked.length > 0)
+        latest = manifests
+        for (const tell of asked) tell(snapshot !== last)
+        if (snapshot !== last) {
+          last = snapshot
+          yield snapshot
+        }
+        if (!(await watcher.changedSince(scanned))) return
       }
-      if (!(await watcher.changedSince(scanned))) return
-      scanned = await watcher.scan()
+    } finally {
+      followers.delete(reload)
+      for (const tell of reloads) tell(false)
     }
   }
 
   return Object.assign(follow, {
     locate: (object: ObjectRef, path: string) => latest?.locate(object, path),
+    async reload() {
+      const changed = await Promise.all([...followers].map((reload) => reload()))
+      return changed.includes(true)
+    },
   })
 }
 

@@ -62,8 +62,12 @@ export class ManifestSet {
     this.#maxFileBytes = maxFileBytes
   }
 
-  /** Reads what changed. Returns the new snapshot, or the last one itself when it would say the same. */
-  async update(paths: readonly ScannedPath[]): Promise<GatewayResources> {
+  /**
+   * Reads what changed. Returns the new snapshot, or the last one itself when it would say the same.
+   *
+   * @param afresh - read every file, whether or not it looks changed
+   */
+  async update(paths: readonly ScannedPath[], afresh = false): Promise<GatewayResources> {
     const next = new Map<string, ReadonlyMap<string, ManifestFile>>()
     const problems: ResourceProblem[] = []
     const turn = { startedAt: performance.now() }
@@ -77,7 +81,9 @@ export class ManifestSet {
       }
       if (scanned.files.length === 0) problems.push(emptyDirectory(scanned.path))
       const files = new Map<string, ManifestFile>()
-      for (const file of scanned.files) files.set(file.file, await this.#readFile(file, before?.get(file.file), turn))
+      for (const file of scanned.files) {
+        files.set(file.file, await this.#readFile(file, before?.get(file.file), afresh, turn))
+      }
       next.set(scanned.path, files)
     }
     this.#paths = next
@@ -98,9 +104,10 @@ export class ManifestSet {
   async #readFile(
     scanned: ScannedFile,
     before: ManifestFile | undefined,
+    afresh: boolean,
     turn: { startedAt: number },
   ): Promise<ManifestFile> {
-    const untouched = before?.scanned.signature === scanned.signature && !before.scanned.fresh
+    const untouched = !afresh && before?.scanned.signature === scanned.signature && !before.scanned.fresh
     if (before !== undefined && (untouched || !scanned.regular)) return before
     const { file } = scanned
     const read = await readText(file, this.#maxFileBytes)

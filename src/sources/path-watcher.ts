@@ -26,18 +26,20 @@ export class PathWatcher implements Disposable {
   readonly #watchers = new Map<string, { readonly watcher: FSWatcher; readonly identity: string }>()
   #names: ReadonlyMap<string, WatchedNames> = new Map()
   #changed = false
+  #hurried = false
   #wake: (() => void) | undefined
 
   constructor(paths: readonly string[], timing: WatchTiming, signal: AbortSignal) {
     this.#paths = paths
     this.#timing = timing
     this.#signal = signal
-    signal.addEventListener("abort", this.#notify)
+    signal.addEventListener("abort", this.#end)
   }
 
   /** Looks at the paths, with watches in place first, so that no change after the look goes unseen. */
   async scan(): Promise<ScannedPath[]> {
     this.#changed = false
+    this.#hurried = false
     const seen = await scanPaths(this.#paths)
     await this.#watchDirectories(seen)
     return scanPaths(this.#paths)
@@ -56,12 +58,28 @@ export class PathWatcher implements Disposable {
       if (doubtful || signatureOf(await scanPaths(this.#paths)) !== signature) break
       doubtful = false
     }
-    await this.#settle()
+    if (!this.#hurried) await this.#settle()
     return !this.#signal.aborted
   }
 
+  /** Ends the wait for a change at once. */
+  hurry(): void {
+    this.#hurried = true
+    this.#notify()
+  }
+
   [Symbol.dispose](): void {
-    this.#signal.removeEventListener("abort", this.#notify)
+    this.#signal.removeEventListener("abort", this.#end)
+    this.#closeWatchers()
+  }
+
+  // Whoever reads the files may be stuck in one, a pipe for example, and come to no end: no watch outlives the signal.
+  readonly #end = (): void => {
+    this.#closeWatchers()
+    this.#notify()
+  }
+
+  #closeWatchers(): void {
     for (const { watcher } of this.#watchers.values()) watcher.close()
     this.#watchers.clear()
   }
@@ -72,7 +90,7 @@ export class PathWatcher implements Disposable {
     do {
       this.#changed = false
       await this.#pause(this.#timing.debounce)
-    } while (this.#changed && !this.#signal.aborted && performance.now() < giveUpAt)
+    } while (this.#changed && !this.#hurried && !this.#signal.aborted && performance.now() < giveUpAt)
   }
 
   /** Sleeps until a notification, the signal, or the time. */
@@ -99,6 +117,7 @@ export class PathWatcher implements Disposable {
       const identity = await identityOf(directory)
       if (identity !== undefined) identities.set(directory, identity)
     }
+    if (this.#signal.aborted) return
     for (const [directory, { watcher, identity }] of this.#watchers) {
       // A watch follows the inode: a directory made anew under the old name needs a new one.
       if (identities.get(directory) === identity) continue

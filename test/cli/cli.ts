@@ -44,8 +44,13 @@ export class Cli implements AsyncDisposable {
   }
 
   /** Starts the command as a user would: a process of its own, without a terminal. */
-  start(args: readonly string[]): ChildProcessWithoutNullStreams {
-    return spawn(process.execPath, [join(this.#directory, "cli.js"), ...args], { stdio: "pipe" })
+  start(
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv = {},
+    options: { readonly detached?: boolean } = {},
+  ): ChildProcessWithoutNullStreams {
+    const env = { ...process.env, ...environment }
+    return spawn(process.execPath, [join(this.#directory, "cli.js"), ...args], { stdio: "pipe", env, ...options })
   }
 
   /** Runs the command to its end. */

@@ -263,6 +263,96 @@ describe("tlsroute run", () => {
     expect(await exitOf(child)).toBe(0)
   })
 
+  test("with --workers drains when a terminal signals the whole group, workers included", async () => {
+    const child = cli.start(
+      [
+        ...["run", await manifests("group.yaml"), "--json", "--address", "127.0.0.1", "--map-port", "8000:0"],
+        ...["--resolve", `httpbin.org:443:127.0.0.1:${backendPort()}`, "--workers", "2"],
+      ],
+      {},
+      { detached: true },
+    )
+    running.push(child)
+    const event = eventsOf(child)
+    const { bindings } = await event("config")
+    await event("started")
+    const live = await greet(bindings[0].port)
+    process.kill(-(child.pid ?? 0), "SIGINT")
+    await event("draining")
+    while (await takesConnections(bindings[0].port));
+    live.write("last words")
+    expect(String((await once(live, "data"))[0])).toBe("last words")
+    live.end()
+    expect(await event("close")).toMatchObject({ outcome: "completed" })
+    expect(await exitOf(child)).toBe(0)
+  })
+
+  test("drains on QUIT as on TERM and INT", async () => {
+    const { child, event, port } = await serve(await manifests("quit.yaml"))
+    const live = await greet(port)
+    child.kill("SIGQUIT")
+    expect(await event("draining")).toMatchObject({ connections: 1 })
+    live.end()
+    expect(await exitOf(child)).toBe(0)
+  })
+
+  test("on HUP reads the files again now, tells what came of it, and goes on", async () => {
+    const file = await manifests("hup.yaml")
+    const { child, event, port } = await serve(file)
+    const live = await greet(port)
+    child.kill("SIGHUP")
+    await event("reloading")
+    await event("unchanged")
+    await manifests("hup.yaml", "renamed.example.com")
+    child.kill("SIGHUP")
+    await event("reloading")
+    expect(await event("config")).toMatchObject({ problems: [] })
+    live.write("still there?")
+    expect(String((await once(live, "data"))[0])).toBe("still there?")
+    live.destroy()
+  })
+
+  test.each(["SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO", "SIGPWR"] as const)(
+    "lives through %s, and its connections with it",
+    async (signal) => {
+      const { child, port } = await serve(await manifests(`${signal}.yaml`))
+      const live = await greet(port)
+      const stderr = text(child.stderr)
+      child.kill(signal)
+      for (const word of ["first", "second"]) {
+        live.write(word)
+        expect(String((await once(live, "data"))[0])).toBe(word)
+      }
+      live.destroy()
+      child.kill("SIGTERM")
+      expect(await exitOf(child)).toBe(0)
+      expect(await stderr).toBe("")
+    },
+  )
+
+  test("opens the inspector on USR1 only where Node.js was started for it", async () => {
+    const flags = [await manifests("inspect.yaml"), "--json", "--address", "127.0.0.1", "--map-port", "8000:0"]
+    const child = cli.start(["run", ...flags], { NODE_OPTIONS: "--inspect-port=127.0.0.1:0" })
+    running.push(child)
+    const line = linesOf(child.stderr)
+    await eventsOf(child)("started")
+    child.kill("SIGUSR1")
+    expect(await line()).toMatch(/^Debugger listening on ws:\/\/127\.0\.0\.1:/)
+  })
+
+  test("ends on a signal while it still waits for its configuration", async () => {
+    const child = cli.start(["run", "-", "--json", "--admin", "127.0.0.1:0"])
+    running.push(child)
+    await eventsOf(child)("admin")
+    child.kill("SIGINT")
+    expect(await exitOf(child)).toBe(0)
+  })
+
+  test("tells in its help what each signal does", async () => {
+    const { stdout } = await cli.run(["run", "--help"])
+    for (const signal of ["TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL"]) expect(stdout).toContain(signal)
+  })
+
   test("ends at once on the second signal", async () => {
     const { child, event, port } = await serve(await manifests("twice.yaml"))
     const live = await greet(port)

@@ -59,6 +59,23 @@ function follow(paths: string | string[], options = byNotification) {
 }
 
 describe("fileSource", () => {
+  test("reads again at once when asked to, whatever the files look like, and tells whether they say something else", async () => {
+    await writeFile(at("a.yaml"), tlsRoute("a", "one.example"))
+    const { source, next, iterator } = follow(at("a.yaml"), { debounce: 60_000, pollInterval: 60_000 })
+    expect(await source.reload()).toBe(false)
+    await next()
+    const nothing = iterator.next()
+    expect(await source.reload()).toBe(false)
+    await writeFile(at("a.yaml"), tlsRoute("a", "two.example"))
+    expect(await source.reload()).toBe(true)
+    expect(hostnames((await nothing).value as GatewayResources)).toEqual(["two.example"])
+    const end = iterator.next()
+    const asked = source.reload()
+    stop.abort()
+    expect(await asked).toBe(false)
+    expect(await end).toMatchObject({ done: true })
+  })
+
   test("reads files and directories, sorted by name, without hidden and foreign files", async () => {
     await mkdir(at("routes"))
     await mkdir(at("routes/deeper"))

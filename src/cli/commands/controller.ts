@@ -18,7 +18,7 @@ import { parseList, secondsOption } from "../shared/arguments.ts"
 import { putServingFirst } from "../shared/output.ts"
 import { boundAddresses } from "../shared/published-addresses.ts"
 import { addServingFlags, drain, openAdmin, type ServingFlags, servingOptions } from "../shared/serving.ts"
-import { firstSignal } from "../shared/signals.ts"
+import { signalsHelp, takeSignals } from "../shared/signals.ts"
 import { UsageError } from "../shared/usage-error.ts"
 
 interface ObjectName {
@@ -70,7 +70,7 @@ export function controllerCommand(): Command {
       "name of this replica in the Lease (default: $POD_NAME or the host's name, and a suffix)",
     )
   return addServingFlags(command)
-    .addHelpText("after", "\nThe first signal hands over and lets connections finish, the second ends them.")
+    .addHelpText("after", signalsHelp("nothing: the cluster is followed as it changes"))
     .action(controller)
 }
 
@@ -78,7 +78,7 @@ async function controller(flags: ControllerFlags): Promise<void> {
   const access = await clusterAccess(flags)
   const log: RunLog = flags.json ? jsonLog(() => undefined) : terminalLog(() => undefined)
   const clusterLog = flags.json ? jsonClusterLog() : terminalClusterLog()
-  const ended = firstSignal()
+  const ended = takeSignals(() => clusterLog.note("SIGHUP changes nothing: the cluster is followed as it changes"))
   const gateway = createGateway(flags, access, log, clusterLog)
 
   let serving = false

@@ -1,14 +1,14 @@
 import { Command } from "commander"
 import { GatewayError } from "../../gateway/errors.ts"
 import { createPassthroughGateway } from "../../gateway/gateway.ts"
-import { fileSource } from "../../sources/file-source.ts"
+import { type FileSource, fileSource } from "../../sources/file-source.ts"
 import { SourceError } from "../../sources/source-error.ts"
-import { jsonLog, terminalLog } from "../log/run-log.ts"
+import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
 import { putServingFirst } from "../shared/output.ts"
 import { whyNothingIsServed } from "../shared/problems.ts"
 import { addRoutingFlags, type RoutingFlags, routeTableOptions } from "../shared/routing-flags.ts"
 import { addServingFlags, drain, openAdmin, type ServingFlags, servingOptions } from "../shared/serving.ts"
-import { firstSignal } from "../shared/signals.ts"
+import { signalsHelp, takeSignals } from "../shared/signals.ts"
 import { UsageError } from "../shared/usage-error.ts"
 
 interface RunFlags extends RoutingFlags, ServingFlags {}
@@ -18,7 +18,7 @@ export function runCommand(): Command {
   return addServingFlags(addRoutingFlags(new Command("run")))
     .description("serve the Gateways and TLSRoutes of manifests, and follow their changes")
     .argument("<files...>", "YAML or JSON files, directories of them, or - for standard input")
-    .addHelpText("after", "\nThe first Ctrl-C stops listening and lets connections finish, the second ends them.")
+    .addHelpText("after", signalsHelp("reads the files again now, and goes on"))
     .action(run)
 }
 
@@ -26,6 +26,7 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
   const source = fileSource(files)
   const gateway = createPassthroughGateway({ source, ...servingOptions(flags), ...routeTableOptions(flags) })
   const log = flags.json ? jsonLog(source.locate) : terminalLog(source.locate)
+  const ended = takeSignals(() => void reload(source, log))
   let started = false
   gateway.on("config", (applied) => {
     log.config({ ...applied, problems: [...applied.problems, ...whyNothingIsServed(applied.table)] })
@@ -39,7 +40,7 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
   let serving = false
   const admin = await openAdmin(flags, gateway, () => serving, true, log)
   try {
-    await gateway.start()
+    started = await Promise.race([gateway.start().then(() => true), ended.then(() => false)])
   } catch (error) {
     await admin?.close()
     if (!(error instanceof GatewayError)) throw error
@@ -48,13 +49,24 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
     process.exitCode = 1
     return
   }
-  started = true
-  serving = true
-  putServingFirst()
-  log.started()
-  await firstSignal()
-  serving = false
-  await drain(gateway, flags, log)
+  if (started) {
+    serving = true
+    putServingFirst()
+    log.started()
+    await ended
+    serving = false
+    await drain(gateway, flags, log)
+  } else {
+    await gateway.close({ drainTimeout: 0 })
+    // What waits for standard input would keep the process alive.
+    process.stdin.destroy()
+  }
   await admin?.close()
   log.stopped()
+}
+
+/** For `SIGHUP`: what is found is told with the configuration that it makes; what is not is told here. */
+async function reload(source: FileSource, log: RunLog): Promise<void> {
+  log.reloading()
+  if (!(await source.reload())) log.unchanged()
 }

@@ -15,6 +15,10 @@ export interface RunLog {
   admin(host: string, port: number): void
   /** A configuration is in force. */
   config(applied: ConfigApplied): void
+  /** The files are being read again, as somebody asked. */
+  reloading(): void
+  /** They say what they said before. */
+  unchanged(): void
   /** The first configuration serves. */
   started(): void
   /** A connection is over, routed or refused. */
@@ -46,6 +50,8 @@ export function jsonLog(locate: ReadResult["locate"]): RunLog {
         problems: locateProblems(problems, locate),
       })
     },
+    reloading: () => logEvent("info", "reloading", "reading the files again"),
+    unchanged: () => logEvent("info", "unchanged", "the files say what they said before"),
     started: () => logEvent("info", "started", "serving"),
     connection: (record) => logLine(accessEvent(record)),
     health: (change) =>
@@ -83,6 +89,8 @@ export function terminalLog(locate: ReadResult["locate"]): RunLog {
       out.line(out.style("dim", summary))
       said = new Set([...found, ...listening])
     },
+    reloading: () => out.line("reading the files again"),
+    unchanged: () => out.line("they say what they said before"),
     started: () => out.line(out.style("dim", "Ctrl-C drains; a second one ends at once")),
     connection: (record) => out.line(describeConnection(record, out.style)),
     health: (change) => log.line(describeHealth(change, log)),

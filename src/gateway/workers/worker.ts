@@ -22,6 +22,7 @@ import type {
   WorkerRequest,
   WorkerStart,
 } from "./messages.ts"
+import { leaveSignalsToParent } from "./signals.ts"
 
 const REPORT_MS = 250
 const LOADED: FromWorker = { type: "loaded" }
@@ -65,7 +66,10 @@ class Worker {
 
   async #answer(plane: LocalDataPlane, id: number, request: WorkerRequest): Promise<void> {
     try {
-      this.#post({ type: "done", id, address: await this.#perform(plane, request) })
+      const address = await this.#perform(plane, request)
+      // Who is told that all is closed ends this worker, and must know by then how every connection ended.
+      this.#flush()
+      this.#post({ type: "done", id, address })
     } catch (error) {
       this.#post({ type: "failed", id, error: errorMessage(error) })
     }
@@ -110,6 +114,7 @@ class Worker {
   }
 
   #flush(): void {
+    if (this.#happened.length === 0) return
     const events = this.#happened
     this.#happened = []
     this.#post({ type: "happened", events })
@@ -147,6 +152,7 @@ if (parentPort !== null) {
   port.on("message", (message: ToWorker) => worker.receive(message))
   port.postMessage(LOADED)
 } else if (cluster.isWorker) {
+  leaveSignalsToParent()
   const worker = new Worker((message) => void process.send?.(message))
   process.on("message", (message: ToWorker) => worker.receive(message))
   process.send?.(LOADED)
