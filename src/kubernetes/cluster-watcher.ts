@@ -109,6 +109,7 @@ export class ClusterWatcher {
       namespaces: this.#list<Namespace>("namespaces"),
       services: this.#list<Service>("services"),
       endpointSlices: this.#list<EndpointSlice>("endpointSlices"),
+      admitted: true,
       bundleVersions: this.#bundleVersions,
       problems: this.#problems(),
     }

@@ -1,7 +1,7 @@
 import type { GatewayResources } from "../routing/resources.ts"
 
 /** The lists of {@link GatewayResources} that an API server holds. */
-export type ResourceList = Exclude<keyof GatewayResources, "others" | "bundleVersions" | "problems">
+export type ResourceList = Exclude<keyof GatewayResources, "others" | "admitted" | "bundleVersions" | "problems">
 
 /** One kind that is watched. */
 export interface ResourceKind {

@@ -327,6 +327,12 @@ export interface GatewayResources {
    * the condition SupportedVersion of GatewayClasses, which is left out when this is.
    */
   readonly bundleVersions?: readonly string[] | undefined
+  /**
+   * Whether an API server admitted these objects. What it gives and its schema could not have admitted was written in
+   * an older version of the kind: a v1 TLSRoute without hostnames as v1alpha2, where it stands for every name and for
+   * connections without one, and one with several rules. Default: false; such an object is an error then.
+   */
+  readonly admitted?: boolean | undefined
   /** What the source itself could not read; reported along with routing's own findings. */
   readonly problems?: readonly ResourceProblem[]
 }

@@ -140,6 +140,7 @@ describe("the first snapshot", () => {
   test("holds every kind, with apiVersion and kind and without managed fields", async () => {
     snapshots = new Snapshots()
     const first = await snapshots.until(() => true)
+    expect(first.admitted).toBe(true)
     expect(names(first.gatewayClasses)).toEqual(["tlsroute"])
     expect(names(first.namespaces)).toEqual(["shop"])
     expect(first.tlsRoutes?.[0]).toMatchObject({

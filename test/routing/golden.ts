@@ -32,6 +32,7 @@ interface CaseSettings {
     readonly addresses?: { value: string }[]
   }
   readonly bundleVersions?: readonly string[]
+  readonly admitted?: boolean
   readonly queries?: readonly { port: number; serverName?: string; address?: string }[]
 }
 
@@ -50,8 +51,8 @@ export const outputFile = (name: string): string => join(CASES, `${name}.out.yam
 export function renderCase(name: string): string {
   const documents = parseAllDocuments(readFileSync(inputFile(name), "utf8")).map((document) => document.toJS())
   const settings: CaseSettings = documents.find((object) => object?.kind === "Case") ?? {}
-  const { bundleVersions } = settings
-  const resources = { ...collect(documents), ...(bundleVersions === undefined ? {} : { bundleVersions }) }
+  const { bundleVersions, admitted } = settings
+  const resources = { ...collect(documents), bundleVersions, admitted }
   const table = buildRouteTable(resources, settings.options)
   return stringify(describeTable(table, settings), { lineWidth: 0, aliasDuplicateObjects: false })
 }

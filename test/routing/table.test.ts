@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { buildRouteTable } from "../../src/routing/index.ts"
+import { buildRouteTable, createRouteTableBuilder } from "../../src/routing/index.ts"
 import type { GatewayResources } from "../../src/routing/resources.ts"
 
 const guide: GatewayResources = {
@@ -60,10 +60,38 @@ describe("the reference guide's manifests", () => {
   })
 })
 
+describe("a v1 TLSRoute without hostnames", () => {
+  const [route] = guide.tlsRoutes ?? []
+  const { hostnames: _, ...spec } = route?.spec ?? { rules: [] }
+  const read: GatewayResources = {
+    ...guide,
+    tlsRoutes: [{ apiVersion: "gateway.networking.k8s.io/v1", kind: "TLSRoute", metadata: { name: "route" }, spec }],
+  }
+
+  it("takes every name when an API server gave it, and nothing in a file, whatever was read before", () => {
+    const builder = createRouteTableBuilder({ externalBackends: ["*"] })
+    for (const admitted of [true, false, true]) {
+      const table = builder.build({ ...read, admitted })
+      expect(table.match({ port: 8000, serverName: "any.example.com" }).matched).toBe(admitted)
+      expect(table.match({ port: 8000, serverName: undefined }).matched).toBe(admitted)
+      expect(table.problems[0]).toMatchObject(
+        admitted ? { severity: "warning", code: "NoHostnames" } : { severity: "error", code: "Required" },
+      )
+    }
+  })
+
+  it("is the same object for the API server's next snapshot: no rebuild", () => {
+    const builder = createRouteTableBuilder({ externalBackends: ["*"] })
+    const [first] = builder.build({ ...read, admitted: true }).routes
+    expect(builder.build({ ...read, admitted: true }).routes[0]).toBe(first)
+  })
+})
+
 describe("a snapshot that is not as it should be", () => {
   it.each([
     ["a list that is none", { services: {} }, "services", "must be a list"],
     ["a list of no such name", { gateway: [] }, "gateway", "there is no list of this name; gateways is meant perhaps"],
+    ["an answer that is none to whether it was admitted", { admitted: "yes" }, "admitted", "must be true or false"],
     ["a list of no name like any", { widgets: [] }, "widgets", "there is no list of this name"],
   ])("with %s is told of, and the rest is in force", (_what, broken, path, message) => {
     const sound = buildRouteTable(guide)

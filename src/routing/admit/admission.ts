@@ -16,6 +16,8 @@ export interface Admitted<T> {
   readonly created: number
   readonly generation: number
   readonly problems: readonly ResourceProblem[]
+  /** The `apiVersion` an object was written in where the API server gave it in another, whose schema it does not fit. */
+  readonly writtenAs?: string | undefined
 }
 
 /** A kind as admission needs to know it. */

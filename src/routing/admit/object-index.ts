@@ -170,7 +170,7 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
     if (cached !== undefined) return cached
     const admission = this.#admission(object)
     const own = "problems" in admission ? admission.problems : admission.admitted.problems
-    const found = this.#kind === undefined ? own : objectProblems(object, this.#kind, admission.admitted?.ref, own)
+    const found = this.#kind === undefined ? own : objectProblems(object, this.#kind, admission.admitted, own)
     if (isObject(object)) this.#problems.set(object, found)
     return found
   }

@@ -1,6 +1,8 @@
-import type { ObjectRef, ResourceProblem } from "../resources.ts"
+import { objectOf } from "../../primitives/json.ts"
+import type { ResourceProblem } from "../resources.ts"
 import type { ValidatedKind } from "../validation/kinds.ts"
 import { validateObject } from "../validation/validate.ts"
+import type { Admitted } from "./admission.ts"
 
 /** Codes that the schema may report too. */
 const SCHEMA_CODES = new Set(["Required", "InvalidType", "InvalidValue", "TooMany", "Duplicate", "UnsupportedVersion"])
@@ -12,17 +14,33 @@ const SCHEMA_CODES = new Set(["Required", "InvalidType", "InvalidValue", "TooMan
 export function objectProblems(
   object: unknown,
   kind: ValidatedKind,
-  ref: ObjectRef | undefined,
+  admitted: Pick<Admitted<unknown>, "ref" | "writtenAs"> | undefined,
   admission: readonly ResourceProblem[],
 ): readonly ResourceProblem[] {
-  const schema = validateObject(object, { kind }).filter(({ path }) => !isWithin(path, "status"))
+  const schema = schemaProblems(object, kind, admitted?.writtenAs)
   if (schema.length === 0) return admission
   const errors = schema.filter(({ severity }) => severity === "error")
   const beyond = admission.filter(
     (problem) => !SCHEMA_CODES.has(problem.code) || !errors.some((e) => concerns(e, problem)),
   )
-  const named = ref === undefined ? schema : schema.map((problem) => ({ ...problem, object: ref }))
+  const named = admitted === undefined ? schema : schema.map((problem) => ({ ...problem, object: admitted.ref }))
   return [...named, ...beyond]
+}
+
+function schemaProblems(
+  object: unknown,
+  kind: ValidatedKind,
+  writtenAs: string | undefined,
+): readonly ResourceProblem[] {
+  const problems = validateObject(writtenAs === undefined ? object : withVersion(object, writtenAs), { kind })
+  return problems.filter(
+    // The version that the API server gives is not the author's.
+    ({ path, code }) => !isWithin(path, "status") && !(writtenAs !== undefined && code === "Deprecated"),
+  )
+}
+
+function withVersion(object: unknown, apiVersion: string): unknown {
+  return { ...objectOf(object), apiVersion }
 }
 
 function concerns(a: ResourceProblem, b: ResourceProblem): boolean {

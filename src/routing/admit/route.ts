@@ -41,24 +41,46 @@ export interface AdmittedBackendRef {
 }
 
 export interface AdmittedRoute extends Admitted<TLSRoute> {
-  /** Hostnames that can be used; `["*"]` where a v1alpha2 route leaves them out. */
+  /** Hostnames that can be used; `["*"]` where a route written as v1alpha2 leaves them out. */
   readonly hostnames: readonly string[]
   readonly parentRefs: readonly AdmittedParentRef[]
   /** Of every rule, in order. */
   readonly backendRefs: readonly AdmittedBackendRef[]
 }
 
-/** Reads a TLSRoute. A part that cannot be read never widens what the route takes. */
+/** The version that lets a route do without hostnames, and have several rules. */
+const LAX_VERSION = "v1alpha2"
+
+/** Reads a TLSRoute of a manifest, which no API server has admitted. */
 export function admitRoute(object: TLSRoute, defaultNamespace: string): Admission<AdmittedRoute> {
+  return readRoute(object, defaultNamespace, false)
+}
+
+/** Reads a TLSRoute that an API server gave: what v1 could not have admitted was written as v1alpha2. */
+export function admitServedRoute(object: TLSRoute, defaultNamespace: string): Admission<AdmittedRoute> {
+  return readRoute(object, defaultNamespace, true)
+}
+
+/** A part that cannot be read never widens what the route takes. */
+function readRoute(object: TLSRoute, defaultNamespace: string, served: boolean): Admission<AdmittedRoute> {
   const header = readHeader(object, TLS_ROUTE, defaultNamespace)
   if ("problems" in header) return { admitted: undefined, problems: header.problems }
   const { ref, key, created, generation, version, findings } = header
   const spec = field(object, "spec")
-  const hostnames = readHostnames(field(spec, "hostnames"), version === "v1alpha2", findings)
+  const isLax = version !== LAX_VERSION && served && isOnlyLax(spec)
+  const hostnames = readHostnames(field(spec, "hostnames"), version === LAX_VERSION, isLax, findings)
   const parentRefs = readParentRefs(field(spec, "parentRefs"), ref.namespace, findings)
   const backendRefs = readRules(field(spec, "rules"), ref.namespace, findings)
   const { problems } = findings
-  return { admitted: { object, ref, key, created, generation, problems, hostnames, parentRefs, backendRefs } }
+  const writtenAs = isLax ? `${GATEWAY_API_GROUP}/${LAX_VERSION}` : undefined
+  return {
+    admitted: { object, ref, key, created, generation, problems, writtenAs, hostnames, parentRefs, backendRefs },
+  }
+}
+
+/** Whether a spec has what v1alpha2 alone admits. A list of hostnames that is there and empty is none of it. */
+function isOnlyLax(spec: unknown): boolean {
+  return isAbsent(field(spec, "hostnames")) || (arrayOf(field(spec, "rules"))?.length ?? 0) > 1
 }
 
 const MAX_HOSTNAMES = 1024
@@ -72,7 +94,8 @@ const BACKEND_REF_PATHS = Array.from({ length: MAX_RULES }, (_, at) =>
   Array.from({ length: MAX_BACKEND_REFS }, (__, index) => `spec.rules[${at}].backendRefs[${index}]`),
 )
 
-function readHostnames(value: unknown, optional: boolean, findings: Findings): readonly string[] {
+function readHostnames(value: unknown, optional: boolean, isLax: boolean, findings: Findings): readonly string[] {
+  if (isLax && isAbsent(value)) return [ANY_HOSTNAME]
   const list = isAbsent(value) ? [] : arrayOf(value)
   if (list === undefined) {
     findings.error("InvalidType", "spec.hostnames", "must be a list; the route matches nothing")

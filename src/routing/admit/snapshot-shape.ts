@@ -2,7 +2,7 @@ import { isAbsent, objectOf } from "../../primitives/json.ts"
 import type { GatewayResources, ResourceProblem } from "../resources.ts"
 import { suggest } from "../validation/suggest.ts"
 
-const LISTS: Readonly<Record<keyof GatewayResources, true>> = {
+const LISTS: Readonly<Record<Exclude<keyof GatewayResources, "admitted">, true>> = {
   gatewayClasses: true,
   gateways: true,
   listenerSets: true,
@@ -21,6 +21,9 @@ export function shapeProblems(resources: unknown): readonly ResourceProblem[] {
   const snapshot = objectOf(resources)
   if (snapshot === undefined) return [invalid("", "the resources are no object that holds lists of objects")]
   return Object.entries(snapshot).flatMap(([name, list]) => {
+    if (name === "admitted") {
+      return isAbsent(list) || typeof list === "boolean" ? [] : [invalid(name, "must be true or false")]
+    }
     if (Object.hasOwn(LISTS, name)) {
       return isAbsent(list) || Array.isArray(list) ? [] : [invalid(name, "must be a list")]
     }

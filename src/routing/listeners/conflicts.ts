@@ -1,34 +1,25 @@
 import type { Fault } from "../admit/fault.ts"
 
 /**
- * What one listener asks of a port. Listeners are distinct by port and hostname; TLS cannot share a port
- * with another protocol over TCP, nor Passthrough with Terminate.
+ * What one TLS listener asks of a port. Such listeners are distinct by port and hostname, and Passthrough cannot
+ * share a port with Terminate. Listeners of protocols that are not served ask for nothing: they are refused for their
+ * protocol, and stand in nobody's way.
  */
 export interface PortUse {
   readonly id: string
   readonly port: number
   /** Empty for every address. */
   readonly addresses: readonly string[]
-  readonly protocol: string
   readonly mode: "Terminate" | "Passthrough"
   /** `*` for any. */
   readonly hostname: string
-  /** False for a listener too broken to compare. */
-  readonly usable: boolean
   /** Refuses the listener; the first reason stays. */
   refuse(fault: Fault): void
 }
 
-const OVER_TCP = new Set(["TLS", "HTTP", "HTTPS", "TCP"])
-
 /** Why two listeners cannot both be accepted, or `undefined`. Their addresses are taken to meet. */
 function conflictBetween(a: PortUse, b: PortUse): Fault | undefined {
-  if (a.port !== b.port || !a.usable || !b.usable) return undefined
-  if (a.protocol !== "TLS" && b.protocol !== "TLS") return undefined
-  if (!OVER_TCP.has(a.protocol) || !OVER_TCP.has(b.protocol)) return undefined
-  if (a.protocol !== b.protocol) {
-    return { reason: "ProtocolConflict", message: `${b.id} uses port ${b.port} for ${b.protocol}` }
-  }
+  if (a.port !== b.port) return undefined
   if (a.mode !== b.mode) {
     return { reason: "ProtocolConflict", message: `${b.id} uses port ${b.port} with tls.mode ${b.mode}` }
   }
@@ -46,9 +37,9 @@ export function refuseConflictsWithin(uses: readonly PortUse[]): void {
   for (const [at, fault] of faults.entries()) if (fault !== undefined) uses[at]?.refuse(fault)
 }
 
-/** Uses of ports that later listeners must not conflict with. */
+/** Uses of ports, all of mode Passthrough, that later listeners must not conflict with. */
 export class ListenerClaims {
-  readonly #byPort = new Map<number, PortClaims>()
+  readonly #claims = new Map<string, PortUse[]>()
 
   constructor(claims: readonly PortUse[] = []) {
     for (const claim of claims) this.#add(claim)
@@ -66,45 +57,23 @@ export class ListenerClaims {
   }
 
   #conflict(use: PortUse): Fault | undefined {
-    const claims = this.#byPort.get(use.port)
-    if (claims === undefined) return undefined
-    const passthrough = isPassthrough(use)
-      ? (claims.passthrough.get(use.hostname) ?? [])
-      : [...claims.passthrough.values()].flat()
-    for (const claim of [...claims.others, ...passthrough]) {
-      const fault = addressesMeet(use.addresses, claim.addresses) ? conflictBetween(use, claim) : undefined
-      if (fault !== undefined) return fault
-    }
-    return undefined
+    const claim = this.#claims.get(keyOf(use))?.find(({ addresses }) => addressesMeet(use.addresses, addresses))
+    return claim === undefined ? undefined : conflictBetween(use, claim)
   }
 
   #add(use: PortUse): void {
-    let claims = this.#byPort.get(use.port)
-    if (claims === undefined) {
-      claims = { passthrough: new Map(), others: [] }
-      this.#byPort.set(use.port, claims)
-    }
-    if (!isPassthrough(use)) {
-      claims.others.push(use)
-      return
-    }
-    const same = claims.passthrough.get(use.hostname)
-    if (same === undefined) claims.passthrough.set(use.hostname, [use])
+    const same = this.#claims.get(keyOf(use))
+    if (same === undefined) this.#claims.set(keyOf(use), [use])
     else same.push(use)
   }
 }
 
-/** Claims on one port. Passthrough listeners conflict among themselves by hostname only, so they are kept by it. */
-interface PortClaims {
-  readonly passthrough: Map<string, PortUse[]>
-  readonly others: PortUse[]
+/** Passthrough listeners conflict among themselves by port and hostname only. */
+function keyOf({ port, hostname }: PortUse): string {
+  return `${port} ${hostname}`
 }
 
 /** Whether two lists of addresses have one in common; an empty list stands for every address. */
 export function addressesMeet(a: readonly string[], b: readonly string[]): boolean {
   return a.length === 0 || b.length === 0 || a.some((address) => b.includes(address))
-}
-
-function isPassthrough(use: PortUse): boolean {
-  return use.protocol === "TLS" && use.mode === "Passthrough"
 }

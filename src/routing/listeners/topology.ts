@@ -1,3 +1,4 @@
+import { listFew } from "../../primitives/list-few.ts"
 import { comparePrecedence, GATEWAY_API_GROUP } from "../admit/admission.ts"
 import type { Fault } from "../admit/fault.ts"
 import type { AdmittedGateway, AdmittedListenerSet } from "../admit/gateway.ts"
@@ -77,7 +78,7 @@ export function buildTopology(
   const ours = [...gateways].filter((gateway) => isOurGateway(gateway, classes, options)).sort(comparePrecedence)
   for (const gateway of ours) {
     const state = gatewayState(gateway, classes, options)
-    refuseConflictsWithin(state.listeners.map(portUse))
+    refuseConflictsWithin(portUses(state.listeners, isTls))
     if (state.fault === undefined) claimServed(state.listeners, served)
     state.accepted = state.fault === undefined && state.listeners.some((listener) => listener.fault === undefined)
     gatewayStates.set(gateway.key, state)
@@ -94,13 +95,12 @@ export function buildTopology(
     if (state.fault !== undefined) continue
     let claims = claimsOfGateway.get(parent)
     if (claims === undefined) {
-      claims = new ListenerClaims(parent.listeners.map(portUse))
+      claims = new ListenerClaims(portUses(parent.listeners, isPassthrough))
       claimsOfGateway.set(parent, claims)
     }
     // Within one set nobody wins; against the Gateway and older sets, they do.
-    const uses = state.listeners.map(portUse)
-    refuseConflictsWithin(uses)
-    claims.refuseOrAdd(uses)
+    refuseConflictsWithin(portUses(state.listeners, isTls))
+    claims.refuseOrAdd(portUses(state.listeners, isPassthrough))
     claimServed(state.listeners, served)
     if (state.listeners.some((listener) => listener.fault === undefined)) parent.attachedListenerSets++
     else state.fault = { reason: "ListenersNotValid", message: "no listener of the set is valid" }
@@ -147,11 +147,18 @@ function listenerSetState(set: AdmittedListenerSet, parent: GatewayState, labels
     return { set, gateway: parent, listeners: [], fault: { reason: "NotAllowed", message } }
   }
   if (!parent.accepted) {
-    const message = `Gateway ${gateway.key} is not accepted`
+    const message = `Gateway ${gateway.key} is not accepted: ${whyNotAccepted(parent)}`
     return { set, gateway: parent, listeners: [], fault: { reason: "ParentNotAccepted", message } }
   }
   const listeners = set.listeners.map((spec) => listenerState(spec, set.ref, gateway.ref, parent.addresses))
   return { set, gateway: parent, listeners, fault: undefined }
+}
+
+/** Why a Gateway is not accepted, and what would revive what hangs on it. */
+function whyNotAccepted({ fault, listeners }: GatewayState): string {
+  if (fault !== undefined) return fault.message
+  const refused = listeners.map(({ listener, fault: why }) => `${listener.name}: ${why?.reason}`)
+  return `none of its own listeners is valid (${listFew(refused)}); give the Gateway one of protocol TLS with tls.mode Passthrough`
 }
 
 function listenerState(
@@ -188,7 +195,20 @@ function protocolFault(spec: AdmittedListener): Fault | undefined {
 
 /** Across Gateways only what is served holds a port; the first to ask for it keeps it. */
 function claimServed(listeners: readonly ListenerState[], served: ListenerClaims): void {
-  served.refuseOrAdd(listeners.filter((listener) => listener.fault === undefined).map(portUse))
+  served.refuseOrAdd(portUses(listeners, ({ fault }) => fault === undefined))
+}
+
+/** A listener that can be compared with others: of the one protocol served, in whatever mode. */
+function isTls({ spec }: ListenerState): boolean {
+  return spec.fault === undefined && spec.protocol === "TLS"
+}
+
+function isPassthrough(state: ListenerState): boolean {
+  return isTls(state) && state.spec.mode === "Passthrough"
+}
+
+function portUses(listeners: readonly ListenerState[], counts: (state: ListenerState) => boolean): readonly PortUse[] {
+  return listeners.filter(counts).map(portUse)
 }
 
 /** How the conflict rules see a listener. */
@@ -197,10 +217,8 @@ function portUse(state: ListenerState): PortUse {
     id: state.listener.id,
     port: state.listener.port,
     addresses: state.addresses,
-    protocol: state.spec.protocol,
     mode: state.spec.mode,
     hostname: state.listener.hostname ?? ANY_HOSTNAME,
-    usable: state.spec.fault === undefined,
     refuse(fault) {
       if (state.conflicted) return
       state.fault = fault

@@ -1,4 +1,5 @@
 import { presentOf } from "../../primitives/json.ts"
+import { listFew } from "../../primitives/list-few.ts"
 import type { Admitted } from "../admit/admission.ts"
 import { GATEWAY_API_GROUP } from "../admit/admission.ts"
 import type { Fault } from "../admit/fault.ts"
@@ -51,6 +52,13 @@ export function attachRoute(route: AdmittedRoute, topology: ListenerTopology, la
   return { parents, listeners }
 }
 
+/** What a route that names no hostname takes on the listeners it is attached to. */
+export function reachWithoutHostnames({ listeners }: Attachment): string {
+  const hostnames = [...new Set(listeners.map(({ state }) => state.listener.hostname))].sort()
+  if (hostnames.includes(undefined)) return "every name, and connections without one"
+  return `every name that its listeners have: ${listFew(hostnames.map((hostname) => hostname ?? ANY_HOSTNAME))}`
+}
+
 function union(
   first: readonly ListenerAttachment[],
   second: readonly ListenerAttachment[],
@@ -89,7 +97,7 @@ function attachToParent(
     if (refusal === undefined) allowing.push(state)
     else refusals.push(`${state.listener.name}: ${refusal}`)
   }
-  if (allowing.length === 0) return refused("NotAllowedByListeners", summarize(refusals))
+  if (allowing.length === 0) return refused("NotAllowedByListeners", listFew(refusals, "; "))
   const attached = presentOf(
     allowing.map((state) => {
       const hostnames = commonHostnames(route, state)
@@ -98,7 +106,7 @@ function attachToParent(
   )
   if (attached.length > 0) return { attached, fault: undefined }
   const hostnames = allowing.map((state) => `${state.listener.name}: ${state.listener.hostname ?? "any"}`)
-  const message = `no hostname of the route intersects the listeners' (${summarize(hostnames)})`
+  const message = `no hostname of the route intersects the listeners' (${listFew(hostnames, "; ")})`
   return refused("NoMatchingListenerHostname", message)
 }
 
@@ -140,12 +148,4 @@ function describeSelection(ref: AdmittedParentRef): string {
     ref.port === undefined ? "" : `on port ${ref.port}`,
   ]
   return parts.filter((part) => part !== "").join(" ")
-}
-
-const LISTED = 8
-
-/** A few of many, so that a status message stays short. */
-function summarize(parts: readonly string[]): string {
-  const rest = parts.length - LISTED
-  return rest > 0 ? `${parts.slice(0, LISTED).join("; ")}; and ${rest} more` : parts.join("; ")
 }

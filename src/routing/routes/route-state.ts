@@ -1,3 +1,4 @@
+import { arrayOf, field, isAbsent } from "../../primitives/json.ts"
 import type { AdmittedGrant } from "../admit/backend.ts"
 import type { Fault } from "../admit/fault.ts"
 import type { AdmittedBackendRef, AdmittedRoute } from "../admit/route.ts"
@@ -5,7 +6,7 @@ import { isReferencePermitted } from "../backends/grants.ts"
 import { invalidTarget } from "../backends/target.ts"
 import type { ResourceProblem } from "../resources.ts"
 import type { BackendTarget, TableRoute } from "../route-table.ts"
-import type { Attachment } from "./attachment.ts"
+import { type Attachment, reachWithoutHostnames } from "./attachment.ts"
 
 /** Everything computed for one route: its place in the table, and what its status tells. */
 export interface RouteState {
@@ -32,6 +33,7 @@ export function routeState(route: AdmittedRoute, attachment: Attachment, targets
   for (const { ref, fault } of attachment.parents) {
     if (fault !== undefined) report("error", fault.reason, ref.path, fault.message)
   }
+  if (route.writtenAs !== undefined && attachment.listeners.length > 0) warnOfLaxVersion(route, attachment, report)
   let unresolved: Fault | undefined
   let totalWeight = 0
   const backendRefs = attachment.parents.length === 0 ? [] : route.backendRefs
@@ -49,6 +51,24 @@ export function routeState(route: AdmittedRoute, attachment: Attachment, targets
     return { ref: ref.ref, port: ref.port, path: ref.path, weight: ref.weight, target }
   })
   return { route, attachment, table: { ref: route.ref, backends, totalWeight }, unresolved, problems }
+}
+
+/** Tells of what v1 would not have admitted, and takes no edit of. */
+function warnOfLaxVersion(
+  route: AdmittedRoute,
+  attachment: Attachment,
+  report: (severity: "warning", code: string, path: string, message: string) => void,
+): void {
+  const spec = field(route.object, "spec")
+  if (isAbsent(field(spec, "hostnames"))) {
+    const message = `written as v1alpha2, without hostnames: it takes ${reachWithoutHostnames(attachment)}; name its hostnames, as v1 takes no edit of it without`
+    report("warning", "NoHostnames", "spec.hostnames", message)
+  }
+  const rules = arrayOf(field(spec, "rules"))?.length ?? 0
+  if (rules > 1) {
+    const message = `written as v1alpha2, with ${rules} rules: the weights of all are one list; make them one rule, as v1 takes no edit of it otherwise`
+    report("warning", "SeveralRules", "spec.rules", message)
+  }
 }
 
 function resolveRef(route: AdmittedRoute, ref: AdmittedBackendRef, targets: TargetSource): BackendTarget {

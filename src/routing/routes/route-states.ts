@@ -9,7 +9,7 @@ import {
   admitService,
 } from "../admit/backend.ts"
 import { ObjectIndex } from "../admit/object-index.ts"
-import { admitRoute } from "../admit/route.ts"
+import { admitRoute, admitServedRoute } from "../admit/route.ts"
 import { Grouping } from "../backends/grouping.ts"
 import { dependencyKey } from "../backends/target.ts"
 import { TargetCache } from "../backends/target-cache.ts"
@@ -28,7 +28,10 @@ export interface RouteStateChange {
 
 /** Keeps the state of every route up to date: attached, with its backends resolved. */
 export class RouteStates {
-  readonly #routes
+  readonly #defaultNamespace: string
+  #routes
+  /** Whether an API server gave the routes. */
+  #served = false
   readonly #grants
   readonly #services
   readonly #slices
@@ -44,6 +47,7 @@ export class RouteStates {
 
   constructor(options: ResolvedOptions) {
     const { defaultNamespace } = options
+    this.#defaultNamespace = defaultNamespace
     this.#routes = new ObjectIndex(admitRoute, defaultNamespace, "TLSRoute")
     this.#grants = new ObjectIndex(admitGrant, defaultNamespace, "ReferenceGrant")
     this.#services = new ObjectIndex(admitService, defaultNamespace, "Service")
@@ -66,7 +70,7 @@ export class RouteStates {
   update(resources: GatewayResources, listening: Listening): readonly RouteStateChange[] {
     const dirty = this.#updateBackends(resources)
     for (const key of this.#updateGrants(resources)) dirty.add(key)
-    for (const { key } of this.#routes.update(field(resources, "tlsRoutes"))) dirty.add(key)
+    for (const key of this.#updateRoutes(resources)) dirty.add(key)
     if (listening !== this.#listening) for (const route of this.#routes.values()) dirty.add(route.key)
     const changes: RouteStateChange[] = []
     for (const key of dirty) changes.push(this.#updateRoute(key, listening, listening === this.#listening))
@@ -95,6 +99,18 @@ export class RouteStates {
       }
     }
     return stale === undefined ? new Set() : this.#targets.refresh(stale)
+  }
+
+  #updateRoutes(resources: GatewayResources): Iterable<string> {
+    const changed = new Set<string>()
+    const served = field(resources, "admitted") === true
+    if (served !== this.#served) {
+      this.#served = served
+      for (const route of this.#routes.values()) changed.add(route.key)
+      this.#routes = new ObjectIndex(served ? admitServedRoute : admitRoute, this.#defaultNamespace, "TLSRoute")
+    }
+    for (const { key } of this.#routes.update(field(resources, "tlsRoutes"))) changed.add(key)
+    return changed
   }
 
   #updateGrants(resources: GatewayResources): Set<string> {

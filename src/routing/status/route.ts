@@ -1,7 +1,9 @@
 import { arrayOf, field, stringOf } from "../../primitives/json.ts"
 import { GATEWAY_API_GROUP } from "../admit/admission.ts"
 import type { Fault } from "../admit/fault.ts"
+import { ANY_HOSTNAME } from "../hostnames/hostname.ts"
 import type { ParentReference, RouteParentStatus, TLSRoute } from "../resources.ts"
+import { reachWithoutHostnames } from "../routes/attachment.ts"
 import type { RouteState } from "../routes/route-state.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
 
@@ -32,7 +34,7 @@ export function routeStatus(
     const parent = pending.get(key)
     if (parent === undefined) continue
     pending.delete(key)
-    const conditions = conditionsOf(parent.fault, state.unresolved)
+    const conditions = conditionsOf(parent.fault, state)
     parents.push({
       parentRef: parent.ref.reference,
       controllerName,
@@ -41,16 +43,21 @@ export function routeStatus(
   }
   if (!ours) return undefined
   for (const { ref, fault } of pending.values()) {
-    const conditions = mergeConditions([], conditionsOf(fault, state.unresolved), route.generation, now)
+    const conditions = mergeConditions([], conditionsOf(fault, state), route.generation, now)
     parents.push({ parentRef: ref.reference, controllerName, conditions })
   }
   return { parents: parents.slice(0, MAX_PARENTS) }
 }
 
-function conditionsOf(fault: Fault | undefined, unresolved: Fault | undefined): readonly OwnCondition[] {
+function conditionsOf(
+  fault: Fault | undefined,
+  { unresolved, route, attachment }: RouteState,
+): readonly OwnCondition[] {
+  const reach =
+    route.hostnames[0] === ANY_HOSTNAME ? `; without hostnames it takes ${reachWithoutHostnames(attachment)}` : ""
   return [
     fault === undefined
-      ? holds("Accepted", "Accepted", "the route is attached")
+      ? holds("Accepted", "Accepted", `the route is attached${reach}`)
       : fails("Accepted", fault.reason, fault.message),
     unresolved === undefined
       ? holds("ResolvedRefs", "ResolvedRefs", "every backendRef is resolved")

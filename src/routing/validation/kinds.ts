@@ -7,7 +7,7 @@ import { metadata } from "./metadata.ts"
 import { referenceGrantSpec } from "./reference-grant.ts"
 import { anything, type Field, optional, record, required, type Shape } from "./shape.ts"
 import { gatewayClassStatus, gatewayStatus, listenerSetStatus, routeStatus } from "./status.ts"
-import { alphaTLSRouteSpec, experimentalTLSRouteSpec, tlsRouteSpec } from "./tls-route.ts"
+import { alphaTLSRouteSpec, beforeMigratingRoute, experimentalTLSRouteSpec, tlsRouteSpec } from "./tls-route.ts"
 
 /** Release channel of the Gateway API. The experimental one has everything of the standard one, and more. */
 export type Channel = "experimental" | "standard"
@@ -18,6 +18,8 @@ export interface KindVersion {
   readonly shapes: { readonly [channel in Channel]?: Shape }
   /** What to write instead, for versions that are on their way out. */
   readonly deprecatedFor?: string
+  /** What of an object the version written instead does not take: told with the advice to write it. */
+  readonly beforeMigrating?: (object: Readonly<Record<string, unknown>>) => string | undefined
 }
 
 /** One kind of object. */
@@ -76,7 +78,11 @@ const rules = {
   ListenerSet: kind(GATEWAY_GROUP, true, everywhere(whole(listenerSetSpec, listenerSetStatus))),
   TLSRoute: kind(GATEWAY_GROUP, true, tlsRouteV1, {
     v1alpha3: { shapes: { experimental: experimentalTLSRoute }, deprecatedFor: PREFERRED },
-    v1alpha2: { shapes: { experimental: whole(alphaTLSRouteSpec, routeStatus) }, deprecatedFor: PREFERRED },
+    v1alpha2: {
+      shapes: { experimental: whole(alphaTLSRouteSpec, routeStatus) },
+      deprecatedFor: PREFERRED,
+      beforeMigrating: beforeMigratingRoute,
+    },
   }),
   ReferenceGrant: kind(GATEWAY_GROUP, true, referenceGrantV1, { v1beta1: referenceGrantV1 }),
   Service: kind("", true, everywhere(service)),

@@ -12,7 +12,7 @@ import {
 } from "./fields.ts"
 import { parentReferences } from "./parent-reference.ts"
 import type { Report } from "./report.ts"
-import { choice, defaulted, integer, list, optional, record, required, type Shape } from "./shape.ts"
+import { choice, defaulted, integer, isRecord, list, optional, record, required, type Shape } from "./shape.ts"
 
 const backendRef = record<BackendRef>(
   {
@@ -76,3 +76,15 @@ export const alphaTLSRouteSpec: Shape = record({
   hostnames: optional(list(hostname, { max: 1024 })),
   rules: required(upToSixteenRules),
 })
+
+/** What of a v1alpha2 route v1 does not take. */
+export function beforeMigratingRoute(object: Readonly<Record<string, unknown>>): string | undefined {
+  const spec = isRecord(object["spec"]) ? object["spec"] : {}
+  const { hostnames, rules } = spec
+  const advice: string[] = []
+  if (hostnames === undefined || hostnames === null || (Array.isArray(hostnames) && hostnames.length === 0)) {
+    advice.push("v1 needs hostnames: give them before you migrate")
+  }
+  if (Array.isArray(rules) && rules.length > 1) advice.push("v1 takes one rule: make them one before you migrate")
+  return advice.length === 0 ? undefined : advice.join("; ")
+}

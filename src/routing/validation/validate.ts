@@ -44,8 +44,9 @@ export function validateObject(object: unknown, options: ValidateOptions = {}): 
   }
   const { name, version, shape } = found
   if (version.deprecatedFor !== undefined) {
+    const advice = version.beforeMigrating?.(object)
     const message = `this version of ${name} is deprecated: write ${version.deprecatedFor} instead`
-    report.warn("Deprecated", message, "apiVersion")
+    report.warn("Deprecated", advice === undefined ? message : `${message}; ${advice}`, "apiVersion")
   }
   shape.check(object, report)
   return report.problems.length === 0 ? NOTHING : report.problems
