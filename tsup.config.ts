@@ -30,6 +30,7 @@ const lowerWithTslib: EsbuildPlugin = {
 const library = {
   index: "src/index.ts",
   "client-hello": "src/client-hello/index.ts",
+  quic: "src/quic/index.ts",
   routing: "src/routing/index.ts",
   proxy: "src/proxy/index.ts",
   sources: "src/sources/index.ts",

@@ -23,7 +23,7 @@ export type ClientHelloErrorCode =
   | "TOO_LARGE"
   /** A handshake message other than client_hello (RFC 8446 section 4). */
   | "NOT_CLIENT_HELLO"
-  /** Bytes after the ClientHello in its last record: no server expects another message there. */
+  /** Bytes after the ClientHello in its last record, or in its QUIC stream: no server expects another message there. */
   | "TRAILING_BYTES"
   /** legacy_version is not 3.x (RFC 8446 section 4.1.2). */
   | "LEGACY_VERSION"

@@ -11,6 +11,9 @@ export interface ClientHelloExtension {
   readonly data: Uint8Array
 }
 
+/** What carries a TLS handshake: records over TCP (RFC 8446 section 5), or CRYPTO frames of QUIC (RFC 9001 section 4). */
+export type ClientHelloTransport = "tcp" | "quic"
+
 /** Where the fields of a ClientHello lie: the parser's findings, from which the rest is decoded when asked for. */
 export interface ClientHelloFields {
   /** Holds the message; all offsets count from its beginning. */
@@ -41,6 +44,8 @@ export class ClientHello {
    * without a configuration sends a GREASE one that looks the same, so the name may be an outer one.
    */
   readonly echOffered: boolean
+  /** What carried it. */
+  readonly transport: ClientHelloTransport
   readonly #fields: ClientHelloFields
   readonly #alpn: number
   readonly #versions: number
@@ -60,6 +65,7 @@ export class ClientHello {
    * @param alpn - offset of the data of the ALPN extension, 0 when absent
    * @param versions - offset of the data of the supported_versions extension, 0 when absent
    * @param echOffered - whether encrypted_client_hello is there
+   * @param transport - what carried it
    */
   constructor(
     fields: ClientHelloFields,
@@ -67,12 +73,14 @@ export class ClientHello {
     alpn: number,
     versions: number,
     echOffered: boolean,
+    transport: ClientHelloTransport,
   ) {
     this.#fields = fields
     this.serverName = serverName
     this.#alpn = alpn
     this.#versions = versions
     this.echOffered = echOffered
+    this.transport = transport
   }
 
   /** ALPN protocols (RFC 7301) in the client's order, each byte as one character; empty without the extension. */
@@ -197,7 +205,7 @@ export class ClientHello {
     return this.#ja3
   }
 
-  /** JA4, the TLS client fingerprint of the JA4 family, for TLS over TCP. */
+  /** JA4, the TLS client fingerprint of the JA4 family: `t…` for TLS over TCP, `q…` for QUIC. */
   get ja4(): string {
     this.#ja4 ??= ja4(this)
     return this.#ja4

@@ -19,5 +19,5 @@
  */
 export { ClientHelloError, type ClientHelloErrorCode } from "./errors.ts"
 export { isGrease } from "./grease.ts"
-export type { ClientHello, ClientHelloExtension } from "./hello.ts"
+export type { ClientHello, ClientHelloExtension, ClientHelloTransport } from "./hello.ts"
 export { type ClientHelloOptions, ClientHelloParser, type ClientHelloResult, parseClientHello } from "./parser.ts"

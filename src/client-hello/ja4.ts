@@ -20,7 +20,8 @@ export function ja4(hello: ClientHello): string {
   const extensions = hello.extensionTypes.filter((type) => !isGrease(type))
   const name = extensions.includes(SERVER_NAME) ? "d" : "i"
   const version = VERSIONS[hello.highestVersion] ?? "00"
-  const head = `t${version}${name}${count(ciphers)}${count(extensions)}${alpn(hello.firstAlpnProtocols(256)[0])}`
+  const transport = hello.transport === "quic" ? "q" : "t"
+  const head = `${transport}${version}${name}${count(ciphers)}${count(extensions)}${alpn(hello.firstAlpnProtocols(256)[0])}`
   return `${head}_${digest(sortedHex(ciphers))}_${digest(extensionText(hello, extensions))}`
 }
 

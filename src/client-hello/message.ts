@@ -1,5 +1,5 @@
 import { ClientHelloError, type ClientHelloErrorCode } from "./errors.ts"
-import { ClientHello, type ClientHelloFields } from "./hello.ts"
+import { ClientHello, type ClientHelloFields, type ClientHelloTransport } from "./hello.ts"
 import { readServerName } from "./server-name.ts"
 
 const SERVER_NAME = 0
@@ -18,11 +18,17 @@ let helloNumber = 0
  * @param bytes - holds the message, and maybe more
  * @param start - where the message begins, behind its four-byte handshake header
  * @param end - where it ends
+ * @param transport - what carried it
  * @throws {@link ClientHelloError} for every way in which it could be read differently by two servers
  */
-export function readClientHello(bytes: Uint8Array, start: number, end: number): ClientHello {
+export function readClientHello(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  transport: ClientHelloTransport,
+): ClientHello {
   try {
-    return readMessage(bytes, start, end)
+    return readExtensions(readFields(bytes, start, end), transport)
   } catch (error) {
     if (!(error instanceof ClientHelloError)) throw error
     throw new ClientHelloError(error.code, error.message, error.offset - start)
@@ -31,7 +37,7 @@ export function readClientHello(bytes: Uint8Array, start: number, end: number): 
 
 // What follows the message may be read as a length, to no effect: each place that a length leads to is held against
 // the end, and a length from past the end leads past it.
-function readMessage(bytes: Uint8Array, start: number, end: number): ClientHello {
+function readFields(bytes: Uint8Array, start: number, end: number): ClientHelloFields {
   if (start === end || bytes[start] !== 3) throw fail("LEGACY_VERSION", "legacy_version is not 3.x", start)
   const sessionId = start + 34
   const sessionIdLength = bytes[sessionId] ?? 0
@@ -58,10 +64,10 @@ function readMessage(bytes: Uint8Array, start: number, end: number): ClientHello
   if (extensions > end || (afterMethods < end && uint16(bytes, afterMethods) !== end - extensions)) {
     throw fail("EXTENSIONS", "the extensions do not fill the rest of the message", afterMethods)
   }
-  return readExtensions({ bytes, start, sessionId, cipherSuites, compressionMethods, extensions, end })
+  return { bytes, start, sessionId, cipherSuites, compressionMethods, extensions, end }
 }
 
-function readExtensions(fields: ClientHelloFields): ClientHello {
+function readExtensions(fields: ClientHelloFields, transport: ClientHelloTransport): ClientHello {
   const { bytes, extensions, end } = fields
   helloNumber = nextHello()
   let serverName: string | undefined
@@ -88,7 +94,7 @@ function readExtensions(fields: ClientHelloFields): ClientHello {
     }
     position = next
   }
-  return new ClientHello(fields, serverName, alpn, versions, echOffered)
+  return new ClientHello(fields, serverName, alpn, versions, echOffered, transport)
 }
 
 function checkAlpn(message: Uint8Array, start: number, end: number): void {

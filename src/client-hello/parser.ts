@@ -192,7 +192,7 @@ export class ClientHelloParser {
   /** Decodes the message where it lies when it came in one record, else from its fragments put together. */
   #readHello(): ClientHello {
     const bytes = this.#buffer
-    if (this.#fragments === 1) return readClientHello(bytes, RECORD_HEADER + HANDSHAKE_HEADER, this.#position)
+    if (this.#fragments === 1) return readClientHello(bytes, RECORD_HEADER + HANDSHAKE_HEADER, this.#position, "tcp")
     const whole = new Uint8Array(this.#messageBytes)
     let filled = 0
     for (let at = 0; at < this.#position; ) {
@@ -202,7 +202,7 @@ export class ClientHelloParser {
       filled += end - start
       at = end
     }
-    return readClientHello(whole, HANDSHAKE_HEADER, whole.length)
+    return readClientHello(whole, HANDSHAKE_HEADER, whole.length, "tcp")
   }
 
   /** What else the bytes are; `undefined` while they may still turn out to be one thing or another. */
