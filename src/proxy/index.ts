@@ -61,4 +61,14 @@ export {
 } from "./proxy-protocol/parser.ts"
 export type * from "./router.ts"
 export { type SpliceOptions, type SpliceResult, spliceSockets } from "./splice/splice.ts"
+export { type LineAnswer, type LineDialect, LinePrelude } from "./starttls/lines.ts"
+export type {
+  BackendPreludeContext,
+  ClientPreludeContext,
+  Prelude,
+  PreludeStep,
+  StarttlsCode,
+  StarttlsProtocol,
+} from "./starttls/prelude.ts"
+export { STARTTLS_PROTOCOLS, type StarttlsName } from "./starttls/protocols.ts"
 export type * from "./target.ts"

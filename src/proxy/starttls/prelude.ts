@@ -88,12 +88,28 @@ export interface BackendPreludeContext {
  *
  * @example
  * ```ts
- * // Clients send one line, `TLS`, and wait for `OK`; so does the gateway to backends.
+ * // Clients send one line, `TLS`, and wait for `OK`; so does the gateway towards backends.
+ * const bounds = { maxLineBytes: 16, maxLines: 1, allows8bit: false }
  * const opener: StarttlsProtocol = {
  *   name: "opener",
  *   greets: false,
- *   toClient: () => new LinePrelude(clientDialect),
- *   toBackend: () => new LinePrelude(backendDialect),
+ *   toClient: () =>
+ *     new LinePrelude({
+ *       ...bounds,
+ *       line: (text) =>
+ *         text === "TLS"
+ *           ? { status: "tls", say: "OK\r\n" }
+ *           : { status: "refused", code: "STARTTLS_REQUIRED", message: "no TLS asked for" },
+ *     }),
+ *   toBackend: () =>
+ *     new LinePrelude({
+ *       ...bounds,
+ *       opening: "TLS\r\n",
+ *       line: (text) =>
+ *         text === "OK"
+ *           ? { status: "tls" }
+ *           : { status: "refused", code: "STARTTLS_REFUSED", message: "the backend said no" },
+ *     }),
  * }
  * ```
  */
