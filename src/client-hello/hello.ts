@@ -1,3 +1,4 @@
+import { uint16 } from "../primitives/uint16.ts"
 import { isGrease } from "./grease.ts"
 import { ja3, ja3String } from "./ja3.ts"
 import { ja4 } from "./ja4.ts"
@@ -281,8 +282,4 @@ function uint16List(bytes: Uint8Array, start: number, length: number): readonly 
   const list = new Array<number>(length / 2)
   for (let index = 0; index < list.length; index += 1) list[index] = uint16(bytes, start + 2 * index)
   return list
-}
-
-function uint16(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
 }

@@ -1,3 +1,4 @@
+import { uint16 } from "../primitives/uint16.ts"
 import { ClientHelloError, type ClientHelloErrorCode } from "./errors.ts"
 import { ClientHello, type ClientHelloFields, type ClientHelloTransport } from "./hello.ts"
 import { readServerName } from "./server-name.ts"
@@ -133,6 +134,3 @@ function fail(code: ClientHelloErrorCode, message: string, offset: number): Clie
 }
 
 // Past the end reads as 0: the length checks that follow each read see it.
-function uint16(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
-}

@@ -1,3 +1,4 @@
+import { uint16 } from "../primitives/uint16.ts"
 import { ClientHelloError, type ClientHelloErrorCode } from "./errors.ts"
 import type { ClientHello } from "./hello.ts"
 import { readClientHello } from "./message.ts"
@@ -143,7 +144,7 @@ export class ClientHelloParser {
     if (this.#length > start + 2 && (bytes[start + 2] ?? 0) > 3)
       throw this.#fail("RECORD_VERSION", "a record has a version above 3.3", start + 2)
     if (this.#length < start + RECORD_HEADER) return false
-    const fragment = ((bytes[start + 3] ?? 0) << 8) | (bytes[start + 4] ?? 0)
+    const fragment = uint16(bytes, start + 3)
     if (fragment === 0) throw this.#fail("RECORD_EMPTY", "a handshake record is empty", start + 3)
     if (fragment > MAX_FRAGMENT) throw this.#fail("RECORD_TOO_LARGE", "a record is longer than 2^14 bytes", start + 3)
     if (start + RECORD_HEADER + fragment > this.#maxBytes) throw this.#tooLarge(start + 3)
@@ -197,7 +198,7 @@ export class ClientHelloParser {
     let filled = 0
     for (let at = 0; at < this.#position; ) {
       const start = at + RECORD_HEADER
-      const end = start + (((bytes[at + 3] ?? 0) << 8) | (bytes[at + 4] ?? 0))
+      const end = start + uint16(bytes, at + 3)
       whole.set(bytes.subarray(start, end), filled)
       filled += end - start
       at = end

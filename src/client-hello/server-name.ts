@@ -1,3 +1,4 @@
+import { uint16 } from "../primitives/uint16.ts"
 import { ClientHelloError } from "./errors.ts"
 import { textOf } from "./text.ts"
 
@@ -101,8 +102,4 @@ function badCharacter(bytes: Uint8Array, start: number, end: number, at: number)
   }
   const byte = (bytes[at] ?? 0).toString(16).padStart(2, "0")
   return new ClientHelloError("SERVER_NAME_CHARACTER", `the host_name holds the byte 0x${byte}`, at)
-}
-
-function uint16(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)
 }

@@ -1,3 +1,4 @@
+import { suggest } from "../../primitives/suggest.ts"
 import { CidrList } from "../../proxy/limits/cidr.ts"
 import { POLICY_FIELDS, POLICY_KEYS, type PolicyField, type PolicyKey, type PolicyValues } from "./fields.ts"
 
@@ -51,30 +52,7 @@ export function closeOff(layer: MutablePolicyLayer): void {
   layer.allowCidrs = new CidrList([])
 }
 
-/** Edit distance at which a name is taken for a slip of another. */
-const SLIP = 3
-
 /** The policy whose name is closest to `name`, if any is close. */
 export function closestKey(name: string, write: (key: PolicyKey) => string): string | undefined {
-  let best: string | undefined
-  let bestDistance = SLIP + 1
-  for (const key of POLICY_KEYS) {
-    const distance = editDistance(name, write(key))
-    if (distance < bestDistance) [best, bestDistance] = [write(key), distance]
-  }
-  return best
-}
-
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > SLIP) return SLIP + 1
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? SLIP + 1
+  return suggest(name, POLICY_KEYS.map(write))
 }

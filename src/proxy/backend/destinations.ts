@@ -1,4 +1,6 @@
 import { BlockList, isIPv6 } from "node:net"
+import { formatIp, parseIp, withoutZone } from "../../primitives/ip-address.ts"
+import { uint16 } from "../../primitives/uint16.ts"
 
 /** Where a name must not lead by itself: whoever controls a DNS zone would reach into this machine or its cloud's metadata. */
 const FORBIDDEN: readonly (readonly [network: string, prefix: number, family: "ipv4" | "ipv6"])[] = [
@@ -42,23 +44,13 @@ export function isSafeDestination(address: string): boolean {
 }
 
 /** Prefixes of addresses that the system or a translator sends to the IPv4 address in their last 32 bits. */
-const BEFORE_IPV4 = new Set(["0:0:0:0:0:ffff", "0:0:0:0:0:0", "64:ff9b:0:0:0:0"])
+const BEFORE_IPV4 = ["::ffff:0:0", "::", "64:ff9b::"].map((prefix) => parseIp(prefix)?.subarray(0, 12))
 
 function embeddedIPv4(address: string): string | undefined {
-  const groups = expand(address)
+  const bytes = parseIp(withoutZone(address))
+  if (bytes === undefined) return undefined
   // 6to4 (RFC 3056) has it right behind its prefix.
-  const is6to4 = groups[0] === "2002"
-  if (!is6to4 && !BEFORE_IPV4.has(groups.slice(0, 6).join(":"))) return undefined
-  const [high = 0, low = 0] = groups.slice(is6to4 ? 1 : 6).map((group) => Number.parseInt(group, 16))
-  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`
-}
-
-function expand(address: string): string[] {
-  // The URL parser writes any valid IPv6 literal in one form: hexadecimal groups without leading zeros.
-  const canonical = new URL(`http://[${address.replace(/%.*$/, "")}]`).hostname.slice(1, -1)
-  const [head = "", tail] = canonical.split("::")
-  const before = head === "" ? [] : head.split(":")
-  if (tail === undefined) return before
-  const after = tail === "" ? [] : tail.split(":")
-  return [...before, ...new Array<string>(8 - before.length - after.length).fill("0"), ...after]
+  if (uint16(bytes, 0) === 0x2002) return formatIp(bytes.subarray(2, 6))
+  const isTranslated = BEFORE_IPV4.some((prefix) => prefix?.every((byte, at) => byte === bytes[at]))
+  return isTranslated ? formatIp(bytes.subarray(12)) : undefined
 }

@@ -1,5 +1,5 @@
+import { hashText } from "../../primitives/string-hash.ts"
 import type { DialEndpoint } from "../target.ts"
-import { hash } from "./maglev.ts"
 import type { BalancePolicy } from "./policy.ts"
 import type { EndpointLoad, EndpointSet } from "./target-state.ts"
 
@@ -36,7 +36,7 @@ function pick(set: EndpointSet, among: readonly EndpointLoad[], choice: Choice):
 
 function byClient(set: EndpointSet, among: readonly EndpointLoad[], client: string): EndpointLoad | undefined {
   const { maglev, loads } = set
-  const start = hash(client)
+  const start = hashText(client)
   for (let step = 0; step < maglev.length; step++) {
     const load = loads[maglev[(start + step) % maglev.length] ?? 0]
     if (load !== undefined && (among === loads || among.includes(load))) return load

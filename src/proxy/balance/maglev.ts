@@ -1,3 +1,5 @@
+import { hashText } from "../../primitives/string-hash.ts"
+
 /**
  * Table sizes: primes, each about twice the one before. With at least a hundred slots per endpoint, shares
  * differ by about one per cent at most.
@@ -17,8 +19,8 @@ export function maglevTable(keys: readonly string[]): Uint32Array {
   const size = SIZES.find((prime) => prime >= keys.length * SLOTS_PER_ENDPOINT) ?? (SIZES.at(-1) as number)
   // The order of the keys must not matter: two processes may learn of endpoints in different orders.
   const order = keys.map((_, index) => index).sort((a, b) => ((keys[a] ?? "") < (keys[b] ?? "") ? -1 : 1))
-  const position = order.map((index) => hash(keys[index] ?? "", 1) % size)
-  const skip = order.map((index) => (hash(keys[index] ?? "", 2) % (size - 1)) + 1)
+  const position = order.map((index) => hashText(keys[index] ?? "", 1) % size)
+  const skip = order.map((index) => (hashText(keys[index] ?? "", 2) % (size - 1)) + 1)
   const table = new Uint32Array(size).fill(order.length)
   for (let filled = 0; filled < size; ) {
     for (let turn = 0; turn < order.length && filled < size; turn++) {
@@ -30,13 +32,4 @@ export function maglevTable(keys: readonly string[]): Uint32Array {
     }
   }
   return table.map((turn) => order[turn] as number)
-}
-
-/** FNV-1a over UTF-16 units, finished as in MurmurHash3 so that close keys land far apart. */
-export function hash(text: string, seed = 0): number {
-  let value = (0x811c9dc5 ^ Math.imul(seed, 0x9e3779b1)) | 0
-  for (let index = 0; index < text.length; index++) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193)
-  value = Math.imul(value ^ (value >>> 16), 0x85ebca6b)
-  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35)
-  return (value ^ (value >>> 16)) >>> 0
 }

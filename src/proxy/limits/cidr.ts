@@ -1,5 +1,5 @@
 import { BlockList } from "node:net"
-import { formatIpAddress, parseIpAddress } from "../ip-address.ts"
+import { formatIp, parseIp, unmapped, withoutZone } from "../../primitives/ip-address.ts"
 
 /** A network: an address and how many of its first bits count. */
 export interface Cidr {
@@ -19,21 +19,22 @@ export interface Cidr {
  */
 export function parseCidr(text: string): Cidr {
   const [address = "", prefixText, ...extra] = text.split("/")
-  const bytes = address.includes("%") ? undefined : parseIpAddress(address)
-  if (bytes === undefined || extra.length > 0) throw new RangeError(`${JSON.stringify(text)} is no address or CIDR`)
+  const read = parseIp(address)
+  if (read === undefined || extra.length > 0) throw new RangeError(`${JSON.stringify(text)} is no address or CIDR`)
+  const bytes = unmapped(read)
   const bits = 8 * bytes.length
   // An IPv4-mapped network is the IPv4 network: its first 96 bits are the mapping.
-  const mapped = bits === 32 && address.includes(":") ? 96 : 0
+  const mapped = 8 * (read.length - bytes.length)
   const prefix = prefixText === undefined ? bits : readPrefix(prefixText) - mapped
   if (!(prefix >= 0 && prefix <= bits)) throw new RangeError(`${JSON.stringify(text)} has no prefix from 0 to ${bits}`)
 
   const first = bytes.map((byte, index) => byte & (0xff00 >> Math.min(8, Math.max(0, prefix - 8 * index))))
   if (first.some((byte, index) => byte !== bytes[index])) {
     throw new RangeError(
-      `${JSON.stringify(text)} has bits set beyond its prefix; the network is ${formatIpAddress(first)}/${prefix}`,
+      `${JSON.stringify(text)} has bits set beyond its prefix; the network is ${formatIp(first)}/${prefix}`,
     )
   }
-  return { address: formatIpAddress(first), prefix, family: bits === 32 ? "ipv4" : "ipv6" }
+  return { address: formatIp(first), prefix, family: bits === 32 ? "ipv4" : "ipv6" }
 }
 
 function readPrefix(text: string): number {
@@ -67,10 +68,10 @@ export class CidrList {
   }
 
   #hasIPv6(address: string): boolean {
-    const bytes = parseIpAddress(address)
+    const bytes = parseIp(withoutZone(address))
     if (bytes === undefined) return false
-    const family = bytes.length === 4 ? "ipv4" : "ipv6"
-    return this.#listOf(family).check(formatIpAddress(bytes), family)
+    const family = unmapped(bytes).length === 4 ? "ipv4" : "ipv6"
+    return this.#listOf(family).check(formatIp(bytes), family)
   }
 
   #listOf(family: Cidr["family"]): BlockList {

@@ -1,5 +1,5 @@
 import { isIPv4 } from "node:net"
-import { formatIpAddress, parseIpAddress } from "../ip-address.ts"
+import { formatIp, parseIp, unmapped, withoutZone } from "../../primitives/ip-address.ts"
 
 /**
  * What limits count one client by: its IPv4 address, or its IPv6 /64, since a single host is commonly given a
@@ -7,10 +7,10 @@ import { formatIpAddress, parseIpAddress } from "../ip-address.ts"
  */
 export function clientKey(address: string): string {
   if (isIPv4(address)) return address
-  const bytes = parseIpAddress(address)
+  const bytes = parseIp(withoutZone(address))
   if (bytes === undefined) return address
-  if (bytes.length === 4) return formatIpAddress(bytes)
+  if (unmapped(bytes).length === 4) return formatIp(bytes)
   const network = new Uint8Array(16)
   network.set(bytes.subarray(0, 8))
-  return `${formatIpAddress(network)}/64`
+  return `${formatIp(network)}/64`
 }

@@ -1,3 +1,5 @@
+import { hashText } from "../../primitives/string-hash.ts"
+
 /** Options of {@link ClientRateLimiter}. */
 export interface ClientRateLimiterOptions {
   /** New connections per second that a client may keep up. More than 0. */
@@ -80,10 +82,8 @@ export class ClientRateLimiter {
     }
   }
 
-  /** FNV-1a with a secret start, so that a client cannot choose whom to share a bucket with. */
+  /** The start is secret, so that a client cannot choose whom to share a bucket with. */
   #slot(client: string): number {
-    let hash = this.#seed ^ 0x811c9dc5
-    for (let index = 0; index < client.length; index++) hash = Math.imul(hash ^ client.charCodeAt(index), 0x01000193)
-    return (hash ^ (hash >>> 15)) & (OVERFLOW_BUCKETS - 1)
+    return hashText(client, this.#seed) & (OVERFLOW_BUCKETS - 1)
   }
 }

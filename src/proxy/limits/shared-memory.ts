@@ -1,4 +1,4 @@
-import { hash } from "../balance/maglev.ts"
+import { hashText } from "../../primitives/string-hash.ts"
 import type { LimitSharing, RateLimiter, SharedCount } from "./sharing.ts"
 
 /** Memory in which the proxies of several threads count together. Plain data, which `postMessage` shares. */
@@ -132,5 +132,5 @@ class MemoryRateLimiter implements RateLimiter {
 
 /** Where a key's numbers are, one place in each row. */
 function slotsOf(key: string, seeds: readonly number[]): readonly number[] {
-  return seeds.map((seed, row) => row * WIDTH + (hash(key, seed) & (WIDTH - 1)))
+  return seeds.map((seed, row) => row * WIDTH + (hashText(key, seed) & (WIDTH - 1)))
 }

@@ -1,4 +1,4 @@
-import { formatIpAddress, parseIpAddress, toIPv6Bytes } from "../ip-address.ts"
+import { formatIp, parseIp, toIPv6Bytes, unmapped, withoutZone } from "../../primitives/ip-address.ts"
 import { crc32c } from "./crc32c.ts"
 import { ProxyProtocolError } from "./errors.ts"
 import {
@@ -43,7 +43,7 @@ export function encodeProxyV1(addresses: ProxyHeaderAddresses | undefined): Uint
   if (addresses === undefined) return utf8.encode("PROXY UNKNOWN\r\n")
   const { size, source, destination } = endpointBytes(addresses)
   const text = (bytes: Uint8Array) =>
-    size === 16 && bytes.length === 4 ? `::ffff:${bytes.join(".")}` : formatIpAddress(bytes)
+    size === 16 && bytes.length === 4 ? `::ffff:${bytes.join(".")}` : formatIp(bytes)
   const family = size === 4 ? "TCP4" : "TCP6"
   const ports = `${checkedPort(addresses.source)} ${checkedPort(addresses.destination)}`
   return utf8.encode(`PROXY ${family} ${text(source)} ${text(destination)} ${ports}\r\n`)
@@ -110,9 +110,9 @@ function endpointBytes({ source, destination }: ProxyHeaderAddresses) {
 }
 
 function checkedAddress({ address }: ProxyAddress): Uint8Array {
-  const bytes = parseIpAddress(address)
+  const bytes = parseIp(withoutZone(address))
   if (bytes === undefined) throw new ProxyProtocolError("PROXY_ADDRESS", `${JSON.stringify(address)} is no IP literal`)
-  return bytes
+  return unmapped(bytes)
 }
 
 function checkedPort({ port }: ProxyAddress): number {

@@ -1,5 +1,4 @@
-import { isIPv4, isIPv6 } from "node:net"
-import { canonicalIpAddress } from "../ip-address.ts"
+import { canonicalIp, isIPv4 } from "../../primitives/ip-address.ts"
 import { ProxyProtocolError } from "./errors.ts"
 import type { ProxyHeader } from "./header.ts"
 
@@ -34,9 +33,9 @@ function header(addresses: ProxyHeader["addresses"]): ProxyHeader {
 }
 
 function address(family: "TCP4" | "TCP6", text: string): string {
-  const valid = family === "TCP4" ? isIPv4(text) : isIPv6(text) && !text.includes("%")
-  if (!valid) throw new ProxyProtocolError("PROXY_ADDRESS", `an address is no ${family} literal`)
-  return canonicalIpAddress(text)
+  const canonical = isIPv4(text) === (family === "TCP4") ? canonicalIp(text) : undefined
+  if (canonical === undefined) throw new ProxyProtocolError("PROXY_ADDRESS", `an address is no ${family} literal`)
+  return canonical
 }
 
 /** Section 2.1: no leading zeroes, lest a number be read as octal. */

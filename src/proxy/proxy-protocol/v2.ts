@@ -1,4 +1,5 @@
-import { formatIpAddress } from "../ip-address.ts"
+import { formatIp } from "../../primitives/ip-address.ts"
+import { uint16 } from "../../primitives/uint16.ts"
 import { crc32c } from "./crc32c.ts"
 import { ProxyProtocolError } from "./errors.ts"
 import {
@@ -22,7 +23,7 @@ export function declaredV2Bytes(bytes: Uint8Array): number {
   if (version !== 2) throw new ProxyProtocolError("PROXY_VERSION", `version ${version} is not 2`)
   const command = byteAt(bytes, 12) & 0x0f
   if (command > 1) throw new ProxyProtocolError("PROXY_COMMAND", `command ${command} is neither LOCAL nor PROXY`)
-  const length = uint16At(bytes, 14)
+  const length = uint16(bytes, 14)
   // Section 2.2: a LOCAL header's family and addresses are discarded unread.
   if (command === 0) return V2_FIXED_BYTES + length
 
@@ -69,8 +70,8 @@ function readAddresses(family: number, bytes: Uint8Array): ProxyHeader["addresse
   const size = family === 1 ? 4 : 16
   const ports = V2_FIXED_BYTES + 2 * size
   const end = (index: 0 | 1): ProxyAddress => ({
-    address: formatIpAddress(bytes.subarray(V2_FIXED_BYTES + index * size, V2_FIXED_BYTES + (index + 1) * size)),
-    port: uint16At(bytes, ports + 2 * index),
+    address: formatIp(bytes.subarray(V2_FIXED_BYTES + index * size, V2_FIXED_BYTES + (index + 1) * size)),
+    port: uint16(bytes, ports + 2 * index),
   })
   return { source: end(0), destination: end(1) }
 }
@@ -80,7 +81,7 @@ function readTlvs(bytes: Uint8Array): ProxyTlv[] {
   const tlvs: ProxyTlv[] = []
   for (let offset = 0; offset < bytes.length; ) {
     const start = offset + 3
-    const end = start > bytes.length ? start : start + uint16At(bytes, offset + 1)
+    const end = start > bytes.length ? start : start + uint16(bytes, offset + 1)
     if (end > bytes.length) throw new ProxyProtocolError("PROXY_TRUNCATED_TLV", "a field runs past the header")
     tlvs.push({ type: byteAt(bytes, offset), value: new Uint8Array(bytes.subarray(start, end)) })
     offset = end
@@ -109,7 +110,7 @@ function verifyChecksum(bytes: Uint8Array, tlvs: readonly ProxyTlv[]): void {
   const copy = new Uint8Array(bytes)
   const offset = checksumOffset(bytes, tlvs)
   copy.fill(0, offset, offset + 4)
-  if (crc32c(copy) !== ((uint16At(sent, 0) << 16) | uint16At(sent, 2)) >>> 0) {
+  if (crc32c(copy) !== ((uint16(sent, 0) << 16) | uint16(sent, 2)) >>> 0) {
     throw new ProxyProtocolError("PROXY_CHECKSUM", "the CRC-32C does not match the header")
   }
 }
@@ -138,8 +139,4 @@ function authority(value: Uint8Array | undefined): string | undefined {
 
 function byteAt(bytes: Uint8Array, offset: number): number {
   return bytes[offset] ?? 0
-}
-
-function uint16At(bytes: Uint8Array, offset: number): number {
-  return (byteAt(bytes, offset) << 8) | byteAt(bytes, offset + 1)
 }

@@ -1,5 +1,5 @@
+import { canonicalIp } from "../../primitives/ip-address.ts"
 import { arrayOf, field, integerOf, isAbsent, presentOf, stringOf } from "../../primitives/json.ts"
-import { canonicalIp } from "../ip-address.ts"
 import type { EndpointSlice, KubernetesObject, ReferenceGrant, Service } from "../resources.ts"
 import type { Endpoint } from "../route-table.ts"
 import { type Admission, type Admitted, common, GATEWAY_API_GROUP, type KindInfo, readHeader } from "./admission.ts"

@@ -1,5 +1,5 @@
+import { canonicalIp } from "../../primitives/ip-address.ts"
 import { arrayOf, field, isAbsent, objectOf, stringMapOf, stringOf } from "../../primitives/json.ts"
-import { canonicalIp } from "../ip-address.ts"
 import type { Gateway, GatewayClass, ListenerSet, Namespace } from "../resources.ts"
 import {
   type Admission,

@@ -1,6 +1,6 @@
 import { isAbsent, objectOf } from "../../primitives/json.ts"
+import { suggest } from "../../primitives/suggest.ts"
 import type { GatewayResources, ResourceProblem } from "../resources.ts"
-import { suggest } from "../validation/suggest.ts"
 
 const LISTS: Readonly<Record<Exclude<keyof GatewayResources, "admitted">, true>> = {
   gatewayClasses: true,

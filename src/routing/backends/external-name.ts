@@ -1,5 +1,5 @@
+import { isIP } from "../../primitives/ip-address.ts"
 import { ANY_HOSTNAME, hostnameMatches, isWildcard } from "../hostnames/hostname.ts"
-import { parseIp } from "../ip-address.ts"
 
 /** What the `externalBackends` patterns say of a name. */
 export type ExternalBackendVerdict =
@@ -35,7 +35,7 @@ const FORBIDDEN_NAMES = [
 export function judgeExternalBackend(name: string, patterns: readonly string[]): ExternalBackendVerdict {
   const host = name.toLowerCase()
   if (patterns.some((pattern) => pattern.toLowerCase() === host)) return { allowed: true, host, anyAddress: true }
-  if (parseIp(host) !== undefined || ENDS_IN_NUMBER.test(host)) {
+  if (isIP(host) || ENDS_IN_NUMBER.test(host)) {
     return { allowed: false, why: "IP addresses are external backends only when externalBackends lists them literally" }
   }
   if (host.length > 253 || !DNS_NAME.test(host)) return { allowed: false, why: "it is not a DNS name with a dot" }

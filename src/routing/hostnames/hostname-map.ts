@@ -1,5 +1,6 @@
+import { extendHash, finishHash } from "../../primitives/string-hash.ts"
 import { ANY_HOSTNAME, isWildcard } from "./hostname.ts"
-import { EMPTY_HASH, extendHash, finishHash, NameTable } from "./name-table.ts"
+import { EMPTY_HASH, NameTable } from "./name-table.ts"
 
 /**
  * Values by hostname, looked up by name in a time that does not grow with their number: one probe for the

@@ -1,3 +1,5 @@
+import { extendHash, finishHash, startHash } from "../../primitives/string-hash.ts"
+
 /**
  * Objects by name in flat memory. What waits in a large table is memory, so a lookup is laid out to wait twice:
  * for the slot and the reference at the same index, which are loaded side by side, then for the name's bytes and
@@ -156,22 +158,10 @@ const SEED = (Math.random() * 0x1_0000_0000) | 0
 
 /** Hash of a name. Runs from the end, so that it passes every suffix; see {@link extendHash}. */
 function hashName(text: string): number {
-  let state = SEED
+  let state = EMPTY_HASH
   for (let at = text.length - 1; at >= 0; at--) state = extendHash(state, text.charCodeAt(at))
   return finishHash(state)
 }
 
 /** State of the hash of nothing. */
-export const EMPTY_HASH = SEED
-
-/** State of the hash of a text with one character before it. */
-export function extendHash(state: number, character: number): number {
-  const mixed = Math.imul(state ^ character, 0x5bd1_e995)
-  return mixed ^ (mixed >>> 15)
-}
-
-/** The hash of a state: the low bits, which choose the slot, depend on every character. */
-export function finishHash(state: number): number {
-  const mixed = Math.imul(state ^ (state >>> 16), 0x85eb_ca6b)
-  return mixed ^ (mixed >>> 13)
-}
+export const EMPTY_HASH = startHash(SEED)

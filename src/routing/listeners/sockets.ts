@@ -1,6 +1,6 @@
+import { canonicalIp } from "../../primitives/ip-address.ts"
 import { ANY_HOSTNAME } from "../hostnames/hostname.ts"
 import { HostnameMap } from "../hostnames/hostname-map.ts"
-import { canonicalIp } from "../ip-address.ts"
 import type { ListenerBinding, NoMatch, NoMatchReason, RouteMatch, RouteQuery, TableListener } from "../route-table.ts"
 
 /** A listener that takes connections, and where. */

@@ -1,6 +1,6 @@
+import { isIP } from "../../primitives/ip-address.ts"
 import type { GatewayAddress } from "../resources.ts"
 import { addressType, isHostname, refuseDuplicates } from "./fields.ts"
-import { isIP } from "./ip-address.ts"
 import { quote, type Report } from "./report.ts"
 import { defaulted, list, optional, record, required, type Shape, text } from "./shape.ts"
 

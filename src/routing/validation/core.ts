@@ -1,6 +1,6 @@
+import { isIPv4, isIPv6 } from "../../primitives/ip-address.ts"
 import type { EndpointSlice, Service } from "../resources.ts"
 import { namespaceName, refuseDuplicates, subdomainName } from "./fields.ts"
-import { isIPv4, isIPv6 } from "./ip-address.ts"
 import { coreMetadata } from "./metadata.ts"
 import { quote, type Report } from "./report.ts"
 import { choice, flag, integer, list, optional, record, required, type Shape, text } from "./shape.ts"

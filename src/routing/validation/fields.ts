@@ -1,5 +1,5 @@
+import { isIPv4 } from "../../primitives/ip-address.ts"
 import type { LabelSelector } from "../resources.ts"
-import { isIPv4 } from "./ip-address.ts"
 import type { Report } from "./report.ts"
 import { integer, list, map, optional, record, required, type Shape, text } from "./shape.ts"
 

@@ -1,5 +1,5 @@
+import { suggest } from "../../primitives/suggest.ts"
 import { quote, type Report, typeName } from "./report.ts"
-import { suggest } from "./suggest.ts"
 
 /**
  * What a value may be. Shapes are built once, from tables that read like the API's reference, and do two

@@ -1,8 +1,8 @@
+import { suggest } from "../../primitives/suggest.ts"
 import type { ObjectRef, ResourceProblem } from "../resources.ts"
 import { type Channel, KINDS, type KindRules, type KindVersion, type ValidatedKind } from "./kinds.ts"
 import { quote, Report, typeName } from "./report.ts"
 import { isRecord, type Shape } from "./shape.ts"
-import { suggest } from "./suggest.ts"
 
 /** How to read an object. */
 export interface ValidateOptions {

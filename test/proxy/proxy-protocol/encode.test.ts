@@ -1,6 +1,6 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
-import { canonicalIpAddress } from "../../../src/proxy/ip-address.ts"
+import { canonicalIp } from "../../../src/primitives/ip-address.ts"
 import { crc32c } from "../../../src/proxy/proxy-protocol/crc32c.ts"
 import { encodeProxyV1, encodeProxyV2 } from "../../../src/proxy/proxy-protocol/encode.ts"
 import { parseProxyHeader } from "../../../src/proxy/proxy-protocol/parser.ts"
@@ -58,8 +58,8 @@ describe("what is written", () => {
         expect(result.bytesConsumed).toBe(bytes.length)
         expect(result.header.version).toBe(version)
         expect(result.header.addresses).toEqual({
-          source: { ...ends.source, address: canonicalIpAddress(ends.source.address) },
-          destination: { ...ends.destination, address: canonicalIpAddress(ends.destination.address) },
+          source: { ...ends.source, address: canonicalIp(ends.source.address) },
+          destination: { ...ends.destination, address: canonicalIp(ends.destination.address) },
         })
         if (version === 1) return
         expect(result.header.authority).toBe(sent.authority)

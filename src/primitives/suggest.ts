@@ -1,5 +1,5 @@
 /** Longest name that is compared; longer ones are no slip of the pen, and would cost time. */
-const LONGEST = 40
+const LONGEST = 64
 
 /** The candidate that `name` was probably meant to be, or `undefined` when none is close. */
 export function suggest(name: string, candidates: Iterable<string>): string | undefined {
