@@ -1,3 +1,4 @@
+import { canonicalIp } from "../../primitives/ip-address.ts"
 import { listFew } from "../../primitives/list-few.ts"
 import { comparePrecedence, GATEWAY_API_GROUP } from "../admit/admission.ts"
 import type { Fault } from "../admit/fault.ts"
