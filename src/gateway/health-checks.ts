@@ -109,9 +109,9 @@ export class HealthChecks {
 }
 
 function activeCheck({ target, check, serverName }: TargetCheck, { address, port }: DialEndpoint): EndpointCheck {
-  const { id, kind, interval, timeout, rise, fall } = check
+  const { id, kind, proxyHeader, interval, timeout, rise, fall } = check
   const key = `${target} ${address} ${port} ${id}`
-  return { key, target, check: id, kind, address, port, serverName, interval, timeout, rise, fall }
+  return { key, target, check: id, kind, address, port, serverName, proxyHeader, interval, timeout, rise, fall }
 }
 
 function checksOf(table: RouteTable, policies: Policies): readonly TargetCheck[] {

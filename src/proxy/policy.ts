@@ -44,8 +44,10 @@ export interface ListenerPolicy {
 export interface SentProxyHeader {
   /** Version of the protocol. */
   readonly version: 1 | 2
-  /** Fields, in version 2. */
+  /** Fields, in version 2, the most wanted first. */
   readonly fields: readonly ("authority" | "alpn" | "unique-id" | "crc32c")[]
+  /** Longest header in version 2, in bytes: fields that do not fit any more are left out whole. Default: no limit. */
+  readonly maxBytes?: number
 }
 
 /** How a target is dialled. */
@@ -76,6 +78,8 @@ export interface HealthCheck {
   readonly kind: "tcp" | "tls"
   /** SNI of TLS probes. */
   readonly serverName: string | undefined
+  /** Version of the PROXY protocol header that probes begin with, by which the gateway speaks for itself. Default: none. */
+  readonly proxyHeader?: 1 | 2 | undefined
   /** Milliseconds from one probe of an endpoint to the next. */
   readonly interval: number
   /** Milliseconds of one probe. */

@@ -8,6 +8,7 @@ import {
   count,
   delay,
   duration,
+  headerSize,
   hostname,
   period,
   perSecond,
@@ -64,8 +65,10 @@ export interface PolicyValues {
   trustedProxies: CidrList
   /** Header to put before the ClientHello. */
   sendProxyProtocol: "off" | "v1" | "v2"
-  /** Fields of that header, in version 2. */
+  /** Fields of that header, in version 2, the most wanted first. */
   sendProxyProtocolFields: readonly ProxyProtocolField[]
+  /** Longest such header; fields that do not fit any more are left out. */
+  sendProxyProtocolMaxBytes: number
 
   /** How endpoints share connections. */
   loadBalancing: BalancePolicy
@@ -298,10 +301,19 @@ export const POLICY_FIELDS = {
     type: choices("authority", "alpn", "unique-id", "crc32c"),
     levels: BACKEND,
     scope: "inherit",
-    initial: ["authority", "alpn", "unique-id", "crc32c"],
-    initialText: "all of them",
+    initial: [],
+    initialText: "none",
     description:
-      "Fields of that header, in version 2: the SNI, the first ALPN protocol offered, the connection's id as in the access record, a checksum.",
+      "Fields of that header, in version 2, the most wanted first: the SNI, the first ALPN protocol offered, the connection's id as in the access record, a checksum.",
+  },
+  sendProxyProtocolMaxBytes: {
+    type: headerSize,
+    levels: BACKEND,
+    scope: "inherit",
+    initial: none,
+    initialText: "off",
+    description:
+      "Longest such header in bytes. Fields are put in in the order given; one that would make the header longer is left out.",
   },
 
   loadBalancing: {

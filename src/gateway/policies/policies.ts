@@ -129,10 +129,11 @@ export class SnapshotPolicies implements Policies {
   }
 
   #backendPolicy(layers: readonly [PolicyLayer, ...PolicyLayer[]], route: ObjectRef): BackendPolicy {
-    const version = definite("sendProxyProtocol", layers)
+    const version = headerVersion(layers)
     const fields = definite("sendProxyProtocolFields", layers)
+    const maxBytes = definite("sendProxyProtocolMaxBytes", layers)
     return {
-      proxyHeader: version === "off" ? undefined : { version: version === "v1" ? 1 : 2, fields },
+      proxyHeader: version === undefined ? undefined : { version, fields, maxBytes },
       balance: definite("loadBalancing", layers),
       dialAttempts: definite("dialAttempts", layers),
       retryBackoff: definite("retryBackoff", layers),
@@ -189,7 +190,7 @@ export class SnapshotPolicies implements Policies {
   }
 }
 
-function healthCheckOf(layers: readonly PolicyLayer[], route: ObjectRef): HealthCheck | undefined {
+function healthCheckOf(layers: readonly [PolicyLayer, ...PolicyLayer[]], route: ObjectRef): HealthCheck | undefined {
   const kind = definite("healthCheck", layers)
   if (kind === "off") return undefined
   const serverName = kind === "tls" ? inherited("healthCheckServerName", layers) : undefined
@@ -197,8 +198,16 @@ function healthCheckOf(layers: readonly PolicyLayer[], route: ObjectRef): Health
   const [rise, fall] = [definite("healthyThreshold", layers), definite("unhealthyThreshold", layers)]
   // TLS probes send the route's own name, so that what they find concerns that route alone.
   const whose = kind === "tls" && serverName === undefined ? nameOf(route) : (serverName ?? "")
-  const id = [kind, whose, interval, timeout, rise, fall].join(" ")
-  return { id, kind, serverName, interval, timeout, rise, fall }
+  const proxyHeader = headerVersion(layers)
+  const id = [kind, whose, interval, timeout, rise, fall, proxyHeader ?? "plain"].join(" ")
+  return { id, kind, serverName, proxyHeader, interval, timeout, rise, fall }
+}
+
+/** Version of the PROXY protocol header that the backend is sent, by clients' connections and probes alike. */
+function headerVersion(layers: readonly [PolicyLayer, ...PolicyLayer[]]): 1 | 2 | undefined {
+  const version = definite("sendProxyProtocol", layers)
+  if (version === "off") return undefined
+  return version === "v1" ? 1 : 2
 }
 
 type BeforeSni = Omit<ListenerPolicy, "scopes">

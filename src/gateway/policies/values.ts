@@ -93,6 +93,24 @@ export const size: ValueType<number | string, number> = {
   },
 }
 
+const SHORTEST_HEADER = 52
+const LONGEST_HEADER = 65_551
+
+/** Bytes that a PROXY protocol header may have, which must have room for the addresses of IPv6; zero is no limit. */
+export const headerSize: ValueType<number | string, number> = {
+  syntax: "whole number from `52` to `65551`; `0` is no limit",
+  parse(text) {
+    if (!/^\d{1,5}$/.test(text)) throw expected("a number of bytes from 52 to 65551, or 0", text)
+    return headerSize.accept(Number(text))
+  },
+  accept(input) {
+    if (typeof input === "string") return headerSize.parse(input)
+    if (input === 0 || input === Number.POSITIVE_INFINITY) return Number.POSITIVE_INFINITY
+    if (Number.isInteger(input) && input >= SHORTEST_HEADER && input <= LONGEST_HEADER) return input
+    throw expected("a number of bytes from 52 to 65551, or 0", input)
+  },
+}
+
 /** Bytes per second; `Infinity` is no cap. */
 export const rate: ValueType<number | string, number> = {
   syntax: "bytes per second, for example `10MiB`; `0` is no cap",

@@ -1,5 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net"
 import { connect as connectTls } from "node:tls"
+import { ownHeader } from "../proxy-protocol/outgoing.ts"
 
 /** What to try. */
 export interface Probe {
@@ -11,6 +12,11 @@ export interface Probe {
   readonly port: number
   /** SNI of the handshake, usually a hostname of the route. */
   readonly serverName?: string | undefined
+  /**
+   * Version of the PROXY protocol header to begin with, for an endpoint that waits for one: LOCAL in version 2, UNKNOWN
+   * in version 1. Default: none.
+   */
+  readonly proxyHeader?: 1 | 2 | undefined
   /** Milliseconds for all of it. */
   readonly timeout: number
 }
@@ -18,55 +24,68 @@ export interface Probe {
 /** What came of a probe. */
 export type ProbeResult = { readonly healthy: true } | { readonly healthy: false; readonly reason: string }
 
-/**
- * A server that asks for a client certificate is alive: it has answered for the name, and only wants to know
- * who asks.
- */
-const ALIVE_ALERTS: ReadonlySet<string> = new Set([
-  "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED",
-  "ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE",
-  "ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN",
-])
+/** OpenSSL's codes for an alert that the server sent, in any version. */
+const ALERT = /_ALERT_/
 
 /**
  * Tries the endpoint once. Certificates are not verified: the clients do that, end to end, and may trust
  * authorities that the gateway has never heard of. Never rejects.
+ *
+ * A server that has answered for the name and then refuses with an alert is alive: it wants to know who asks, as with
+ * mutual TLS before version 1.3.
  */
 export function runProbe(probe: Probe): Promise<ProbeResult> {
   return new Promise((resolve) => {
-    const socket = tryToOpen(probe)
-    if (!("destroy" in socket)) {
-      resolve(socket)
+    const tcp = tryToOpen(probe)
+    if (!("destroy" in tcp)) {
+      resolve(tcp)
       return
     }
+    let tls: Socket | undefined
     const timer = setTimeout(() => finish({ healthy: false, reason: "timeout" }), probe.timeout)
     const finish = (result: ProbeResult): void => {
       clearTimeout(timer)
       resolve(result)
-      // A late error of a socket that is done with must find a listener.
-      socket.removeAllListeners().on("error", () => {})
-      socket.destroy()
+      for (const socket of tls === undefined ? [tcp] : [tls, tcp]) {
+        // A late error of a socket that is done with must find a listener.
+        socket.removeAllListeners().on("error", () => {})
+        socket.destroy()
+      }
     }
-    socket.once(probe.kind === "tls" ? "secureConnect" : "connect", () => finish({ healthy: true }))
-    socket.once("error", (error: NodeJS.ErrnoException) => {
+    let hasSpoken = false
+    const failed = (error: NodeJS.ErrnoException): void => {
       const reason = error.code ?? error.message
-      finish(ALIVE_ALERTS.has(reason) ? { healthy: true } : { healthy: false, reason })
+      finish(hasSpoken && ALERT.test(reason) ? { healthy: true } : { healthy: false, reason })
+    }
+    const closed = (): void => finish({ healthy: false, reason: "closed" })
+    tcp.once("error", failed).once("close", closed)
+    tcp.once("connect", () => {
+      if (probe.proxyHeader !== undefined) tcp.write(ownHeader(probe.proxyHeader))
+      if (probe.kind === "tcp") {
+        finish({ healthy: true })
+        return
+      }
+      tls = secure(tcp, probe.serverName)
+      // Keys are agreed on: the server has answered, and whatever it objects to now is the client.
+      tls.once("keylog", () => {
+        hasSpoken = true
+      })
+      tls.once("secureConnect", () => finish({ healthy: true }))
+      tls.once("error", failed).once("close", closed)
     })
-    socket.once("close", () => finish({ healthy: false, reason: "closed" }))
   })
 }
 
 /** Not an address, or not a port: the configuration is wrong, which must not end the process. */
-function tryToOpen(probe: Probe): Socket | ProbeResult {
+function tryToOpen({ address, port }: Probe): Socket | ProbeResult {
   try {
-    return openProbe(probe)
+    return connectTcp({ host: address, port })
   } catch (error) {
     return { healthy: false, reason: (error as NodeJS.ErrnoException).code ?? String(error) }
   }
 }
 
-function openProbe({ kind, address, port, serverName }: Probe): Socket {
-  if (kind === "tcp") return connectTcp({ host: address, port })
+function secure(socket: Socket, serverName: string | undefined): Socket {
   const servername = serverName !== undefined && isIP(serverName) === 0 ? serverName : ""
-  return connectTls({ host: address, port, servername, rejectUnauthorized: false })
+  return connectTls({ socket, servername, rejectUnauthorized: false })
 }

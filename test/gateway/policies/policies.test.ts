@@ -140,6 +140,7 @@ describe("an inherited policy", () => {
       id: expect.stringMatching(/^tls /),
       kind: "tls",
       serverName: undefined,
+      proxyHeader: 2,
       interval: 10_000,
       timeout: 2000,
       rise: 2,

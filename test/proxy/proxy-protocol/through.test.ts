@@ -1,8 +1,10 @@
 import { once } from "node:events"
 import { connect } from "node:net"
+import fc from "fast-check"
 import { describe, expect, it, onTestFinished } from "vitest"
 import { CidrList } from "../../../src/proxy/limits/cidr.ts"
 import { encodeProxyV1, encodeProxyV2 } from "../../../src/proxy/proxy-protocol/encode.ts"
+import { outgoingHeader } from "../../../src/proxy/proxy-protocol/outgoing.ts"
 import { type ProxyHeaderResult, parseProxyHeader } from "../../../src/proxy/proxy-protocol/parser.ts"
 import { backend, client, clientHello, deferred, ending, nextRecord, routerTo, startProxy } from "../harness.ts"
 import { connectionPolicy, listenerPolicy, policyRouter, proxyProtocol, scope } from "../policy-harness.ts"
@@ -137,6 +139,52 @@ describe("a listener that reads PROXY protocol headers", () => {
 
 describe("a backend that is sent PROXY protocol headers", () => {
   const fields = ["authority", "alpn", "unique-id", "crc32c"] as const
+  const subject = {
+    addresses: told,
+    serverName: "a.example",
+    alpnProtocol: "h2",
+    uniqueId: "0123456789ab-000000000001",
+  }
+
+  it("has no field in it unless it is asked for", () => {
+    expect(parseProxyHeader(outgoingHeader({ version: 2, fields: [] }, subject))).toMatchObject({
+      header: { addresses: told, tlvs: [] },
+      bytesConsumed: 28,
+    })
+  })
+
+  it.each([
+    // 28 bytes with addresses of IPv4, then 28 for the id, 12 for the name, 5 for the protocol, 7 for the checksum.
+    [80, fields, [0x02, 0x01, 0x05, 0x03]],
+    [79, fields, [0x02, 0x01, 0x05]],
+    [72, fields, [0x02, 0x01, 0x03]],
+    [56, ["unique-id", "authority", "alpn", "crc32c"], [0x05]],
+    [52, ["unique-id", "authority", "alpn", "crc32c"], [0x02, 0x01, 0x03]],
+    [52, ["unique-id"], []],
+  ] as const)("of %i bytes at most has the fields that fit, in the order of %j", (maxBytes, wanted, types) => {
+    const bytes = outgoingHeader({ version: 2, fields: wanted, maxBytes }, subject)
+    expect(bytes.length).toBeLessThanOrEqual(maxBytes)
+    expect(complete(parseProxyHeader(bytes)).header.tlvs.map(({ type }) => type)).toEqual(types)
+  })
+
+  it("has fields in full, or not at all, whatever is asked for", () => {
+    fc.assert(
+      fc.property(
+        fc.subarray([...fields]),
+        fc.integer({ min: 52, max: 400 }),
+        fc.stringMatching(/^[a-z]{1,63}(\.[a-z]{1,63}){0,3}$/),
+        fc.constantFrom(told.source.address, "2001:db8::1"),
+        (wanted, maxBytes, serverName, address) => {
+          const addresses = { ...told, source: { address, port: 1 } }
+          const bytes = outgoingHeader({ version: 2, fields: wanted, maxBytes }, { ...subject, addresses, serverName })
+          expect(bytes.length).toBeLessThanOrEqual(maxBytes)
+          const { header } = complete(parseProxyHeader(bytes))
+          expect([undefined, serverName]).toContain(header.authority)
+          expect([undefined, subject.uniqueId]).toContain(header.uniqueId && Buffer.from(header.uniqueId).toString())
+        },
+      ),
+    )
+  })
 
   async function send(version: 1 | 2, listener = listenerPolicy(), before: Uint8Array = new Uint8Array(0)) {
     const hello = await clientHello("a.example", { ALPNProtocols: ["h2", "http/1.1"] })
@@ -169,6 +217,7 @@ describe("a backend that is sent PROXY protocol headers", () => {
     expect(result.header).toMatchObject({ version: 2, authority: "a.example" })
     expect(Buffer.from(result.header.alpn!).toString()).toBe("h2")
     expect(Buffer.from(result.header.uniqueId!).toString()).toBe(record.uniqueId)
+    expect(record.uniqueId).toMatch(/^[0-9a-f]{12}-[0-9a-f]{12}$/)
     expect(result.header.tlvs.some(({ type }) => type === 3)).toBe(true)
     expect(Buffer.from(result.rest)).toEqual(hello)
   })
