@@ -1,4 +1,5 @@
 import type { ClientHelloErrorCode } from "../../client-hello/errors.ts"
+import type { RefusalMode } from "../options.ts"
 import type { RejectReason } from "./record.ts"
 
 /** Alert descriptions (RFC 8446 section 6, RFC 6066 section 3). */
@@ -31,12 +32,28 @@ const DESCRIPTIONS: Readonly<Record<RejectReason, number>> = {
   "dial-timeout": INTERNAL_ERROR,
 }
 
+/** What a refused client gets: bytes and a FIN, a FIN, RST, or whatever the kernel makes of a socket that is closed at once. */
+export type RefusalAnswer = Uint8Array | "close" | "reset" | "hang-up"
+
 /**
- * A fatal alert in one record (RFC 8446 section 6), for a client that is refused.
+ * What a refused client gets.
  *
  * @param reason - why it is refused
+ * @param mode - how clients that sent a ClientHello, good or bad, are to learn of it
+ * @param hasHello - whether its ClientHello was read
  */
-export function alertFor(reason: RejectReason): Buffer {
+export function refusalAnswer(reason: RejectReason, mode: RefusalMode, hasHello: boolean): RefusalAnswer {
+  if (!hasHello && reason !== "invalid-hello" && reason !== "hello-too-large") {
+    // Nothing that does not speak TLS, or does not speak at all, is worth waiting for.
+    if (reason === "not-tls" || reason === "hello-timeout") return mode === "reset" ? "reset" : "hang-up"
+    // Turned away at the door: a reset leaves nothing behind.
+    return "reset"
+  }
+  return mode === "alert" ? alertFor(reason) : mode
+}
+
+/** A fatal alert in one record (RFC 8446 section 6). */
+function alertFor(reason: RejectReason): Buffer {
   return Buffer.from([21, 3, 3, 0, 2, 2, DESCRIPTIONS[reason]])
 }
 

@@ -26,7 +26,7 @@ export interface GateRefusal {
 }
 
 /** What one connection has taken, to be given back when it ends. */
-export class Pass {
+export class Admission {
   /** Counts it is in. */
   readonly keys: string[] = []
   /** Bytes of the hello budget. */
@@ -80,66 +80,66 @@ export class Gate {
   }
 
   /** Counts an accepted connection, before anything is known of it but its listener. */
-  enter(pass: Pass, scopes: readonly ScopePolicy[]): GateRefusal | undefined {
+  enter(admission: Admission, scopes: readonly ScopePolicy[]): GateRefusal | undefined {
     if (!this.#descriptors.take(this.#undialed)) return { reason: "no-descriptors", detail: undefined }
-    pass.isUndialed = true
+    admission.isUndialed = true
     this.#undialed++
-    return this.#count(pass, this.#scopes) ?? this.#count(pass, scopes)
+    return this.#count(admission, this.#scopes) ?? this.#count(admission, scopes)
   }
 
   /** Holds the listener's and the proxy's own rules about clients against the client, once its address is known. */
-  admitClient(pass: Pass, scopes: readonly ScopePolicy[], address: string): GateRefusal | undefined {
-    return this.#admit(pass, this.#scopes, address) ?? this.#admit(pass, scopes, address)
+  admitClient(admission: Admission, scopes: readonly ScopePolicy[], address: string): GateRefusal | undefined {
+    return this.#admit(admission, this.#scopes, address) ?? this.#admit(admission, scopes, address)
   }
 
   /** Holds all rules of further scopes against a connection that has been routed. */
-  admitRouted(pass: Pass, scopes: readonly ScopePolicy[], address: string): GateRefusal | undefined {
-    return this.#admit(pass, scopes, address) ?? this.#count(pass, scopes)
+  admitRouted(admission: Admission, scopes: readonly ScopePolicy[], address: string): GateRefusal | undefined {
+    return this.#admit(admission, scopes, address) ?? this.#count(admission, scopes)
   }
 
   /** Holds bytes for a connection without a backend; false when there are too many. */
-  holdHello(pass: Pass, bytes: number): boolean {
+  holdHello(admission: Admission, bytes: number): boolean {
     if (!this.#helloMemory.take(bytes)) return false
-    pass.helloBytes += bytes
+    admission.helloBytes += bytes
     return true
   }
 
   /** The connection has a backend, or will not have one: its bytes are let go. */
-  settled(pass: Pass): void {
-    this.#helloMemory.give(pass.helloBytes)
-    pass.helloBytes = 0
-    if (pass.isUndialed) this.#undialed--
-    pass.isUndialed = false
+  settled(admission: Admission): void {
+    this.#helloMemory.give(admission.helloBytes)
+    admission.helloBytes = 0
+    if (admission.isUndialed) this.#undialed--
+    admission.isUndialed = false
   }
 
   /** The connection is over. */
-  leave(pass: Pass): void {
-    this.settled(pass)
-    for (const key of pass.keys) this.#counts.release(key)
-    pass.keys.length = 0
+  leave(admission: Admission): void {
+    this.settled(admission)
+    for (const key of admission.keys) this.#counts.release(key)
+    admission.keys.length = 0
   }
 
-  #count(pass: Pass, scopes: readonly ScopePolicy[]): GateRefusal | undefined {
+  #count(admission: Admission, scopes: readonly ScopePolicy[]): GateRefusal | undefined {
     for (const { key, maxConnections } of scopes) {
       if (maxConnections === Number.POSITIVE_INFINITY) continue
       if (!this.#counts.acquire(key, maxConnections)) return { reason: "too-many-connections", detail: key }
-      pass.keys.push(key)
+      admission.keys.push(key)
     }
     return undefined
   }
 
-  #admit(pass: Pass, scopes: readonly ScopePolicy[], address: string): GateRefusal | undefined {
+  #admit(admission: Admission, scopes: readonly ScopePolicy[], address: string): GateRefusal | undefined {
     for (const { key, access } of scopes) {
       if (access !== undefined && !admits(access, address)) return { reason: "denied", detail: key }
     }
     for (const scope of scopes) {
-      const refusal = this.#admitToScope(pass, scope, address)
+      const refusal = this.#admitToScope(admission, scope, address)
       if (refusal !== undefined) return refusal
     }
     return undefined
   }
 
-  #admitToScope(pass: Pass, scope: ScopePolicy, address: string): GateRefusal | undefined {
+  #admitToScope(admission: Admission, scope: ScopePolicy, address: string): GateRefusal | undefined {
     const { key, rate, maxConnectionsPerClient } = scope
     if (rate !== undefined && !this.#rate(key, rate).take(clientKey(address))) {
       return { reason: "rate-limited", detail: key }
@@ -149,7 +149,7 @@ export class Gate {
     if (!this.#counts.acquire(ofClient, maxConnectionsPerClient)) {
       return { reason: "too-many-of-client", detail: key }
     }
-    pass.keys.push(ofClient)
+    admission.keys.push(ofClient)
     return undefined
   }
 

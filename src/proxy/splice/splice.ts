@@ -87,6 +87,11 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
     handOver(b, this)
   }
 
+  /** Where it stands. */
+  get state(): "splicing" | "half-closed" {
+    return this.halfClosed ? "half-closed" : "splicing"
+  }
+
   /** Whether one side, or both, have ended their streams. */
   get halfClosed(): boolean {
     return this.#aEnded || this.#bEnded

@@ -1,8 +1,8 @@
 import type { HelloSummary } from "./hello-summary.ts"
-import type { ConnectionDurations, ConnectionOutcome, EndedBy } from "./record.ts"
+import type { ConnectionDurations, ConnectionOutcome, ConnectionRecord, ConnectionSnapshot, EndedBy } from "./record.ts"
 
 /** What is noted of one connection as it goes from phase to phase, for its record. */
-export class Account {
+export class RecordDraft {
   /** On the clock of `performance.now()`, like all times here. */
   readonly acceptedAt: number = performance.now()
   /** When the ClientHello was whole. */
@@ -28,8 +28,13 @@ export class Account {
     this.endedBy = endedBy
   }
 
-  /** Time per phase until now. */
-  durations(): ConnectionDurations {
+  /** The record, with time per phase until now. */
+  of({ state: _, ...snapshot }: ConnectionSnapshot): ConnectionRecord {
+    const { offered, dialAttempts, outcome = "completed", detail, endedBy } = this
+    return { ...snapshot, offered, dialAttempts, outcome, detail, endedBy, durations: this.#durations() }
+  }
+
+  #durations(): ConnectionDurations {
     const { acceptedAt, helloAt, connectedAt } = this
     return {
       hello: helloAt === undefined ? undefined : helloAt - acceptedAt,

@@ -1,9 +1,8 @@
 import type { Socket } from "node:net"
-import type { RefusalMode } from "../options.ts"
 import { handOver, reset, type SocketOwner } from "../splice/socket-owner.ts"
 import { Timed, type TimerWheel } from "../timer-wheel.ts"
-import type { RejectReason } from "./record.ts"
-import { alertFor } from "./refusal.ts"
+import type { ConnectionState } from "./record.ts"
+import type { RefusalAnswer } from "./refusal.ts"
 
 /** Milliseconds that a refused client gets to take its FIN and end its own side. */
 const LINGER = 1_000
@@ -11,15 +10,18 @@ const LINGER = 1_000
 const LINGER_BYTES = 262_144
 
 /** Is told when a refused client is gone. */
-export interface FarewellObserver {
+export interface LingeringObserver {
   /** Its socket is closed. */
-  farewellOver(): void
+  lingeringOver(): void
 }
 
-/** Owns the socket of a client that is refused after its ClientHello, until it is gone. */
-export class Farewell extends Timed implements SocketOwner {
+/**
+ * Owns the socket of a refused client until it is gone. Closing with unread bytes makes the kernel send RST, which may
+ * overtake what was written and the FIN: so what still comes is read and dropped for a while.
+ */
+export class LingeringClose extends Timed implements SocketOwner {
   readonly #socket: Socket
-  readonly #observer: FarewellObserver
+  readonly #observer: LingeringObserver
   readonly #wheel: TimerWheel
   #patience = LINGER_BYTES
 
@@ -28,30 +30,29 @@ export class Farewell extends Timed implements SocketOwner {
    * @param observer - is told when it is gone
    * @param wheel - keeps the time it is given
    */
-  constructor(socket: Socket, observer: FarewellObserver, wheel: TimerWheel) {
+  constructor(socket: Socket, observer: LingeringObserver, wheel: TimerWheel) {
     super()
     this.#socket = socket
     this.#observer = observer
     this.#wheel = wheel
   }
 
-  /** Refuses it. */
-  start(mode: RefusalMode, reason: RejectReason): void {
+  /** Where the connection stands. */
+  get state(): ConnectionState {
+    return "refusing"
+  }
+
+  /** Gives the client its answer. */
+  start(answer: RefusalAnswer): void {
     handOver(this.#socket, this)
-    if (mode === "reset") {
-      reset(this.#socket)
-      return
+    if (answer === "reset") reset(this.#socket)
+    else if (answer === "hang-up") this.#socket.destroy()
+    else {
+      if (answer !== "close") this.#socket.write(answer)
+      this.#socket.end()
+      this.#socket.resume()
+      this.#wheel.arm(this, LINGER)
     }
-    // Nothing that does not speak TLS, or does not speak at all, is worth waiting for.
-    if (reason === "not-tls" || reason === "hello-timeout") {
-      this.#socket.destroy()
-      return
-    }
-    if (mode === "alert") this.#socket.write(alertFor(reason))
-    // Closing with unread bytes makes the kernel send RST, which may overtake the FIN: what still comes is read and dropped.
-    this.#socket.end()
-    this.#socket.resume()
-    this.#wheel.arm(this, LINGER)
   }
 
   /** Waits no longer. */
@@ -74,6 +75,6 @@ export class Farewell extends Timed implements SocketOwner {
 
   socketClosed(): void {
     this.#wheel.disarm(this)
-    this.#observer.farewellOver()
+    this.#observer.lingeringOver()
   }
 }

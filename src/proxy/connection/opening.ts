@@ -1,0 +1,390 @@
+import type { Socket } from "node:net"
+import type { ClientHello } from "../../client-hello/hello.ts"
+import { ClientHelloParser } from "../../client-hello/parser.ts"
+import { Dial, type DialObserver, type DialPlan } from "../backend/dial.ts"
+import type { NameResolver } from "../backend/dns-cache.ts"
+import { planTarget } from "../backend/target-plan.ts"
+import type { Balancer } from "../balance/balancer.ts"
+import { ProxyError } from "../errors.ts"
+import type { Admission, Gate } from "../limits/gate.ts"
+import type { ConnectionPolicy, ListenerPolicy } from "../policy.ts"
+import type { ProxyAddress, ProxyHeader } from "../proxy-protocol/header.ts"
+import { ProxyHeaderParser } from "../proxy-protocol/parser.ts"
+import type { RouteDecision, Router } from "../router.ts"
+import type { SlabPool, SlabReader } from "../splice/slabs.ts"
+import { adoptReading, type SocketOwner } from "../splice/socket-owner.ts"
+import type { DialEndpoint, DialTarget } from "../target.ts"
+import { Timed, type TimerWheel } from "../timer-wheel.ts"
+import { summarizeHello } from "./hello-summary.ts"
+import type { ConnectionInfo, ConnectionState, Rejection, RejectReason } from "./record.ts"
+import type { RecordDraft } from "./record-draft.ts"
+import { rejectReason } from "./refusal.ts"
+import { ConnectionRequest } from "./route-request.ts"
+import { sentHeader } from "./sent-header.ts"
+
+const NOTHING = new Uint8Array(0)
+
+/** What an opening needs of the proxy. */
+export interface OpeningHost {
+  /** Router in force now. */
+  readonly router: Router
+  /** Lets connections in. */
+  readonly gate: Gate
+  /** Whether records tell of the ClientHello. */
+  readonly describesHello: boolean
+  /** Keeps deadlines. */
+  readonly wheel: TimerWheel
+  /** Chooses endpoints. */
+  readonly balancer: Balancer
+  /** Resolves names. */
+  readonly names: NameResolver
+  /** Memory that backends' sockets read into. */
+  readonly slabs: SlabPool
+  /** A target was chosen. */
+  connectionRouted(connection: ConnectionInfo, decision: RouteDecision): void
+  /** Something that is not the client's doing. */
+  connectionError(error: Error): void
+}
+
+/** The connection that is opened: here is noted what is found out about it, and here it is told how that ended. */
+export interface OpenedConnection extends ConnectionInfo {
+  clientAddress: string
+  clientPort: number
+  via: DialEndpoint | undefined
+  hello: ClientHello | undefined
+  serverName: string | undefined
+  matchedListener: string | undefined
+  route: string | undefined
+  target: string | undefined
+  endpoint: DialEndpoint | undefined
+  /** What holds for it, from when it is routed. */
+  policy: ConnectionPolicy
+  /** Bytes read from the client so far. */
+  bytesBefore: number
+  /** What else its record will tell. */
+  readonly draft: RecordDraft
+  /** What it has been let in with. */
+  readonly admission: Admission
+  /** A backend has answered, and has been sent what the client sent so far. The plan is to be released at the end. */
+  openingConnected(backend: Socket, slabs: SlabReader | undefined, plan: DialPlan): void
+  /** It is to be refused; no backend has heard of it. */
+  openingRefused(reason: RejectReason, detail: string | undefined): void
+  /** The client's socket is gone. */
+  openingClosed(): void
+}
+
+/** What an opening waits for. */
+type Stage =
+  | { readonly name: "proxy-header"; readonly parser: ProxyHeaderParser }
+  | { readonly name: "hello" }
+  | { readonly name: "routed" }
+  | { readonly name: "dialing"; readonly dial: Dial; readonly plan: DialPlan }
+  /** For nothing any more, but perhaps for the client's socket to close. */
+  | { readonly name: "over"; readonly state: ConnectionState }
+
+const HELLO: Stage = { name: "hello" }
+const ROUTED: Stage = { name: "routed" }
+
+/**
+ * The first part of a connection's life, from accept until a backend has answered, with all that is needed only until
+ * then. It owns the client's socket meanwhile, and has one deadline at any time.
+ *
+ * ```text
+ * (PROXY header →) hello → routed → dialing → over
+ * ```
+ */
+export class Opening extends Timed implements SocketOwner, DialObserver {
+  readonly #connection: OpenedConnection
+  readonly #host: OpeningHost
+  readonly #client: Socket
+  readonly #policy: ListenerPolicy
+  readonly #parser: ClientHelloParser
+  #stage: Stage = HELLO
+  /** What the client connected to, as a PROXY header tells it. */
+  #destination: ProxyAddress | undefined
+  /** Bytes that the client sent after its ClientHello. */
+  #early: Buffer[] | undefined
+
+  /**
+   * @param connection - what is opened
+   * @param host - the proxy
+   * @param client - accepted socket
+   * @param policy - what the listener asks
+   */
+  constructor(connection: OpenedConnection, host: OpeningHost, client: Socket, policy: ListenerPolicy) {
+    super()
+    this.#connection = connection
+    this.#host = host
+    this.#client = client
+    this.#policy = policy
+    this.#parser = new ClientHelloParser({ maxBytes: policy.maxHelloBytes })
+  }
+
+  /** Where the connection stands. */
+  get state(): ConnectionState {
+    switch (this.#stage.name) {
+      case "proxy-header":
+      case "hello":
+        return this.#connection.bytesBefore === 0 ? "accepted" : "hello"
+      case "over":
+        return this.#stage.state
+      default:
+        return this.#stage.name
+    }
+  }
+
+  /** Begins to read, unless the client is turned away at the door. */
+  start(): void {
+    const { gate, wheel } = this.#host
+    const { scopes, proxyProtocol, helloTimeout } = this.#policy
+    const { admission, clientAddress, draft } = this.#connection
+    adoptReading(this.#client, this)
+    // Reset before it was accepted, it has no address any more: no rule can be held against it, and no backend told of it.
+    if (clientAddress === "") {
+      draft.settle("client-gone", undefined, "client")
+      this.stop()
+      return
+    }
+    const isProxy = proxyProtocol?.trusted.has(clientAddress) === true
+    if (isProxy) this.#stage = { name: "proxy-header", parser: new ProxyHeaderParser() }
+    else if (proxyProtocol?.mode === "required") {
+      this.#refuse("untrusted-proxy", undefined)
+      return
+    }
+    // A proxy speaks for many clients: what it may is asked of each of them, once its header is read.
+    const refusal =
+      (isProxy ? undefined : gate.admitClient(admission, scopes, clientAddress)) ?? gate.enter(admission, scopes)
+    if (refusal !== undefined) this.#refuse(refusal.reason, refusal.detail)
+    else wheel.arm(this, helloTimeout)
+  }
+
+  /** Ends the client's socket from here. */
+  stop(): void {
+    this.#release()
+    this.#client.destroy()
+  }
+
+  deadlineReached(): void {
+    if (this.#stage.name === "proxy-header" || this.#stage.name === "hello") this.#refuse("hello-timeout", undefined)
+    else if (this.#stage.name === "routed") this.#refuse("dial-timeout", undefined)
+  }
+
+  // The client's socket
+
+  socketData(_socket: Socket, chunk: Buffer): void {
+    this.#connection.bytesBefore += chunk.length
+    const stage = this.#stage
+    switch (stage.name) {
+      case "proxy-header":
+        if (this.#hold(chunk.length)) this.#readProxyHeader(stage.parser, chunk)
+        return
+      case "hello":
+        if (this.#hold(chunk.length)) this.#readHello(chunk)
+        return
+      case "routed":
+      case "dialing":
+        this.#keepEarly(chunk)
+        return
+    }
+  }
+
+  socketEnded(_socket: Socket): void {
+    // Once a ClientHello is whole, its client may end its side, and still wait for an answer.
+    if (this.#stage.name !== "proxy-header" && this.#stage.name !== "hello") return
+    this.#gone(undefined)
+    this.#client.end()
+  }
+
+  socketFailed(_socket: Socket, error: NodeJS.ErrnoException): void {
+    this.#gone(error.code)
+  }
+
+  socketClosed(_socket: Socket): void {
+    this.#gone(undefined)
+    this.#connection.openingClosed()
+  }
+
+  #gone(code: string | undefined): void {
+    this.#connection.draft.settle("client-gone", code, "client")
+    this.#release()
+  }
+
+  // Reading the ClientHello
+
+  #hold(bytes: number): boolean {
+    const isHeld = this.#host.gate.holdHello(this.#connection.admission, bytes)
+    if (!isHeld) this.#refuse("hello-memory", undefined)
+    return isHeld
+  }
+
+  /**
+   * Data right behind the ClientHello (RFC 8446 section 2.3, early data): at most one read is held, and up to two more
+   * by the socket, which reads on until its own buffer is full.
+   */
+  #keepEarly(chunk: Buffer): void {
+    if (!this.#hold(chunk.length + 2 * this.#client.readableHighWaterMark)) return
+    if (this.#early === undefined) this.#early = [chunk]
+    else this.#early.push(chunk)
+    this.#client.pause()
+  }
+
+  #readProxyHeader(parser: ProxyHeaderParser, chunk: Buffer): void {
+    const result = parser.push(chunk)
+    if (result.status === "incomplete") return
+    if (result.status === "invalid") {
+      this.#refuse("invalid-proxy-header", result.error.code)
+      return
+    }
+    this.#stage = HELLO
+    if (result.status === "complete") this.#believe(result.header)
+    else if (this.#policy.proxyProtocol?.mode === "required") {
+      this.#refuse("no-proxy-header", undefined)
+      return
+    }
+    const { admission, clientAddress } = this.#connection
+    const refusal = this.#host.gate.admitClient(admission, this.#policy.scopes, clientAddress)
+    if (refusal !== undefined) this.#refuse(refusal.reason, refusal.detail)
+    else if (result.rest.length > 0) this.#readHello(result.rest)
+  }
+
+  #believe({ addresses }: ProxyHeader): void {
+    if (addresses === undefined) return
+    const connection = this.#connection
+    connection.via = { address: connection.clientAddress, port: connection.clientPort }
+    connection.clientAddress = addresses.source.address
+    connection.clientPort = addresses.source.port
+    this.#destination = addresses.destination
+  }
+
+  #readHello(chunk: Uint8Array): void {
+    const result = this.#parser.push(chunk)
+    if (result.status === "incomplete") return
+    if (result.status === "invalid") {
+      this.#refuse(rejectReason(result.error.code), result.error.code)
+      return
+    }
+    const { draft } = this.#connection
+    draft.helloAt = performance.now()
+    this.#connection.hello = result.hello
+    this.#connection.serverName = result.hello.serverName
+    if (this.#host.describesHello) draft.offered = summarizeHello(result.hello)
+    this.#route(result.hello)
+  }
+
+  // Routing
+
+  #route(hello: ClientHello): void {
+    const { gate, router } = this.#host
+    const connection = this.#connection
+    let decision: RouteDecision
+    try {
+      decision = router.route(new ConnectionRequest(connection, this.#client, hello))
+    } catch (cause) {
+      this.#host.connectionError(new ProxyError("ERR_TLSROUTE_ROUTER", "The router threw; it must not", { cause }))
+      this.#refuse("router-error", undefined)
+      return
+    }
+    connection.route = decision.route
+    connection.matchedListener = decision.listener
+    if (decision.action === "refuse") {
+      this.#refuse("refused", decision.reason)
+      return
+    }
+    if (decision.policy !== undefined) connection.policy = decision.policy
+    const refusal = gate.admitRouted(connection.admission, connection.policy.scopes, connection.clientAddress)
+    if (refusal !== undefined) {
+      this.#refuse(refusal.reason, refusal.detail)
+      return
+    }
+    connection.target = decision.target.id
+    this.#stage = ROUTED
+    this.#host.connectionRouted(connection, decision)
+    // A listener of that event may have stopped the connection.
+    if (this.#stage === ROUTED) this.#reach(decision.target)
+  }
+
+  #reach(target: DialTarget): void {
+    const { balancer, names, wheel } = this.#host
+    const { clientAddress, policy } = this.#connection
+    const planned = planTarget(target, clientAddress, policy.backend, policy.dialTimeout, balancer, names)
+    if (!(planned instanceof Promise)) {
+      this.#planned(planned)
+      return
+    }
+    wheel.arm(this, policy.dialTimeout)
+    void planned.then((plan) => this.#planned(plan))
+  }
+
+  #planned(planned: DialPlan | Rejection): void {
+    if ("reason" in planned) this.#refuse(planned.reason, planned.detail)
+    else if (this.#stage === ROUTED) this.#dial(planned)
+    // The client went away while a name was looked up.
+    else planned.release()
+  }
+
+  // Dialling
+
+  #dial(plan: DialPlan): void {
+    const { wheel, slabs } = this.#host
+    const { draft, policy } = this.#connection
+    wheel.disarm(this)
+    const due = (draft.helloAt ?? draft.acceptedAt) + policy.dialTimeout
+    // What is held to a rate must be paused at will, which a socket that reads into slabs decides by itself.
+    const isThrottled = policy.bandwidth !== Number.POSITIVE_INFINITY
+    const dial = new Dial(plan, this, wheel, isThrottled ? undefined : slabs, due)
+    this.#stage = { name: "dialing", dial, plan }
+    dial.start()
+  }
+
+  dialFailed(reason: "dial-failed" | "dial-timeout", detail: string | undefined): void {
+    if (this.#stage.name === "dialing") this.#connection.draft.dialAttempts = this.#stage.dial.attempts
+    this.#refuse(reason, detail)
+  }
+
+  dialConnected(backend: Socket, slabs: SlabReader | undefined, endpoint: DialEndpoint): void {
+    if (this.#stage.name !== "dialing") return
+    const { dial, plan } = this.#stage
+    const connection = this.#connection
+    connection.draft.connectedAt = performance.now()
+    connection.draft.dialAttempts = dial.attempts
+    connection.endpoint = endpoint
+    backend.write(this.#firstBytes())
+    connection.hello = undefined
+    // The plan is the connection's now.
+    this.#stage = { name: "over", state: "dialing" }
+    this.#host.gate.settled(connection.admission)
+    connection.openingConnected(backend, slabs, plan)
+    if (this.#early !== undefined) this.#client.resume()
+  }
+
+  /** What the backend reads first: what the client sent, byte for byte, and in one segment where it fits. */
+  #firstBytes(): Uint8Array {
+    const { proxyHeader } = this.#connection.policy.backend
+    const header =
+      proxyHeader === undefined ? undefined : sentHeader(proxyHeader, this.#connection, this.#client, this.#destination)
+    const { bytes } = this.#parser
+    if (header === undefined && this.#early === undefined) return bytes
+    return Buffer.concat([header ?? NOTHING, bytes, ...(this.#early ?? [])])
+  }
+
+  // Ends
+
+  #refuse(reason: RejectReason, detail: string | undefined): void {
+    if (this.#stage.name === "over") return
+    this.#release()
+    this.#connection.openingRefused(reason, detail)
+  }
+
+  /** Lets go of everything but the client's socket, whatever was under way. */
+  #release(): void {
+    const stage = this.#stage
+    if (stage.name === "over") return
+    this.#stage = { name: "over", state: this.state }
+    this.#host.wheel.disarm(this)
+    if (stage.name === "dialing") {
+      stage.dial.abort()
+      stage.plan.release()
+    }
+    this.#host.gate.settled(this.#connection.admission)
+  }
+}
