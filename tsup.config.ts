@@ -18,8 +18,6 @@ const lowerWithTslib: EsbuildPlugin = {
           moduleResolution: ts.ModuleResolutionKind.Bundler,
           verbatimModuleSyntax: true,
           importHelpers: true,
-          inlineSourceMap: true,
-          inlineSources: true,
         },
       })
       return { contents: outputText, loader: "js" }
@@ -45,7 +43,8 @@ export default defineConfig({
   target: "node20",
   platform: "node",
   splitting: true,
-  sourcemap: true,
+  // The bundles are readable as they are, and maps would be two thirds of the package.
+  sourcemap: false,
   clean: true,
   shims: true,
   // tsup leaves out dependencies and peers by itself, but would bundle these.

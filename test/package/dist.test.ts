@@ -1,10 +1,12 @@
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { join, relative, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { buildPackage } from "../support/built-package.ts"
+import { freePort } from "../support/free-port.ts"
 import { type InstalledPackage, installPackage } from "../support/installed-package.ts"
 
 const root = resolve(import.meta.dirname, "../..")
@@ -113,10 +115,38 @@ describe("the package in an empty project, with tslib and nothing else", () => {
       for (const condition of ["import", "require"] as const) visit(relative(out, built(subpath, condition)))
     }
     visit(manifest.bin.tlsroute.replace("./dist/", ""))
-    const expected = [...reached].flatMap((file) => [`dist/${file}`, `dist/${file}.map`])
-    expect(installed.files.toSorted()).toEqual(
-      [...expected, "CHANGELOG.md", "LICENSE", "README.md", "package.json"].toSorted(),
-    )
+    const code = installed.files.filter((file) => file.startsWith("dist/"))
+    expect(code.toSorted()).toEqual([...reached].map((file) => `dist/${file}`).toSorted())
+    const pages = installed.files.filter((file) => !file.startsWith("dist/"))
+    for (const file of pages) expect(file).toMatch(/^(docs|examples)\/|^[A-Z]+(\.md)?$|^package\.json$/)
+  })
+
+  it("holds every page, example and picture that its README links to", () => {
+    const readme = readFileSync(join(installed.directory, "node_modules/tlsroute/README.md"), "utf8")
+    const links = [...readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path]) => path)
+    expect(links).not.toEqual([])
+    for (const link of links) expect(installed.files).toContain(link)
+  })
+
+  it("runs the first example of its README as it stands", async () => {
+    const readme = readFileSync(join(root, "README.md"), "utf8")
+    const example = /^```ts\n(.*?)^```$/ms.exec(readme)?.[1] ?? ""
+    // Port 8000 may be another program's here.
+    const program = example.replaceAll("8000", String(await freePort()))
+    writeFileSync(join(installed.directory, "gateway.mjs"), program)
+    const child = spawn(process.execPath, ["gateway.mjs"], { cwd: installed.directory })
+    const output: string[] = []
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (text) => output.push(text))
+    const exited = once(child, "exit")
+    while (!output.join("").includes("httpbin.org:443") && child.exitCode === null) {
+      await Promise.race([once(child.stdout, "data"), exited])
+    }
+    child.kill("SIGTERM")
+    expect([await exited, output.join("")]).toEqual([
+      [0, null],
+      expect.stringMatching(/bound: true(.|\n)*httpbin\.org/),
+    ])
   })
 
   // Metrics are for a program that has prom-client: its own peer.

@@ -26,9 +26,10 @@ export function installPackage(dist: string): InstalledPackage {
   const directory = mkdtempSync(join(tmpdir(), "tlsroute-project-"))
   const unpacked = join(directory, "unpacked")
   cpSync(dist, join(unpacked, "dist"), { recursive: true, filter: (file) => basename(file) !== "package.json" })
-  for (const file of ["package.json", "README.md", "LICENSE", "CHANGELOG.md"]) {
+  for (const file of ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]) {
     cpSync(join(root, file), join(unpacked, file))
   }
+  for (const folder of ["docs", "examples"]) cpSync(join(root, folder), join(unpacked, folder), { recursive: true })
   const [packed] = JSON.parse(
     execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: unpacked, encoding: "utf8" }),
   )
