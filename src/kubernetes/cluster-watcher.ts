@@ -33,6 +33,7 @@ export interface WatcherOptions {
   readonly backoff: BackoffOptions
   readonly onEvent: (event: ClusterEvent) => void
   readonly onChange: () => void
+  readonly onStatusChange: () => void
 }
 
 const NO_GATEWAYS: readonly Gateway[] = []
@@ -56,6 +57,8 @@ export class ClusterWatcher {
   readonly #options: WatcherOptions
   readonly #mirrors: ReadonlyMap<ResourceKind, KindMirror>
   readonly #missingSince = new Map<ResourceKind, number>()
+  readonly #newest = new WeakMap<KubernetesObject, KubernetesObject>()
+  readonly #latest = <T extends KubernetesObject>(object: T): T => (this.#newest.get(object) as T | undefined) ?? object
   readonly #stop = new AbortController()
   #rediscover = new AbortController()
   #discovered = false
@@ -70,11 +73,16 @@ export class ClusterWatcher {
     const { client, backoff, pageSize, stallMs, onEvent } = options
     const listener = {
       changed: () => this.#changed(),
+      statusChanged: () => {
+        if (!this.#stop.signal.aborted) options.onStatusChange()
+      },
       gone: () => this.#rediscover.abort(),
       event: onEvent,
     }
     this.#mirrors = new Map(
-      RESOURCE_KINDS.map((kind) => [kind, new KindMirror({ client, kind, backoff, pageSize, stallMs, listener })]),
+      RESOURCE_KINDS.map((kind) => {
+        return [kind, new KindMirror({ client, kind, backoff, pageSize, stallMs, newest: this.#newest, listener })]
+      }),
     )
   }
 
@@ -96,7 +104,7 @@ export class ClusterWatcher {
     return [...this.#mirrors.values()].every((mirror) => mirror.settled)
   }
 
-  /** All objects; the same snapshot, and the same lists in it, as long as nothing changed. */
+  /** All objects; the same snapshot, and the same lists in it, as long as nothing but statuses changed. */
   get snapshot(): GatewayResources {
     const gatewayClasses = this.#list<GatewayClass>("gatewayClasses")
     const next: GatewayResources = {
@@ -112,6 +120,7 @@ export class ClusterWatcher {
       admitted: true,
       bundleVersions: this.#bundleVersions,
       problems: this.#problems(),
+      latest: this.#latest,
     }
     if (this.#snapshot === undefined || !sameSnapshot(this.#snapshot, next)) this.#snapshot = next
     return this.#snapshot

@@ -1,3 +1,4 @@
+import { deepEqual } from "../primitives/deep-equal.ts"
 import type { KubernetesObject } from "../routing/resources.ts"
 import type { ApiClient } from "./api-client.ts"
 import { Backoff, type BackoffOptions, pause } from "./backoff.ts"
@@ -25,6 +26,11 @@ export interface ReflectorOptions {
   readonly pageSize: number
   /** Longest silence of a watch, in milliseconds. */
   readonly stallMs: number
+  /**
+   * Given, an object whose `status` alone changes keeps its identity, and its newest form is put here under it. Left
+   * out, every change makes a new object.
+   */
+  readonly newest?: WeakMap<KubernetesObject, KubernetesObject>
   readonly listener: ReflectorListener
 }
 
@@ -32,6 +38,8 @@ export interface ReflectorOptions {
 export interface ReflectorListener {
   /** The objects, the sync state or the trouble changed. */
   changed(): void
+  /** Nothing changed but the status, or the bookkeeping, of objects: see {@link ReflectorOptions.newest}. */
+  statusChanged?(): void
   /** The server says it has no such kind: versions should be discovered again. Trying goes on meanwhile. */
   gone(): void
   /** Something that people watching the logs want to know. */
@@ -194,14 +202,18 @@ export class Reflector {
 
   #replace(listed: Map<string, KubernetesObject>): void {
     let same = listed.size === this.#objects.size
+    let statusChanged = false
     for (const [key, object] of listed) {
       const known = this.#objects.get(key)
-      if (known !== undefined && sameVersion(known, object)) listed.set(key, known)
-      else same = false
+      const change = known === undefined ? "object" : this.#compare(known, object)
+      if (known === undefined || change === "object") same = false
+      else listed.set(key, known)
+      statusChanged ||= change === "status"
     }
-    if (same) return
-    this.#objects = listed
-    this.#objectsChanged()
+    if (!same) {
+      this.#objects = listed
+      this.#objectsChanged()
+    } else if (statusChanged) this.#options.listener.statusChanged?.()
   }
 
   async #watch(signal: AbortSignal): Promise<void> {
@@ -234,6 +246,7 @@ export class Reflector {
 
   #apply(batch: readonly WatchEvent[]): void {
     let changed = false
+    let statusChanged = false
     for (const event of batch) {
       if (event.type === "ERROR") {
         if (changed) this.#objectsChanged()
@@ -246,17 +259,34 @@ export class Reflector {
       this.#resourceVersion = event.object.metadata.resourceVersion ?? this.#resourceVersion
       if (event.type === "BOOKMARK") continue
       if (event.type === "DELETED") changed = this.#objects.delete(keyOf(event.object)) || changed
-      else changed = this.#put(this.#objects, event.object) || changed
+      else {
+        const change = this.#put(this.#objects, event.object)
+        changed ||= change === "object"
+        statusChanged ||= change === "status"
+      }
     }
     if (changed) this.#objectsChanged()
+    else if (statusChanged) this.#options.listener.statusChanged?.()
   }
 
-  #put(objects: Map<string, KubernetesObject>, object: KubernetesObject): boolean {
-    const key = keyOf(object)
+  #put(objects: Map<string, KubernetesObject>, given: KubernetesObject): Change {
+    const key = keyOf(given)
     const known = objects.get(key)
-    if (known !== undefined && sameVersion(known, object)) return false
-    objects.set(key, slim(object, this.#apiVersion, this.#options.kind.kind))
-    return true
+    const object = slim(given, this.#apiVersion, this.#options.kind.kind)
+    const change = known === undefined ? "object" : this.#compare(known, object)
+    if (change === "object") objects.set(key, object)
+    return change
+  }
+
+  /** Tells what changed, and remembers the newest form where that is the status alone. */
+  #compare(known: KubernetesObject, object: KubernetesObject): Change {
+    const { newest } = this.#options
+    if (sameVersion(newest?.get(known) ?? known, object)) return "none"
+    if (newest === undefined || !sameButStatus(known, object)) return "object"
+    const { spec } = known as { readonly spec?: unknown }
+    // One spec for both: the older form lives as long as the object does.
+    newest.set(known, spec === undefined ? object : ({ ...object, spec } as KubernetesObject))
+    return "status"
   }
 
   #objectsChanged(): void {
@@ -282,6 +312,21 @@ const keyOf = (object: KubernetesObject): string => `${object.metadata.namespace
 
 const sameVersion = (a: KubernetesObject, b: KubernetesObject): boolean =>
   a.metadata.resourceVersion === b.metadata.resourceVersion && a.metadata.uid === b.metadata.uid
+
+/** What a newer form of an object brings: nothing, another status, or something that routing reads. */
+type Change = "none" | "status" | "object"
+
+/** Whether two forms of an object differ in nothing but `status` and `metadata.resourceVersion`. */
+function sameButStatus(a: KubernetesObject, b: KubernetesObject): boolean {
+  const { status: _, metadata: metadataOfA, ...restOfA } = a as KubernetesObject & { readonly status?: unknown }
+  const { status: __, metadata: metadataOfB, ...restOfB } = b as KubernetesObject & { readonly status?: unknown }
+  const resourceVersion = ""
+  return (
+    metadataOfA.generation === metadataOfB.generation &&
+    deepEqual({ ...metadataOfA, resourceVersion }, { ...metadataOfB, resourceVersion }) &&
+    deepEqual(restOfA, restOfB)
+  )
+}
 
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

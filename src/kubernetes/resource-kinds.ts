@@ -1,7 +1,10 @@
 import type { GatewayResources } from "../routing/resources.ts"
 
 /** The lists of {@link GatewayResources} that an API server holds. */
-export type ResourceList = Exclude<keyof GatewayResources, "others" | "admitted" | "bundleVersions" | "problems">
+export type ResourceList = Exclude<
+  keyof GatewayResources,
+  "others" | "admitted" | "bundleVersions" | "problems" | "latest"
+>
 
 /** One kind that is watched. */
 export interface ResourceKind {

@@ -22,6 +22,11 @@ export interface KubernetesSourceOptions {
   readonly namespaces?: readonly string[]
   /** Told what happens between gateway and API server, for logs and metrics. Must not throw. */
   readonly onEvent?: (event: ClusterEvent) => void
+  /**
+   * Told when objects changed in `status` alone, which makes no snapshot: time to look whether all statuses are still
+   * as they should be. Must not throw.
+   */
+  readonly onStatusChange?: () => void
   /** Objects per page of a list. Default 500. */
   readonly pageSize?: number
   /**
@@ -61,7 +66,8 @@ const REST_PER_WORK = 4
  *
  * The first snapshot comes when every kind has been listed once; while the server is away the last one stays in
  * force and says so in its `problems`. Bursts of changes are given as few snapshots, and objects that did not
- * change are the same objects in each. Kinds are read in the best version that the server has (TLSRoute: `v1`,
+ * change are the same objects in each. A change of `status` alone, such as the echo of one that was written, makes
+ * none: {@link GatewayResources.latest} of the snapshot in force knows it. Kinds are read in the best version that the server has (TLSRoute: `v1`,
  * `v1alpha3`, `v1alpha2`), and kinds installed later are found.
  *
  * Services and EndpointSlices are read in namespaces only that routes on our Gateways refer to.
@@ -92,6 +98,7 @@ async function* snapshots(options: KubernetesSourceOptions, signal: AbortSignal)
     backoff: DEFAULT_BACKOFF,
     onEvent: options.onEvent ?? (() => undefined),
     onChange: () => changes.raise(),
+    onStatusChange: options.onStatusChange ?? (() => undefined),
   })
   const settleMs = options.settleMs ?? 5
   const maxDelayMs = options.maxDelayMs ?? 100

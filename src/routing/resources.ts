@@ -335,6 +335,12 @@ export interface GatewayResources {
   readonly admitted?: boolean | undefined
   /** What the source itself could not read; reported along with routing's own findings. */
   readonly problems?: readonly ResourceProblem[]
+  /**
+   * The newest form of an object of this snapshot, from a source that yields nothing for changes of `status` and of
+   * `metadata.resourceVersion` alone: in all else it is the same. Statuses are computed from it. Left out, objects
+   * are as they are in the lists.
+   */
+  readonly latest?: (<T extends KubernetesObject>(object: T) => T) | undefined
 }
 
 /** Names one object. */

@@ -1,6 +1,6 @@
 import type { Listening, ListeningObjects } from "./listeners/listening.ts"
 import type { ResolvedOptions } from "./options.ts"
-import type { ResourceProblem } from "./resources.ts"
+import type { KubernetesObject, ResourceProblem } from "./resources.ts"
 import type { Contests } from "./routes/candidates.ts"
 import type { RouteState } from "./routes/route-state.ts"
 
@@ -15,6 +15,8 @@ export interface Snapshot {
   readonly routes: readonly RouteState[]
   /** Of the Gateway API's CRDs; `undefined` when they are not known. */
   readonly bundleVersions: readonly string[] | undefined
+  /** The newest form of an object, as far as the source knows it. */
+  readonly latest: (object: KubernetesObject) => KubernetesObject
   /** What the source found, then what was found in single objects. */
   readonly objectProblems: readonly (() => readonly ResourceProblem[])[]
 }

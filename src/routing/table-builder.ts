@@ -1,8 +1,8 @@
-import { arrayOf, field, stringOf } from "../primitives/json.ts"
+import { arrayOf, field, objectOf, stringOf } from "../primitives/json.ts"
 import { shapeProblems } from "./admit/snapshot-shape.ts"
 import { type Listening, ListeningIndex } from "./listeners/listening.ts"
 import { type ResolvedOptions, type RouteTableOptions, resolveOptions } from "./options.ts"
-import type { GatewayResources, ResourceProblem } from "./resources.ts"
+import type { GatewayResources, KubernetesObject, ResourceProblem } from "./resources.ts"
 import type { RouteTable } from "./route-table.ts"
 import { type Contests, updateContests } from "./routes/candidates.ts"
 import { RouteStates } from "./routes/route-states.ts"
@@ -64,7 +64,21 @@ class IncrementalBuilder implements RouteTableBuilder {
       contests: this.#contests,
       routes: this.#routes.sorted,
       bundleVersions,
+      latest: latestOf(resources),
       objectProblems: [() => fromSource, ...this.#listening.problems(), ...this.#routes.problems()],
     })
+  }
+}
+
+/** What the snapshot says of newer forms of its objects. It comes from anywhere: what fails or is no object counts as unsaid. */
+function latestOf(resources: GatewayResources): (object: KubernetesObject) => KubernetesObject {
+  const latest = field(resources, "latest")
+  if (typeof latest !== "function") return (object) => object
+  return (object) => {
+    try {
+      return (objectOf(latest(object)) as KubernetesObject | undefined) ?? object
+    } catch {
+      return object
+    }
   }
 }

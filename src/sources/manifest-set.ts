@@ -208,8 +208,8 @@ function duplicateProblem(
 }
 
 function sameSnapshot(a: GatewayResources, b: GatewayResources): boolean {
-  const { problems: problemsOfA = [], admitted: _, ...listsOfA } = a
-  const { problems: problemsOfB = [], admitted: __, ...listsOfB } = b
+  const { problems: problemsOfA = [], admitted: _, latest: _a, ...listsOfA } = a
+  const { problems: problemsOfB = [], admitted: __, latest: _b, ...listsOfB } = b
   const names = new Set([...Object.keys(listsOfA), ...Object.keys(listsOfB)]) as Set<keyof typeof listsOfA>
   return (
     [...names].every((name) => sameElements(listsOfA[name] ?? [], listsOfB[name] ?? [])) &&

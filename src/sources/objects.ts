@@ -1,7 +1,7 @@
 import type { GatewayResources, KubernetesObject, ObjectRef, ResourceProblem } from "../routing/resources.ts"
 
 /** The lists of {@link GatewayResources} that hold objects. */
-type ObjectList = Exclude<keyof GatewayResources, "admitted" | "bundleVersions" | "problems">
+type ObjectList = Exclude<keyof GatewayResources, "admitted" | "bundleVersions" | "problems" | "latest">
 
 const listOfKind: ReadonlyMap<string, ObjectList> = new Map<string, ObjectList>([
   ["gateway.networking.k8s.io/GatewayClass", "gatewayClasses"],

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
 import type { ClusterEvent } from "../../src/kubernetes/cluster-watcher.ts"
 import { type KubernetesSourceOptions, kubernetesSource } from "../../src/kubernetes/source.ts"
-import type { GatewayResources, KubernetesObject } from "../../src/routing/resources.ts"
+import type { GatewayResources, KubernetesObject, TLSRoute } from "../../src/routing/resources.ts"
 import { FakeApiServer, type StoredObject } from "./fake-api-server.ts"
 
 const CONTROLLER = "tlsroute.dev/gateway"
@@ -323,6 +323,39 @@ describe("versions", () => {
 })
 
 describe("changes", () => {
+  test("a status alone makes no snapshot, and the one in force knows it", async () => {
+    let told = 0
+    snapshots = new Snapshots({ onStatusChange: () => told++ })
+    const before = await snapshots.until(() => true)
+    const written = { parents: [{ parentRef: { name: "gateway" }, controllerName: CONTROLLER, conditions: [] }] }
+    api.put("tlsroutes", { ...(api.get("tlsroutes", "one", "shop") as StoredObject), status: written })
+    await expect.poll(() => told).toBe(1)
+    api.put("tlsroutes", route("shop", "two"))
+    const after = await snapshots.until(({ tlsRoutes }) => tlsRoutes?.length === 2)
+    expect(snapshots.all).toHaveLength(2)
+    const [one] = after.tlsRoutes ?? []
+    expect(one).toBe(before.tlsRoutes?.[0])
+    expect(one?.status).toBeUndefined()
+    const stored = api.get("tlsroutes", "one", "shop")
+    expect(after.latest?.(one as TLSRoute)).toMatchObject({
+      metadata: { resourceVersion: stored?.metadata.resourceVersion },
+      status: written,
+    })
+  })
+
+  test.each([
+    ["a label", { labels: { team: "b" } }],
+    ["an annotation", { annotations: { "tlsroute.dev/idle-timeout": "5m" } }],
+    ["a deletion that waits", { deletionTimestamp: "2026-01-01T00:00:00Z" }],
+  ])("%s makes a snapshot with a new object", async (_, metadata) => {
+    snapshots = new Snapshots()
+    const before = await snapshots.until(() => true)
+    const object = api.get("tlsroutes", "one", "shop") as StoredObject
+    api.put("tlsroutes", { ...object, metadata: { ...object.metadata, ...metadata } })
+    const after = await snapshots.until(({ tlsRoutes }) => tlsRoutes?.[0] !== before.tlsRoutes?.[0])
+    expect(after.tlsRoutes?.[0]?.metadata).toMatchObject(metadata)
+  })
+
   test("objects and lists that did not change are the same in the next snapshot", async () => {
     snapshots = new Snapshots()
     const before = await snapshots.until(() => true)

@@ -232,7 +232,7 @@ test("a ListenerSet adds listeners to a Gateway, and is told so", async () => {
   ])
   const mark = controller.events.length
   await cluster.kubectl(["delete", "listenerset", "more", "--namespace", namespace])
-  await controller.after(mark, "config", ({ bindings }) => (bindings as readonly unknown[]).length === 1)
+  await controller.after(mark, "config", ({ closed }) => closed !== undefined)
 })
 
 test("behind node ports, the addresses of the nodes are published", async () => {

@@ -116,7 +116,7 @@ test("the guide leads from nothing to curl, and the listener goes with its Gatew
 
   const mark = controller.events.length
   await shell(await commands("delete"))
-  await controller.after(mark, "config", ({ bindings }) => (bindings as []).length === 0)
+  await controller.after(mark, "config", ({ closed }) => closed !== undefined)
   const socket = connect(443, LOAD_BALANCER)
   expect((await once(socket, "error"))[0]).toMatchObject({ code: "ECONNREFUSED" })
 })

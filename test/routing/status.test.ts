@@ -1,6 +1,8 @@
+import assert from "node:assert"
 import { describe, expect, it } from "vitest"
 import {
   buildRouteTable,
+  createRouteTableBuilder,
   DEFAULT_CONTROLLER_NAME,
   type GatewayResources,
   type RouteTable,
@@ -46,6 +48,33 @@ describe("statuses once written", () => {
         ],
       },
     })
+  })
+
+  it("are computed from the newest form of an object, where the source knows a newer one", () => {
+    const old = { gateways: [gateway("gateway")], tlsRoutes: [route("a")], services: [service("backend")] }
+    const newer = written(old, buildRouteTable(old), now)
+    const latest = <T extends object>(object: T): T => {
+      const all = [...newer.gateways!, ...newer.tlsRoutes!] as { readonly metadata: object }[]
+      const { metadata } = object as unknown as { readonly metadata: object }
+      return (all.find((candidate) => candidate.metadata === metadata) ?? object) as unknown as T
+    }
+    const builder = createRouteTableBuilder()
+    const statuses = builder.build({ ...old, latest }).statuses({ now: later })
+    for (const status of [...statuses.gateways, ...statuses.tlsRoutes]) expect(status.changed).toBe(false)
+    expect(statuses.tlsRoutes[0]?.object).toBe(newer.tlsRoutes?.[0])
+
+    // The very status of the old form: compared with that, nothing would be to do.
+    const without = builder.build({ ...old, services: [], latest }).statuses({ now: later })
+    expect(without.tlsRoutes).toMatchObject([{ changed: true }])
+  })
+
+  it.each([
+    ["throws", () => assert.fail("no")],
+    ["gives no object", () => undefined],
+  ])("are computed from the objects themselves where the source's own knowledge %s", (_, latest) => {
+    const world = { gateways: [gateway("gateway")], tlsRoutes: [route("a")] }
+    const { tlsRoutes } = buildRouteTable({ ...world, latest: latest as never }).statuses({ now })
+    expect(tlsRoutes[0]?.object).toBe(world.tlsRoutes[0])
   })
 
   it("carry the new generation on every condition after the spec changed (GatewayObservedGenerationBump)", () => {

@@ -93,6 +93,7 @@ describe("a snapshot that is not as it should be", () => {
     ["a list of no such name", { gateway: [] }, "gateway", "there is no list of this name; gateways is meant perhaps"],
     ["an answer that is none to whether it was admitted", { admitted: "yes" }, "admitted", "must be true or false"],
     ["a list of no name like any", { widgets: [] }, "widgets", "there is no list of this name"],
+    ["a latest that is no function", { latest: [] }, "latest", "must be a function"],
   ])("with %s is told of, and the rest is in force", (_what, broken, path, message) => {
     const sound = buildRouteTable(guide)
     const table = buildRouteTable({ ...guide, ...broken } as unknown as GatewayResources)

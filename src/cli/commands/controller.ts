@@ -79,7 +79,8 @@ async function controller(flags: ControllerFlags): Promise<void> {
   const log: RunLog = flags.json ? jsonLog(() => undefined) : terminalLog(() => undefined)
   const clusterLog = flags.json ? jsonClusterLog() : terminalClusterLog()
   const ended = takeSignals(() => clusterLog.note("SIGHUP changes nothing: the cluster is followed as it changes"))
-  const gateway = createGateway(flags, access, log, clusterLog)
+  let look = (): void => undefined
+  const gateway = createGateway(flags, access, log, clusterLog, () => look())
 
   let serving = false
   // A Gateway whose port cannot be bound says so in its status; it takes no pod out of service for the others.
@@ -93,7 +94,8 @@ async function controller(flags: ControllerFlags): Promise<void> {
     ...(flags.lease === false ? {} : { lease: leaseOptions(flags) }),
     onEvent: (event) => clusterLog.event(event),
   })
-  const service = await followStatuses(flags, access, gateway, writer, clusterLog)
+  const { write, service } = await followStatuses(flags, access, gateway, writer, clusterLog)
+  look = write
 
   const started = gateway.start({ tolerateBindErrors: true }).then(() => {
     serving = true
@@ -130,6 +132,7 @@ function createGateway(
   access: ClusterAccess,
   log: RunLog,
   clusterLog: ClusterLog,
+  onStatusChange: () => void,
 ): PassthroughGateway {
   const { controllerName, gatewayClass, watchNamespaces, externalBackends } = flags
   const gateway = createPassthroughGateway({
@@ -138,6 +141,7 @@ function createGateway(
       controllerName,
       ...(watchNamespaces === undefined ? {} : { namespaces: watchNamespaces }),
       onEvent: (event) => clusterLog.event(event),
+      onStatusChange,
     }),
     controllerName,
     gatewayClassNames: gatewayClass,
@@ -174,14 +178,17 @@ async function createClasses(
   }
 }
 
-/** Writes statuses after every change of configuration, of bindings, and of the addresses to publish. */
+/**
+ * Writes statuses after every change of configuration, of bindings, and of the addresses to publish, and when asked to
+ * look at them again.
+ */
 async function followStatuses(
   { publishAddress, publishService }: ControllerFlags,
   access: ClusterAccess,
   gateway: PassthroughGateway,
   writer: StatusWriter,
   log: ClusterLog,
-): Promise<ServiceAddresses | undefined> {
+): Promise<{ readonly write: () => void; readonly service: ServiceAddresses | undefined }> {
   let service: ServiceAddresses | undefined
   const fixed = publishAddress?.map((value) => ({ type: isIP(value) === 0 ? "Hostname" : "IPAddress", value }))
   const addresses = (object: Gateway) =>
@@ -202,7 +209,7 @@ async function followStatuses(
       onEvent: (event) => log.event(event),
     })
   }
-  return service
+  return { write, service }
 }
 
 function leaseOptions({ lease, identity, leaseDuration }: ControllerFlags): LeaseOptions {

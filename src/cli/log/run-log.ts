@@ -7,6 +7,7 @@ import type { ReadResult } from "../../sources/file-source.ts"
 import { formatProblem, locateProblems } from "../shared/problems.ts"
 import { count, formatAddress, printable, type Terminal, terminal } from "../shared/terminal.ts"
 import { accessEvent } from "./access-log.ts"
+import { ConfigChanges } from "./config-changes.ts"
 import { logEvent, logLine } from "./json-log.ts"
 
 /** What `tlsroute run` tells while it runs. */
@@ -33,22 +34,18 @@ export interface RunLog {
   stopped(): void
 }
 
-/** For machines: one JSON object per line. */
+/** For machines: one JSON object per line; of a configuration, what changed. */
 export function jsonLog(locate: ReadResult["locate"]): RunLog {
+  const changes = new ConfigChanges()
   return {
     admin: (host, port) => logEvent("info", "admin", "admin server listening", { address: host, port }),
-    config({ table, problems, bindings }) {
-      const unbound = bindings.filter(({ bound }) => !bound).length
-      const errors = problems.filter(({ severity }) => severity === "error").length
-      logEvent(unbound + errors > 0 ? "warn" : "info", "config", "configuration applied", {
-        routes: table.routes.length,
-        bindings: bindings.map((state) => ({
-          gatewayPort: state.binding.port,
-          listeners: state.binding.listeners.map(({ id }) => id),
-          ...(state.bound ? { address: state.address, port: state.port } : { error: state.message }),
-        })),
-        problems: locateProblems(problems, locate),
-      })
+    config(applied) {
+      const problems = locateProblems(applied.problems, locate)
+      for (const [at, { worse, fields }] of changes.next({ ...applied, problems }).entries()) {
+        const level = worse ? "warn" : "info"
+        if (at === 0) logEvent(level, "config", "configuration applied", fields)
+        else logEvent(level, "config-more", "more on the configuration", fields)
+      }
     },
     reloading: () => logEvent("info", "reloading", "reading the files again"),
     unchanged: () => logEvent("info", "unchanged", "the files say what they said before"),

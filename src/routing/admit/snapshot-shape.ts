@@ -2,7 +2,7 @@ import { isAbsent, objectOf } from "../../primitives/json.ts"
 import { suggest } from "../../primitives/suggest.ts"
 import type { GatewayResources, ResourceProblem } from "../resources.ts"
 
-const LISTS: Readonly<Record<Exclude<keyof GatewayResources, "admitted">, true>> = {
+const LISTS: Readonly<Record<Exclude<keyof GatewayResources, "admitted" | "latest">, true>> = {
   gatewayClasses: true,
   gateways: true,
   listenerSets: true,
@@ -23,6 +23,9 @@ export function shapeProblems(resources: unknown): readonly ResourceProblem[] {
   return Object.entries(snapshot).flatMap(([name, list]) => {
     if (name === "admitted") {
       return isAbsent(list) || typeof list === "boolean" ? [] : [invalid(name, "must be true or false")]
+    }
+    if (name === "latest") {
+      return isAbsent(list) || typeof list === "function" ? [] : [invalid(name, "must be a function")]
     }
     if (Object.hasOwn(LISTS, name)) {
       return isAbsent(list) || Array.isArray(list) ? [] : [invalid(name, "must be a list")]

@@ -13,14 +13,16 @@ const MAX_PARENTS = 32
  * `TLSRoute.status`: one entry per parentRef to a parent that is ours. Entries of other controllers stay as
  * and where they are; ours for parents that are gone are taken out. `undefined` when the route is no matter
  * of ours.
+ *
+ * @param status - what the route has now
  */
 export function routeStatus(
   state: RouteState,
+  status: unknown,
   controllerName: string,
   now: string,
 ): NonNullable<TLSRoute["status"]> | undefined {
   const { route, attachment } = state
-  const status = field(route.object, "status")
   const pending = new Map(attachment.parents.map((parent) => [parentKey(parent.ref.reference), parent]))
   const parents: RouteParentStatus[] = []
   let ours = pending.size > 0

@@ -1,7 +1,7 @@
 import { compareText } from "../../primitives/compare-text.ts"
 import { deepEqual } from "../../primitives/deep-equal.ts"
 import { field } from "../../primitives/json.ts"
-import type { TLSRoute } from "../resources.ts"
+import type { KubernetesObject, TLSRoute } from "../resources.ts"
 import type { ObjectStatus, Statuses, StatusOptions } from "../route-table.ts"
 import type { RouteState } from "../routes/route-state.ts"
 import type { Snapshot } from "../snapshot.ts"
@@ -25,17 +25,26 @@ export function computeStatuses(snapshot: Snapshot, options: StatusOptions): Sta
     hasListenerSets: objects.listenerSets.size > 0,
   }
   const { gatewayClassNames, controllerName } = snapshot.options
+  const latest = <T extends { readonly object: KubernetesObject }>(admitted: T): T => {
+    const object = snapshot.latest(admitted.object)
+    return object === admitted.object ? admitted : { ...admitted, object }
+  }
   return {
     gatewayClasses: [...inOrder(classes.ours, objects.gatewayClasses)]
       .filter(([ours]) => gatewayClassNames === undefined || gatewayClassNames.has(ours.key))
-      .map(([ours, { fault }]) => objectStatus(ours, gatewayClassStatus(ours, fault, snapshot.options, context))),
-    gateways: [...inOrder(topology.gateways, objects.gateways)].map(([gateway, state]) =>
-      objectStatus(gateway, gatewayStatus(gateway, state, context)),
-    ),
-    listenerSets: [...inOrder(topology.listenerSets, objects.listenerSets)].map(([set, state]) =>
-      objectStatus(set, listenerSetStatus(set, state, context)),
-    ),
-    tlsRoutes: routeStatuses(snapshot.routes, controllerName, context.now),
+      .map(([admitted, { fault }]) => {
+        const ours = latest(admitted)
+        return objectStatus(ours, gatewayClassStatus(ours, fault, snapshot.options, context))
+      }),
+    gateways: [...inOrder(topology.gateways, objects.gateways)].map(([admitted, state]) => {
+      const gateway = latest(admitted)
+      return objectStatus(gateway, gatewayStatus(gateway, state, context))
+    }),
+    listenerSets: [...inOrder(topology.listenerSets, objects.listenerSets)].map(([admitted, state]) => {
+      const set = latest(admitted)
+      return objectStatus(set, listenerSetStatus(set, state, context))
+    }),
+    tlsRoutes: routeStatuses(snapshot, controllerName, context.now),
   }
 }
 
@@ -54,17 +63,18 @@ function* inOrder<A, S>(
 const settled = new WeakMap<RouteState, ObjectStatus<TLSRoute>>()
 
 function routeStatuses(
-  states: readonly RouteState[],
+  { routes, latest }: Snapshot,
   controllerName: string,
   now: string,
 ): readonly ObjectStatus<TLSRoute>[] {
   const statuses: ObjectStatus<TLSRoute>[] = []
-  for (const state of states) {
+  for (const state of routes) {
+    const object = latest(state.route.object) as TLSRoute
     let written = settled.get(state)
-    if (written === undefined) {
-      const status = routeStatus(state, controllerName, now)
+    if (written?.object !== object) {
+      const status = routeStatus(state, field(object, "status"), controllerName, now)
       if (status === undefined) continue
-      written = objectStatus(state.route, status)
+      written = objectStatus({ ref: state.route.ref, object }, status)
       if (!written.changed) settled.set(state, written)
     }
     statuses.push(written)

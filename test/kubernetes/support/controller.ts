@@ -19,6 +19,8 @@ interface Waiter {
 export class Controller {
   /** Every event so far. */
   readonly events: ControllerEvent[] = []
+  /** Bytes of its log so far. */
+  logged = 0
   readonly #child: ChildProcessWithoutNullStreams
   readonly #waiters = new Set<Waiter>()
   readonly #exited: Promise<unknown>
@@ -29,6 +31,9 @@ export class Controller {
     this.#exited = once(child, "close")
     child.stderr.on("data", (chunk: Buffer) => {
       this.#stderr += chunk.toString()
+    })
+    child.stdout.on("data", (chunk: Buffer) => {
+      this.logged += chunk.length
     })
     createInterface({ input: child.stdout }).on("line", (line) => {
       const event = JSON.parse(line) as ControllerEvent
@@ -66,17 +71,21 @@ export class Controller {
   }
 
   /** The first event of that name which satisfies `check`: past or, when there is none, to come. */
-  async until(name: string, check: (event: ControllerEvent) => boolean = () => true): Promise<ControllerEvent> {
+  async until(
+    name: string | RegExp,
+    check: (event: ControllerEvent) => boolean = () => true,
+  ): Promise<ControllerEvent> {
     return this.after(0, name, check)
   }
 
   /** As {@link until}, among the events that followed the first `mark` ones. */
   async after(
     mark: number,
-    name: string,
+    name: string | RegExp,
     check: (event: ControllerEvent) => boolean = () => true,
   ): Promise<ControllerEvent> {
-    const matches = (event: ControllerEvent): boolean => event.event === name && check(event)
+    const isNamed = (event: string): boolean => (typeof name === "string" ? event === name : name.test(event))
+    const matches = (event: ControllerEvent): boolean => isNamed(event.event) && check(event)
     const known = this.events.slice(mark).find(matches)
     if (known !== undefined) return known
     const found = new Promise<ControllerEvent>((resolve) => this.#waiters.add({ check: matches, resolve }))
@@ -92,11 +101,10 @@ export class Controller {
       readonly listeners: readonly string[]
       readonly port?: number
     }
-    let port: number | undefined
-    await this.until("config", ({ bindings }) => {
-      port = (bindings as readonly Binding[]).find(({ listeners }) => listeners.includes(listener))?.port
-      return port !== undefined
-    })
+    const portIn = ({ bindings }: ControllerEvent): number | undefined =>
+      (bindings as readonly Binding[]).find(({ listeners }) => listeners.includes(listener))?.port
+    const told = await this.until(/^config/, (event) => portIn(event) !== undefined)
+    const port = portIn(told)
     if (port === undefined) throw new Error("no port")
     return port
   }
