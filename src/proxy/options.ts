@@ -6,7 +6,7 @@ import type { LimitSharing } from "./limits/sharing.ts"
 import type { ListenerPolicy } from "./policy.ts"
 import type { Router } from "./router.ts"
 
-/** Time limits in milliseconds. `Infinity` turns one off. They are kept to about a tenth of a second, never early. */
+/** Time limits in milliseconds. `Infinity` turns one off. They are kept to about a third of a second, never early. */
 export interface Deadlines {
   /** From accept to a whole ClientHello, whatever trickles in. Default 10 000. */
   readonly hello: number
@@ -14,7 +14,7 @@ export interface Deadlines {
   readonly dial: number
   /** Without a byte either way. Default 3 600 000. */
   readonly idle: number
-  /** Without a byte, once one side has ended. Default 120 000. */
+  /** Without a byte, once one side has ended; counted from that end, or from the last byte after it. Default 120 000. */
   readonly halfClosed: number
   /** From accept to the end, whatever happens. Default `Infinity`. */
   readonly max: number

@@ -108,7 +108,7 @@ export interface ConnectionPolicy {
   readonly dialTimeout: number
   /** Without a byte either way. */
   readonly idleTimeout: number
-  /** Without a byte, once one side has ended. */
+  /** Without a byte, once one side has ended; counted from that end, or from the last byte after it. */
   readonly halfClosedTimeout: number
   /** From accept to the end. */
   readonly maxDuration: number

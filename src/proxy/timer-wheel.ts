@@ -2,6 +2,8 @@
 const TICK = 100
 /** Most milliseconds that a Node.js timer takes: its delay has 31 bits, and a longer one would be over at once. */
 export const LONGEST_TIMER = 2_147_483_647
+/** Most milliseconds that the clock of activity goes forward at once, and thus the most that it is behind. */
+const LAG = 2 * TICK
 /** Slots of the wheel. Entries further away than a turn stay in their slot and are passed over. */
 const SLOTS = 512
 /** Slot, besides those of the wheel, of entries that are due and wait for their call. */
@@ -31,11 +33,27 @@ export class TimerWheel {
   #timer: NodeJS.Timeout | undefined
   #tick = 0
   #armed = 0
-  #now = performance.now()
+  #now = 0
+  #tickedAt = 0
 
-  /** Time of the last tick, in milliseconds: good enough to note activity by, and cheaper than a clock. */
+  /**
+   * A clock to note activity by, in milliseconds; cheaper than the system's, and behind by less than {@link LAG}. It
+   * goes forward by so much at most at a time: while the event loop is blocked nothing is read, and what lies unread is
+   * no silence. While nothing is armed it stands still. {@link left} reads it.
+   */
   get now(): number {
     return this.#now
+  }
+
+  /**
+   * Milliseconds until a time has gone by since a moment, in which the event loop was free to see what happened. 0 or
+   * less when it surely has.
+   *
+   * @param since - the moment, as {@link now} told it
+   * @param time - milliseconds; `Infinity` never goes by
+   */
+  left(since: number, time: number): number {
+    return since + LAG + time - this.#now
   }
 
   /** Deadlines armed. */
@@ -53,7 +71,8 @@ export class TimerWheel {
     this.disarm(entry)
     if (delay === Number.POSITIVE_INFINITY) return
     if (this.#timer === undefined) this.#start()
-    entry.wheelTick = Math.max(this.#tick + 1, Math.ceil((performance.now() + delay) / TICK))
+    // Not a number, which only a policy of others' making can bring about, is no reason to wait for ever.
+    entry.wheelTick = Math.max(this.#tick + 1, Math.ceil((performance.now() + delay) / TICK)) || this.#tick + 1
     this.#armed++
     this.#link(entry, entry.wheelTick % SLOTS)
   }
@@ -84,15 +103,17 @@ export class TimerWheel {
   }
 
   #start(): void {
-    this.#now = performance.now()
-    this.#tick = Math.floor(this.#now / TICK)
+    this.#tickedAt = performance.now()
+    this.#tick = Math.floor(this.#tickedAt / TICK)
     this.#timer = setInterval(() => this.#advance(), TICK)
     this.#timer.unref()
   }
 
   #advance(): void {
-    this.#now = performance.now()
-    const tick = Math.floor(this.#now / TICK)
+    const now = performance.now()
+    const tick = Math.floor(now / TICK)
+    this.#now += Math.min(now - this.#tickedAt, LAG)
+    this.#tickedAt = now
     // After a long block of the event loop one whole turn visits every slot there is.
     const first = Math.max(this.#tick + 1, tick - SLOTS + 1)
     this.#tick = tick

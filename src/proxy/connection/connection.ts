@@ -237,6 +237,8 @@ export class Connection
 
   spliceHalfClosed(side: "a" | "b"): void {
     if (this.draft.outcome === undefined) this.draft.endedBy = side === "a" ? "client" : "backend"
+    // The time to answer an end counts from that end, however long nobody had said anything before.
+    this.spliceActive()
     this.#watch()
   }
 
@@ -251,27 +253,28 @@ export class Connection
     this.#closed()
   }
 
-  /** Milliseconds that may go by without a byte. */
-  get #patience(): number {
-    return this.state === "half-closed" ? this.policy.halfClosedTimeout : this.policy.idleTimeout
+  /** Milliseconds until neither side has been heard for as long as that may be. */
+  get #silenceLeft(): number {
+    const limit = this.state === "half-closed" ? this.policy.halfClosedTimeout : this.policy.idleTimeout
+    // What is held back to keep to a rate is not the peers' silence.
+    return this.#splice?.isThrottled === true ? limit : this.#host.wheel.left(this.#activeAt, limit)
   }
 
-  /** Arms whichever of the longest duration and the idle limit comes first. */
+  /** Arms whichever of the longest duration and the limit of silence comes first. */
   #watch(): void {
-    this.#host.wheel.arm(this, Math.min(this.#endBy, this.#activeAt + this.#patience) - performance.now())
+    this.#host.wheel.arm(this, Math.min(this.#endBy - performance.now(), this.#silenceLeft))
   }
 
   // Ends
 
   deadlineReached(): void {
-    const now = performance.now()
-    const old = now >= this.#endBy
-    if (!old && now < this.#activeAt + this.#patience) {
+    const isOld = performance.now() >= this.#endBy
+    if (!isOld && this.#silenceLeft > 0) {
       this.#watch()
       return
     }
-    const inactive = this.state === "half-closed" ? "half-closed-timeout" : "idle-timeout"
-    this.draft.settle(old ? this.#endFor : inactive, undefined, "proxy")
+    const silent = this.state === "half-closed" ? "half-closed-timeout" : "idle-timeout"
+    this.draft.settle(isOld ? this.#endFor : silent, undefined, "proxy")
     this.#phase.stop()
   }
 

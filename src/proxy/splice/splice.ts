@@ -97,6 +97,11 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
     return this.#aEnded || this.#bEnded
   }
 
+  /** Whether bytes are held back now, to keep to a rate. */
+  get isThrottled(): boolean {
+    return this.#throttle !== undefined && (this.#throttle.a.isHolding || this.#throttle.b.isHolding)
+  }
+
   /** Ends both sides from here, what was not delivered is lost. */
   stop(): void {
     if (this.outcome === "completed") this.outcome = "stopped"
@@ -149,6 +154,7 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   }
 
   throttleOver(socket: Socket): void {
+    this.#observer.spliceActive()
     if (!(socket === this.#a ? this.#aPaused : this.#bPaused)) socket.resume()
   }
 
@@ -193,7 +199,7 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
 export interface SpliceOptions {
   /** Milliseconds without a byte after which both sockets are destroyed. Default `Infinity`. */
   readonly idle?: number
-  /** The same, once one side has ended its stream. Default `Infinity`. */
+  /** The same, once one side has ended its stream: counted from that end, or from the last byte after it. Default `Infinity`. */
   readonly halfClosed?: number
   /** Destroys both sockets when it aborts. */
   readonly signal?: AbortSignal
@@ -242,11 +248,11 @@ class LoneSplice extends Timed implements SpliceObserver {
 
   start(): void {
     const { signal } = this.#options
-    for (const socket of [this.#a, this.#b]) this.#adopt(socket)
-    signal?.addEventListener("abort", this.#abort)
-    if (signal?.aborted) this.#abort()
     this.spliceActive()
     this.#watch()
+    signal?.addEventListener("abort", this.#abort)
+    for (const socket of [this.#a, this.#b]) this.#adopt(socket)
+    if (signal?.aborted) this.#abort()
   }
 
   #adopt(socket: Socket): void {
@@ -262,6 +268,7 @@ class LoneSplice extends Timed implements SpliceObserver {
   }
 
   spliceHalfClosed(): void {
+    this.spliceActive()
     this.#watch()
   }
 
@@ -273,16 +280,16 @@ class LoneSplice extends Timed implements SpliceObserver {
   }
 
   deadlineReached(): void {
-    if (performance.now() < this.#activeAt + this.#limit) this.#watch()
+    if (this.#left > 0) this.#watch()
     else this.#splice.stop()
   }
 
-  get #limit(): number {
+  get #left(): number {
     const { idle, halfClosed } = this.#options
-    return (this.#splice.halfClosed ? halfClosed : idle) ?? Number.POSITIVE_INFINITY
+    return wheel.left(this.#activeAt, (this.#splice.halfClosed ? halfClosed : idle) ?? Number.POSITIVE_INFINITY)
   }
 
   #watch(): void {
-    wheel.arm(this, this.#activeAt + this.#limit - performance.now())
+    wheel.arm(this, this.#left)
   }
 }

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net"
 import { ByteRate } from "../limits/byte-rate.ts"
+import { LONGEST_TIMER } from "../timer-wheel.ts"
 
 /** Is told when a socket may be read again, as far as its rate goes. */
 export interface ThrottleObserver {
@@ -38,7 +39,7 @@ export class Throttle {
     const pause = this.#rate.spend(bytes, performance.now())
     if (pause === 0 || this.#timer !== undefined) return
     this.#socket.pause()
-    this.#timer = setTimeout(endPause, pause, this)
+    this.#timer = setTimeout(endPause, Math.min(pause, LONGEST_TIMER), this)
   }
 
   /** The socket is gone. */
