@@ -1,8 +1,8 @@
 /**
  * Stable codes of {@link ClientHelloError}.
  *
- * Each names the first thing found wrong. The rule behind them: only bytes that every mainstream TLS server
- * reads as the same single name are accepted.
+ * Each names the first thing found wrong. The rule behind them: only bytes that no two mainstream TLS servers
+ * read as different names are accepted.
  */
 export type ClientHelloErrorCode =
   /** The first byte is not that of a TLS handshake record, nor of anything named below. */
@@ -51,7 +51,7 @@ export type ClientHelloErrorCode =
   | "SERVER_NAME_LABEL"
   /** A trailing dot, which RFC 6066 section 3 forbids. */
   | "SERVER_NAME_TRAILING_DOT"
-  /** An IPv4 or IPv6 literal, which RFC 6066 section 3 forbids. */
+  /** A name that ends in a number, like the forms of an IPv4 address that only some readers know: `127.1`, `0x7f000001`. */
   | "SERVER_NAME_IP_LITERAL"
   /** More than 253 characters. */
   | "SERVER_NAME_TOO_LONG"
@@ -70,11 +70,13 @@ export class ClientHelloError extends Error {
    * @param code - stable code
    * @param message - what is wrong, in a sentence
    * @param offset - where, in bytes: counted in the bytes pushed for records, in the handshake message for what is inside
+   * @param offeredName - the name that was refused, where it was one: escaped (`\\x00`), 256 characters at most
    */
   constructor(
     readonly code: ClientHelloErrorCode,
     message: string,
     readonly offset: number,
+    readonly offeredName?: string,
   ) {
     super(message)
   }

@@ -2,7 +2,7 @@ import { uint16 } from "../primitives/uint16.ts"
 import { isGrease } from "./grease.ts"
 import { ja3, ja3String } from "./ja3.ts"
 import { ja4 } from "./ja4.ts"
-import { latin1 } from "./text.ts"
+import { latin1, shownText } from "./text.ts"
 
 /** One extension of a ClientHello, in wire order (RFC 8446 section 4.2). */
 export interface ClientHelloExtension {
@@ -38,7 +38,10 @@ export interface ClientHelloFields {
  * fields are decoded when first read. Byte fields are views of the bytes received.
  */
 export class ClientHello {
-  /** SNI host_name (RFC 6066 section 3) in canonical lower case; `undefined` when there is no server_name extension. */
+  /**
+   * SNI host_name (RFC 6066 section 3) in canonical lower case. `undefined` when there is no server_name extension, or
+   * an IP address in it, which is no name: see {@link ClientHello.offeredName}.
+   */
   readonly serverName: string | undefined
   /**
    * Whether encrypted_client_hello was sent. It tells that ECH was offered, not that it is used: a client
@@ -82,6 +85,16 @@ export class ClientHello {
     this.#versions = versions
     this.echOffered = echOffered
     this.transport = transport
+  }
+
+  /**
+   * The IP literal that was sent where a server name belongs, against RFC 6066 section 3, as some clients do that are
+   * given an address to connect to. TLS servers do not take it for a name. `undefined` in any other case.
+   */
+  get offeredName(): string | undefined {
+    const { bytes } = this.#fields
+    const data = this.serverName === undefined ? this.#find(0) : 0
+    return data === 0 ? undefined : shownText(bytes, data + 5, data + uint16(bytes, data - 2))
   }
 
   /** ALPN protocols (RFC 7301) in the client's order, each byte as one character; empty without the extension. */

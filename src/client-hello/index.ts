@@ -1,6 +1,6 @@
 /**
- * A strict, incremental parser of TLS ClientHellos. It accepts only what every mainstream TLS server reads as
- * the same single name, in any cut into TCP segments and TLS records, and refuses the rest with a code.
+ * A strict, incremental parser of TLS ClientHellos. It accepts only what TLS servers read as one and the same name, in
+ * any cut into TCP segments and TLS records, and refuses the rest with a code.
  *
  * ```ts
  * import { ClientHelloParser } from "tlsroute/client-hello"

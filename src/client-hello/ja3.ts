@@ -1,9 +1,9 @@
 import { hexDigest } from "./digest.ts"
+import type { Fingerprinted } from "./fingerprinted.ts"
 import { isGrease } from "./grease.ts"
-import type { ClientHello } from "./hello.ts"
 
 /** The fields of JA3 as text: decimal numbers in wire order, GREASE left out. */
-export function ja3String(hello: ClientHello): string {
+export function ja3String(hello: Fingerprinted): string {
   return [
     String(hello.legacyVersion),
     join(hello.cipherSuites),
@@ -14,7 +14,7 @@ export function ja3String(hello: ClientHello): string {
 }
 
 /** JA3 fingerprint: MD5 of {@link ja3String}. */
-export function ja3(hello: ClientHello): string {
+export function ja3(hello: Fingerprinted): string {
   return hexDigest("md5", ja3String(hello))
 }
 

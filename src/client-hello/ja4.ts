@@ -1,6 +1,6 @@
 import { hexDigest } from "./digest.ts"
+import type { Fingerprinted } from "./fingerprinted.ts"
 import { isGrease } from "./grease.ts"
-import type { ClientHello } from "./hello.ts"
 
 const SERVER_NAME = 0
 const ALPN = 16
@@ -15,7 +15,7 @@ const VERSIONS: Readonly<Record<number, string>> = {
 }
 
 /** JA4 fingerprint: a readable prefix, then truncated SHA-256 digests of the sorted ciphers and of the sorted extensions. */
-export function ja4(hello: ClientHello): string {
+export function ja4(hello: Fingerprinted): string {
   const ciphers = hello.cipherSuites.filter((suite) => !isGrease(suite))
   const extensions = hello.extensionTypes.filter((type) => !isGrease(type))
   const name = extensions.includes(SERVER_NAME) ? "d" : "i"
@@ -25,7 +25,7 @@ export function ja4(hello: ClientHello): string {
   return `${head}_${digest(sortedHex(ciphers))}_${digest(extensionText(hello, extensions))}`
 }
 
-function extensionText(hello: ClientHello, extensions: readonly number[]): string {
+function extensionText(hello: Fingerprinted, extensions: readonly number[]): string {
   if (extensions.length === 0) return ""
   const types = sortedHex(extensions.filter((type) => type !== SERVER_NAME && type !== ALPN))
   // Signature algorithms keep the client's order: it tells implementations apart.

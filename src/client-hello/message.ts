@@ -32,7 +32,7 @@ export function readClientHello(
     return readExtensions(readFields(bytes, start, end), transport)
   } catch (error) {
     if (!(error instanceof ClientHelloError)) throw error
-    throw new ClientHelloError(error.code, error.message, error.offset - start)
+    throw new ClientHelloError(error.code, error.message, error.offset - start, error.offeredName)
   }
 }
 

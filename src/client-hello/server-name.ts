@@ -1,6 +1,7 @@
+import { isIPv4, isIPv6 } from "../primitives/ip-address.ts"
 import { uint16 } from "../primitives/uint16.ts"
-import { ClientHelloError } from "./errors.ts"
-import { textOf } from "./text.ts"
+import { ClientHelloError, type ClientHelloErrorCode } from "./errors.ts"
+import { latin1, shownText, textOf } from "./text.ts"
 
 const MAX_NAME = 253
 const MAX_LABEL = 63
@@ -17,18 +18,19 @@ for (const char of "abcdefghijklmnopqrstuvwxyz0123456789-_.") {
  * Reads the server_name extension (RFC 6066 section 3) at `[start, end)`.
  *
  * One host_name, and one that every server compares alike: ASCII letters, digits, hyphen, underscore and dot.
- * Underscore is no hostname by RFC 952, but names with it are served and asked for.
+ * Underscore is no hostname by RFC 952, and some servers refuse it (GnuTLS, Java); those that
+ * take it read the same name, which is served and asked for.
  *
- * @returns the name in lower case
+ * @returns the name in lower case; `undefined` for an IP literal, which is no name to any server
  * @throws {@link ClientHelloError} for anything else
  */
-export function readServerName(bytes: Uint8Array, start: number, end: number): string {
+export function readServerName(bytes: Uint8Array, start: number, end: number): string | undefined {
   const at = start + 5
   if (end - start < 5 || uint16(bytes, start) !== end - start - 2) {
     throw new ClientHelloError("SERVER_NAME_LIST", "server_name does not hold exactly one list of names", start)
   }
   if (bytes[start + 2] !== 0) {
-    throw new ClientHelloError("SERVER_NAME_TYPE", "server_name holds a name that is not a host_name", start + 2)
+    throw refusal("SERVER_NAME_TYPE", "server_name holds a name that is not a host_name", start + 2, bytes, at, end)
   }
   const length = uint16(bytes, start + 3)
   if (length === 0) throw new ClientHelloError("SERVER_NAME_EMPTY", "server_name holds an empty host_name", start + 3)
@@ -36,7 +38,7 @@ export function readServerName(bytes: Uint8Array, start: number, end: number): s
     throw new ClientHelloError("SERVER_NAME_LIST", "the host_name is longer than its list", start + 3)
   }
   if (at + length < end) {
-    throw new ClientHelloError("SERVER_NAME_MULTIPLE", "server_name holds more than one name", at + length)
+    throw refusal("SERVER_NAME_MULTIPLE", "server_name holds more than one name", at + length, bytes, at, end)
   }
   return readHostName(bytes, at, end)
 }
@@ -44,34 +46,41 @@ export function readServerName(bytes: Uint8Array, start: number, end: number): s
 /**
  * Reads a host_name at `[start, end)`.
  *
- * @returns the name in lower case
+ * @returns the name in lower case; `undefined` for an IP literal
  * @throws {@link ClientHelloError} when it is none that every server compares alike
  */
-export function readHostName(bytes: Uint8Array, start: number, end: number): string {
+export function readHostName(bytes: Uint8Array, start: number, end: number): string | undefined {
   if (end - start > MAX_NAME) {
-    throw new ClientHelloError("SERVER_NAME_TOO_LONG", "the host_name has more than 253 characters", start)
+    throw refusal("SERVER_NAME_TOO_LONG", "the host_name has more than 253 characters", start, bytes, start, end)
   }
   let label = start
   for (let at = start; at < end; at += 1) {
     const code = CANONICAL[bytes[at] ?? 0] ?? 0
-    if (code === 0) throw badCharacter(bytes, start, end, at)
+    if (code === 0) {
+      if (isIPv6Literal(latin1(bytes, start, end))) return undefined
+      const byte = (bytes[at] ?? 0).toString(16).padStart(2, "0")
+      throw refusal("SERVER_NAME_CHARACTER", `the host_name holds the byte 0x${byte}`, at, bytes, start, end)
+    }
     if (code === DOT) {
       if (at === end - 1 && at > label) {
-        throw new ClientHelloError("SERVER_NAME_TRAILING_DOT", "the host_name ends in a dot", at)
+        throw refusal("SERVER_NAME_TRAILING_DOT", "the host_name ends in a dot", at, bytes, start, end)
       }
-      checkLabel(label, at)
+      if (!isLabel(label, at)) throw badLabel(label, bytes, start, end)
       label = at + 1
     }
   }
-  checkLabel(label, end)
-  if (isNumber(bytes, label, end)) {
-    throw new ClientHelloError(
-      "SERVER_NAME_IP_LITERAL",
-      "the host_name is an IP address, or ends in a number like one",
-      start,
-    )
-  }
-  return textOf(bytes, start, end, CANONICAL)
+  if (!isLabel(label, end)) throw badLabel(label, bytes, start, end)
+  const name = textOf(bytes, start, end, CANONICAL)
+  if (!isNumber(bytes, label, end)) return name
+  if (isIPv4(name)) return undefined
+  const message = "the host_name ends in a number, like an IP address, and is none"
+  throw refusal("SERVER_NAME_IP_LITERAL", message, start, bytes, start, end)
+}
+
+/** As clients write them: in brackets or not, and with a zone (RFC 4007 section 11) where it was given one. */
+function isIPv6Literal(text: string): boolean {
+  const [, bracket, address = "", closing] = /^(\[?)([^[\]%]*)(?:%[\w.~%-]+)?(\]?)$/.exec(text) ?? []
+  return (bracket === "[") === (closing === "]") && isIPv6(address)
 }
 
 /**
@@ -88,18 +97,24 @@ function isNumber(bytes: Uint8Array, start: number, end: number): boolean {
   return true
 }
 
-function checkLabel(start: number, end: number): void {
-  if (end === start) throw new ClientHelloError("SERVER_NAME_LABEL", "the host_name has an empty label", start)
-  if (end - start > MAX_LABEL) {
-    throw new ClientHelloError("SERVER_NAME_LABEL", "the host_name has a label of more than 63 characters", start)
-  }
+/** RFC 1035 section 2.3.4. */
+function isLabel(start: number, end: number): boolean {
+  return end > start && end - start <= MAX_LABEL
 }
 
-function badCharacter(bytes: Uint8Array, start: number, end: number, at: number): ClientHelloError {
-  const text = String.fromCharCode(...bytes.subarray(start, end))
-  if (/^\[?[0-9a-f:.]*:[0-9a-f:.]*(%.*)?\]?$/i.test(text)) {
-    return new ClientHelloError("SERVER_NAME_IP_LITERAL", "the host_name is an IP address", start)
-  }
-  const byte = (bytes[at] ?? 0).toString(16).padStart(2, "0")
-  return new ClientHelloError("SERVER_NAME_CHARACTER", `the host_name holds the byte 0x${byte}`, at)
+function badLabel(label: number, bytes: Uint8Array, start: number, end: number): ClientHelloError {
+  const message = "the host_name has a label that is empty or has more than 63 characters"
+  return refusal("SERVER_NAME_LABEL", message, label, bytes, start, end)
+}
+
+/** The error for a name that lies at `[start, end)`, which it tells of. */
+function refusal(
+  code: ClientHelloErrorCode,
+  message: string,
+  offset: number,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): ClientHelloError {
+  return new ClientHelloError(code, message, offset, shownText(bytes, start, end))
 }

@@ -21,6 +21,27 @@ export function textOf(bytes: Uint8Array, start: number, end: number, codes: Uin
   return text
 }
 
+/** Most characters that {@link shownText} has. */
+const SHOWN_CHARACTERS = 256
+
+/**
+ * Text of bytes that whoever sent them may have made to mislead a reader: printable ASCII as it is, everything else, and
+ * what quotes and escapes are made of, as `\\x` and two hex digits. 256 characters at most, the last of them `…` where
+ * more is left out.
+ */
+export function shownText(bytes: Uint8Array, start: number, end: number): string {
+  let text = ""
+  for (let at = start; at < end; at += 1) {
+    const byte = bytes[at] ?? 0
+    const isPlain = byte > 0x20 && byte < 0x7f && byte !== 0x22 && byte !== 0x27 && byte !== 0x5c && byte !== 0x60
+    const shown = isPlain ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, "0")}`
+    const isLast = at === end - 1
+    if (text.length + shown.length > SHOWN_CHARACTERS - (isLast ? 0 : 1)) return `${text}…`
+    text += shown
+  }
+  return text
+}
+
 const EACH_BYTE = Uint8Array.from({ length: 256 }, (_, byte) => byte)
 
 /** Text of bytes, each as the character of its number (ISO 8859-1). */

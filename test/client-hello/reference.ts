@@ -3,6 +3,7 @@
  * per rule. Where it is slow, it is plain.
  */
 import { createHash } from "node:crypto"
+import { isIPv4, isIPv6 } from "node:net"
 import type { ClientHelloErrorCode } from "../../src/client-hello/errors.ts"
 import type { ClientHello } from "../../src/client-hello/hello.ts"
 import type { ClientHelloResult } from "../../src/client-hello/parser.ts"
@@ -243,7 +244,7 @@ function readMessage(message: readonly number[]): Fields {
   }
 }
 
-function readName(data: readonly number[]): string {
+function readName(data: readonly number[]): string | undefined {
   const reader = new Reader(data, "SERVER_NAME_LIST")
   const list = new Reader(reader.vector(2), "SERVER_NAME_LIST")
   if (!reader.done || list.done) throw new Refusal("SERVER_NAME_LIST")
@@ -259,19 +260,21 @@ function readName(data: readonly number[]): string {
 }
 
 /** The first thing wrong from left to right is the one named. */
-function judgeName(name: string): string {
+function judgeName(name: string): string | undefined {
   for (let end = 1; end <= name.length; end += 1) {
     const last = name.charAt(end - 1)
     const label = name.slice(0, end - (last === "." ? 1 : 0)).replace(/^.*\./s, "")
     if (!/[A-Za-z0-9_.-]/.test(last)) {
-      const isAddress = /^\[?[0-9a-f:.]*:[0-9a-f:.]*(%.*)?\]?$/i.test(name)
-      throw new Refusal(isAddress ? "SERVER_NAME_IP_LITERAL" : "SERVER_NAME_CHARACTER")
+      const [address = "", ...zone] = (/^\[(.*)\]$/s.exec(name)?.[1] ?? name).split("%")
+      if (isIPv6(address) && (zone.length === 0 || /^[A-Za-z0-9_.~%-]+$/.test(zone.join("%")))) return undefined
+      throw new Refusal("SERVER_NAME_CHARACTER")
     }
     if (last !== "." && end < name.length) continue
     if (label === "") throw new Refusal("SERVER_NAME_LABEL")
     if (last === "." && end === name.length) throw new Refusal("SERVER_NAME_TRAILING_DOT")
     if (label.length > 63) throw new Refusal("SERVER_NAME_LABEL")
   }
+  if (isIPv4(name)) return undefined
   const lastLabel = name.slice(name.lastIndexOf(".") + 1)
   if (/^([0-9]+|0x[0-9a-f]*)$/i.test(lastLabel)) throw new Refusal("SERVER_NAME_IP_LITERAL")
   return name.toLowerCase()

@@ -157,13 +157,16 @@ const rows: readonly Row[] = [
     "SERVER_NAME_TOO_LONG",
     named(`${`${label63}.`.repeat(3)}${"a".repeat(62)}`),
   ],
-  ["an IPv4 literal", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("192.0.2.1")],
   ["an IPv4 literal in fewer parts", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("127.1")],
   ["an IPv4 literal in hex", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("0X7f.1.0x0A")],
   ["an IPv4 literal in one number", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("0x7F000001")],
   ["a top-level domain of digits", "RFC 1123 section 2.1", "SERVER_NAME_IP_LITERAL", named("backend.1")],
-  ["an IPv6 literal", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("2001:db8::1")],
-  ["an IPv6 literal in brackets", "RFC 6066 section 3", "SERVER_NAME_IP_LITERAL", named("[::1]")],
+  ["an IPv4 literal with a leading zero", "RFC 6943 section 3.1.1", "SERVER_NAME_IP_LITERAL", named("192.0.2.010")],
+  ["an IPv4 literal with five parts", "RFC 6943 section 3.1.1", "SERVER_NAME_IP_LITERAL", named("192.0.2.1.1")],
+  ["an IPv4 literal with a port", "RFC 6066 section 3", "SERVER_NAME_CHARACTER", named("192.0.2.1:443")],
+  ["an IPv6 literal with too many groups", "RFC 4291 section 2.2", "SERVER_NAME_CHARACTER", named("1:2:3:4:5:6:7:8:9")],
+  ["an IPv6 literal with half a bracket", "RFC 4291 section 2.2", "SERVER_NAME_CHARACTER", named("[::1")],
+  ["an IPv6 literal with a port", "RFC 6066 section 3", "SERVER_NAME_CHARACTER", named("[::1]:443")],
   ["a tab in a name", "RFC 6066 section 3", "SERVER_NAME_CHARACTER", named("a\texample")],
   [
     "an ALPN list longer than its extension",
@@ -293,6 +296,36 @@ describe("refused", () => {
   })
 })
 
+describe("a refused name is told", () => {
+  it.each([
+    ["127.1", "127.1"],
+    ["example.com.", "example.com."],
+    ["a.example:443", "a.example:443"],
+    ["bücher.example", "b\\xc3\\xbccher.example"],
+    ['a\n{"level":50}\\', "a\\x0a{\\x22level\\x22:50}\\x5c"],
+    ["\u001b[2J", "\\x1b[2J"],
+    ["a".repeat(256), "a".repeat(256)],
+    ["a".repeat(257), `${"a".repeat(255)}…`],
+    ["\0".repeat(500), `${"\\x00".repeat(63)}…`],
+  ])("%j as %j", (name, told) => {
+    expect(parseClientHello(sni(vector16(bytes(0, vector16(Buffer.from(name))))))).toMatchObject({
+      error: { offeredName: told },
+    })
+  })
+
+  it("with what follows it, where there are two", () => {
+    expect(parseClientHello(hello({ extensions: [serverName("a.example", "b")] }))).toMatchObject({
+      error: { offeredName: "a.example\\x00\\x00\\x01b" },
+    })
+  })
+
+  it("only where it is a name that was refused", () => {
+    for (const input of [bytes("GET / HTTP/1.1\r\n"), hello({ cipherSuites: [] })]) {
+      expect(parseClientHello(input)).toMatchObject({ error: { offeredName: undefined } })
+    }
+  })
+})
+
 describe("a message that is cut short", () => {
   it.each([
     ["zeros", 0],
@@ -332,6 +365,27 @@ describe("accepted", () => {
     ["punycode", "xn--bcher-kva.example"],
   ])("a name with %s", (_what, name) => {
     expect(parseClientHello(named(name))).toMatchObject({ status: "complete", hello: { serverName: name } })
+  })
+
+  it.each([
+    "192.0.2.1",
+    "0.0.0.0",
+    "::1",
+    "2001:db8::1",
+    "2001:DB8:0:0:0:0:0:1",
+    "::ffff:192.0.2.1",
+    "[::1]",
+    "fe80::1%eth0",
+    "[fe80::1%25eth0]",
+  ])("an IP literal, %s, as no name, which is what servers take it for (RFC 6066 section 3)", (literal) => {
+    const result = parseClientHello(named(literal))
+    expect(result).toMatchObject({ status: "complete", hello: { serverName: undefined, offeredName: literal } })
+  })
+
+  it("a hello without a name, or with one, as one that offers no other", () => {
+    for (const input of [hello(), named("a.example"), hello({ extensions: null })]) {
+      expect(parseClientHello(input)).toMatchObject({ hello: { offeredName: undefined } })
+    }
   })
 
   it("a name in any case, in lower case", () => {

@@ -60,6 +60,14 @@ describe("a route that takes every name, and clients without one", () => {
     expect(await ask(hello())).toBe("any")
   })
 
+  it.each(["192.0.2.1", "2001:db8::1", "[::1]"])(
+    "gets those that send %s for a name, which is none",
+    async (literal) => {
+      const { ask } = await everything()
+      expect(await ask(named(literal))).toBe("any")
+    },
+  )
+
   it.each([
     ["plain HTTP", bytes("GET / HTTP/1.1\r\nHost: a.example.com\r\n\r\n"), "not-tls PLAIN_HTTP"],
     ["a PostgreSQL SSLRequest", bytes(0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f), "not-tls NOT_TLS"],
@@ -67,11 +75,25 @@ describe("a route that takes every name, and clients without one", () => {
     ["a hello of two names", named("a.example.com", "b.example.com"), "invalid-hello SERVER_NAME_MULTIPLE"],
     ["a hello of a name that ends in a dot", named("a.example.com."), "invalid-hello SERVER_NAME_TRAILING_DOT"],
     ["a hello of an empty name", named(""), "invalid-hello SERVER_NAME_EMPTY"],
-    ["a hello of an IP address", named("127.0.0.1"), "invalid-hello SERVER_NAME_IP_LITERAL"],
+    ["a hello of what some read as an IP address", named("127.1"), "invalid-hello SERVER_NAME_IP_LITERAL"],
   ])("does not get %s: what cannot be read is not a client without a name", async (_, sent, refusal) => {
     const { any, ask } = await everything()
     expect(await ask(sent)).toBe(refusal)
     expect(any.heard).toEqual([])
+  })
+})
+
+describe("a route that has names", () => {
+  it("gets no client that sends an IP address for a name", async () => {
+    const { ref, service, heard } = await answering("named")
+    const { ask } = await serve(
+      resources(
+        { gateways: [gateway([listener("tls", 443)])], tlsRoutes: [route("named", ["*.example.com"], [ref])] },
+        service,
+      ),
+    )
+    expect(await ask(named("127.0.0.1"))).toBe("refused NoServerName")
+    expect(heard).toEqual([])
   })
 })
 

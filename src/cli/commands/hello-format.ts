@@ -55,6 +55,7 @@ const EXTENSIONS: Readonly<Record<number, string>> = {
 export function describeHello(hello: ClientHello) {
   return {
     serverName: hello.serverName ?? null,
+    ...(hello.offeredName === undefined ? {} : { offeredName: hello.offeredName }),
     alpnProtocols: hello.alpnProtocols,
     supportedVersions: hello.supportedVersions,
     legacyVersion: hello.legacyVersion,
@@ -80,7 +81,7 @@ export function printHello(hello: ClientHello, out: Terminal): void {
   const named = (values: readonly number[], names: Readonly<Record<number, string>>): string =>
     list(values.map((value) => (isGrease(value) ? "GREASE" : (names[value] ?? code(value)))))
 
-  row("server name", hello.serverName === undefined ? "none" : out.style("bold", printable(hello.serverName)))
+  row("server name", hello.serverName === undefined ? noName(hello) : out.style("bold", printable(hello.serverName)))
   row("ALPN protocols", list(hello.alpnProtocols.map(printable)))
   row("supported versions", named(hello.supportedVersions, TLS_VERSIONS))
   row("legacy version", TLS_VERSIONS[hello.legacyVersion] ?? code(hello.legacyVersion))
@@ -94,6 +95,10 @@ export function printHello(hello: ClientHello, out: Terminal): void {
   row("ECH", hello.echOffered ? "offered, in earnest or as GREASE" : "not offered")
   row("JA3", hello.ja3)
   row("JA4", hello.ja4)
+}
+
+function noName({ offeredName }: ClientHello): string {
+  return offeredName === undefined ? "none" : `none (${offeredName} is an IP address, which is no name)`
 }
 
 function code(value: number): string {

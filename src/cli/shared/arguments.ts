@@ -29,12 +29,17 @@ export function secondsOption(flags: string, description: string, standard: numb
 /** Reads a server name as the ClientHello parser does: what it refuses reaches no route. */
 export function parseServerName(text: string): string {
   const bytes = Buffer.from(text)
+  let name: string | undefined
   try {
-    return readHostName(bytes, 0, bytes.length)
+    name = readHostName(bytes, 0, bytes.length)
   } catch (error) {
     if (!(error instanceof ClientHelloError)) throw error
     throw new InvalidArgumentError(`A ClientHello with it is refused: ${error.message} [${error.code}].`)
   }
+  if (name !== undefined) return name
+  throw new InvalidArgumentError(
+    "An IP address is no server name: clients that send one are routed like those without.",
+  )
 }
 
 /** Reads the name of a namespace, a DNS label. */
