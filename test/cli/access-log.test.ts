@@ -1,19 +1,20 @@
 import fc from "fast-check"
-import { describe, expect, it } from "vitest"
-import { accessEvent } from "../../src/cli/log/access-log.ts"
-import { jsonLine } from "../../src/cli/log/json-line.ts"
-import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
+import { describe, expect, it, test } from "vitest"
+import { accessLevel, accessLine } from "../../src/cli/log/access-log.ts"
+import { isSelected, parseAccessSelection } from "../../src/cli/log/access-selection.ts"
+import { jsonLine, jsonText } from "../../src/cli/log/json-line.ts"
+import type { ConnectionOutcome, ConnectionRecord } from "../../src/proxy/connection/record.ts"
 
-const record: ConnectionRecord = {
+const record: Required<ConnectionRecord> = {
   id: 7,
   uniqueId: "0123456789ab-7",
-  via: undefined,
+  via: { address: "2001:db8::7", port: 7 },
   matchedListener: "Gateway/infra/public/https",
-  offered: { alpnProtocols: ["h2"], tlsVersion: "TLS 1.3", echOffered: false, ja4: "t13d" },
+  offered: { alpnProtocols: ["h2", "\u0001"], tlsVersion: "TLS 1.3", echOffered: false, ja4: "t13d" },
   listener: "*:443",
   clientAddress: "192.0.2.1",
   clientPort: 40000,
-  since: 1_700_000_000_000,
+  since: 1_700_000_000_000.25,
   serverName: "a.example",
   route: "shop/checkout",
   target: "shop/checkout:443",
@@ -22,28 +23,103 @@ const record: ConnectionRecord = {
   bytesFromBackend: 1200,
   dialAttempts: 1,
   outcome: "completed",
-  detail: undefined,
+  detail: "ECONNRESET",
   endedBy: "client",
-  durations: { hello: 1, dial: 2, total: 30 },
+  durations: { hello: 1, dial: 2.5, total: 30.125 },
 }
 
-describe("an event of the access log", () => {
-  it("has pino's fields, and the record beside them", () => {
-    expect(accessEvent(record)).toMatchObject({
-      level: 30,
-      time: expect.any(Number),
-      pid: process.pid,
-      hostname: expect.any(String),
-      event: "close",
-      msg: "connection completed",
-      serverName: "a.example",
-      endedBy: "client",
-    })
+const head = {
+  level: 30,
+  time: expect.any(Number),
+  pid: process.pid,
+  hostname: expect.any(String),
+  event: "close",
+  msg: "connection completed",
+}
+
+describe("a line of the access log", () => {
+  it("has pino's fields, and every field of the record beside them", () => {
+    expect(JSON.parse(accessLine(record))).toEqual({ ...head, ...record })
+  })
+
+  it("leaves out what a connection did not come to", () => {
+    const turnedAway: ConnectionRecord = {
+      ...record,
+      via: undefined,
+      matchedListener: undefined,
+      offered: undefined,
+      serverName: undefined,
+      route: undefined,
+      target: undefined,
+      endpoint: undefined,
+      detail: undefined,
+      durations: { hello: undefined, dial: undefined, total: 3 },
+    }
+    expect(JSON.parse(accessLine(turnedAway))).toEqual({ ...head, ...JSON.parse(JSON.stringify(turnedAway)) })
   })
 
   it("warns of what is the configuration's or a backend's doing", () => {
-    expect(accessEvent({ ...record, outcome: "dial-failed" })).toMatchObject({ level: 40 })
-    expect(accessEvent({ ...record, outcome: "not-tls" })).toMatchObject({ level: 30 })
+    expect(accessLevel("dial-failed")).toBe("warn")
+    expect(accessLevel("not-tls")).toBe("info")
+    expect(JSON.parse(accessLine({ ...record, outcome: "dial-failed" }))).toMatchObject({ level: 40 })
+  })
+
+  it("is one line of printable ASCII, and reads back as what was meant, whatever is in the record", () => {
+    const text = fc.string({ unit: "binary" })
+    fc.assert(
+      fc.property(text, text, text, (serverName, route, detail) => {
+        const line = accessLine({ ...record, serverName, route, detail })
+        expect(line).toMatch(/^[\x20-\x7e]*$/)
+        expect(JSON.parse(line)).toMatchObject({ serverName, route, detail })
+      }),
+    )
+  })
+
+  it("tells times to the microsecond", () => {
+    const time = fc.double({ min: 0, max: 2 ** 42, noNaN: true })
+    fc.assert(
+      fc.property(time, time, (since, total) => {
+        const line = JSON.parse(accessLine({ ...record, since, durations: { ...record.durations, total } }))
+        expect(line.since).toBeCloseTo(since, 3)
+        expect(line.durations.total).toBeCloseTo(total, 3)
+      }),
+    )
+  })
+})
+
+describe("which connections have a line", () => {
+  const lines = (text: string, outcome: ConnectionOutcome, connections = 1000) => {
+    const selection = parseAccessSelection(text)
+    if (selection === undefined) throw new Error(`${text} is not read`)
+    return Array.from({ length: connections }, () => isSelected(selection, { ...record, outcome })).filter(Boolean)
+      .length
+  }
+
+  test.each([
+    ["all", "completed", 1000],
+    ["all", "refused", 1000],
+    ["none", "refused", 0],
+    ["failures", "completed", 0],
+    ["failures", "client-gone", 0],
+    ["failures", "drained", 0],
+    ["failures", "refused", 1000],
+    ["failures", "dial-timeout", 1000],
+    ["failures", "backend-reset", 1000],
+    ["0%", "completed", 0],
+    ["100%", "completed", 1000],
+    ["0.1%", "denied", 1000],
+  ] as const)("%s: of a thousand that end as %s, %i", (text, outcome, expected) => {
+    expect(lines(text, outcome)).toBe(expected)
+  })
+
+  test("a share of those that did not fail is drawn", () => {
+    const drawn = lines("10%", "completed", 10_000)
+    expect(drawn).toBeGreaterThan(700)
+    expect(drawn).toBeLessThan(1300)
+  })
+
+  test.each(["", "some", "1", "101%", "-1%", "1.%", "%", "1e1%"])("%j is refused", (text) => {
+    expect(parseAccessSelection(text)).toBeUndefined()
   })
 })
 
@@ -54,6 +130,14 @@ describe("a line of JSON", () => {
         const line = jsonLine(value)
         expect(line).toMatch(/^[\x20-\x7e]*$/)
         expect(JSON.parse(line)).toEqual(JSON.parse(JSON.stringify(value)))
+      }),
+    )
+  })
+
+  it("writes a text alone as it does inside a value", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        expect(jsonText(text)).toBe(jsonLine(text))
       }),
     )
   })

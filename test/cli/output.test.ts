@@ -1,6 +1,6 @@
 import { Writable } from "node:stream"
-import { expect, test } from "vitest"
-import { putServingFirst, writeLine } from "../../src/cli/shared/output.ts"
+import { expect, test, vi } from "vitest"
+import { flushLines, putServingFirst, writeLine } from "../../src/cli/shared/output.ts"
 
 const KIB = 1024
 
@@ -46,6 +46,30 @@ test("a command that serves drops what its reader is too slow for, and says how 
   expect(stream.writableLength).toBe(7 * 512 * KIB)
   await take(3)
   writeLine(stream, "at last", tell)
+  flushLines()
   await take(6)
-  expect(taken.slice(-2)).toEqual(["12 lost\n", "at last\n"])
+  expect(taken.at(-1)).toBe("12 lost\nat last\n")
+})
+
+test("a command that serves writes lines together, soon, and in the order of both its outputs", async () => {
+  putServingFirst()
+  const written: string[] = []
+  const output = (name: string) => {
+    return new Writable({
+      decodeStrings: false,
+      write: (text: string, _encoding, done) => {
+        written.push(`${name}: ${text}`)
+        done()
+      },
+    })
+  }
+  const first = output("first")
+  const second = output("second")
+  writeLine(first, "one", tell)
+  writeLine(first, "two", tell)
+  expect(written).toEqual([])
+  writeLine(second, "three", tell)
+  expect(written).toEqual(["first: one\ntwo\n"])
+  await vi.waitUntil(() => written.length === 2)
+  expect(written[1]).toBe("second: three\n")
 })

@@ -101,6 +101,15 @@ async function greet(port: number, servername = "httpbin.org"): Promise<TLSSocke
   return socket
 }
 
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, "close")
+  return port
+}
+
 /** Whether a TCP connection can be made. One that was queued while the port closed is reset, and tells nothing yet. */
 async function takesConnections(port: number): Promise<boolean> {
   const socket = connectTcp(port, "127.0.0.1")
@@ -128,11 +137,53 @@ describe("tlsroute run", () => {
       route: "default/httpbin",
       outcome: "completed",
       endpoint: { address: "127.0.0.1", port: backendPort() },
-      offered: { tlsVersion: "TLS 1.3", ja4: expect.stringMatching(/^t13d/), echOffered: false },
       level: 30,
       time: expect.any(Number),
       msg: "connection completed",
     })
+  })
+
+  test("with --log-hello tells what a ClientHello offered", async () => {
+    const { event, port } = await serve(await manifests("hello.yaml"), "--log-hello")
+    ;(await greet(port)).end()
+    expect(await event("close")).toMatchObject({
+      offered: { tlsVersion: "TLS 1.3", ja4: expect.stringMatching(/^t13d/), echOffered: false },
+    })
+  })
+
+  test("with --access-log failures tells of refused connections only", async () => {
+    const { event, port } = await serve(await manifests("failures.yaml"), "--access-log", "failures")
+    const fine = await greet(port)
+    fine.end()
+    await once(fine, "close")
+    connect({ port, host: "127.0.0.1", servername: "other.example.com" }).on("error", () => {})
+    expect(await event("close")).toMatchObject({ serverName: "other.example.com", outcome: "refused" })
+  })
+
+  test("with --log-level warn tells of connections that a backend's fault ended, and of nothing that is in order", async () => {
+    const port = await freePort()
+    const child = cli.start([
+      ...["run", await manifests("level.yaml"), "--json", "--address", "127.0.0.1", "--map-port", `8000:${port}`],
+      ...["--resolve", `httpbin.org:443:127.0.0.1:${await freePort()}`, "--log-level", "warn"],
+    ])
+    running.push(child)
+    while (!(await takesConnections(port)));
+    for (const servername of ["other.example.com", "httpbin.org"]) {
+      const refused = connect({ port, host: "127.0.0.1", servername }).on("error", () => {})
+      await new Promise((resolve) => refused.once("close", resolve))
+    }
+    expect(JSON.parse(await linesOf(child.stdout)())).toMatchObject({ level: 40, outcome: "dial-failed" })
+  })
+
+  test("writes the lines of the last connections before it ends", async () => {
+    const { child, event, port } = await serve(await manifests("last.yaml"))
+    const live = await Promise.all(Array.from({ length: 5 }, () => greet(port)))
+    child.kill("SIGTERM")
+    await event("draining")
+    for (const socket of live) socket.end()
+    for (let line = 0; line < 5; line += 1) expect(await event("close")).toMatchObject({ outcome: "completed" })
+    await event("stopped")
+    expect(await exitOf(child)).toBe(0)
   })
 
   test("with --admin tells whether it is ready, and turns that off some time before it stops accepting", async () => {

@@ -13,11 +13,19 @@ import { type StatusWriter, startStatusWriter } from "../../kubernetes/status-wr
 import { DEFAULT_CONTROLLER_NAME } from "../../routing/options.ts"
 import type { Gateway } from "../../routing/resources.ts"
 import { type ClusterLog, jsonClusterLog, terminalClusterLog } from "../log/cluster-log.ts"
+import { setLogLevel } from "../log/log-level.ts"
 import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
 import { parseList, secondsOption } from "../shared/arguments.ts"
 import { putServingFirst } from "../shared/output.ts"
 import { boundAddresses } from "../shared/published-addresses.ts"
-import { addServingFlags, drain, openAdmin, type ServingFlags, servingOptions } from "../shared/serving.ts"
+import {
+  addServingFlags,
+  drain,
+  logConnections,
+  openAdmin,
+  type ServingFlags,
+  servingOptions,
+} from "../shared/serving.ts"
 import { signalsHelp, takeSignals } from "../shared/signals.ts"
 import { UsageError } from "../shared/usage-error.ts"
 
@@ -76,6 +84,7 @@ export function controllerCommand(): Command {
 
 async function controller(flags: ControllerFlags): Promise<void> {
   const access = await clusterAccess(flags)
+  setLogLevel(flags.logLevel)
   const log: RunLog = flags.json ? jsonLog(() => undefined) : terminalLog(() => undefined)
   const clusterLog = flags.json ? jsonClusterLog() : terminalClusterLog()
   const ended = takeSignals(() => clusterLog.note("SIGHUP changes nothing: the cluster is followed as it changes"))
@@ -149,7 +158,7 @@ function createGateway(
     ...servingOptions(flags),
   })
   gateway.on("config", (applied) => log.config(applied))
-  gateway.on("close", (record) => log.connection(record))
+  logConnections(gateway, flags, log)
   gateway.on("health", (change) => log.health(change))
   gateway.on("error", (error) => log.error(error))
   return gateway

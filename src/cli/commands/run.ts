@@ -3,11 +3,19 @@ import { GatewayError } from "../../gateway/errors.ts"
 import { createPassthroughGateway } from "../../gateway/gateway.ts"
 import { type FileSource, fileSource } from "../../sources/file-source.ts"
 import { SourceError } from "../../sources/source-error.ts"
+import { setLogLevel } from "../log/log-level.ts"
 import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
 import { putServingFirst } from "../shared/output.ts"
 import { whyNothingIsServed } from "../shared/problems.ts"
 import { addRoutingFlags, type RoutingFlags, routeTableOptions } from "../shared/routing-flags.ts"
-import { addServingFlags, drain, openAdmin, type ServingFlags, servingOptions } from "../shared/serving.ts"
+import {
+  addServingFlags,
+  drain,
+  logConnections,
+  openAdmin,
+  type ServingFlags,
+  servingOptions,
+} from "../shared/serving.ts"
 import { signalsHelp, takeSignals } from "../shared/signals.ts"
 import { UsageError } from "../shared/usage-error.ts"
 
@@ -25,13 +33,14 @@ export function runCommand(): Command {
 async function run(files: readonly string[], flags: RunFlags): Promise<void> {
   const source = fileSource(files)
   const gateway = createPassthroughGateway({ source, ...servingOptions(flags), ...routeTableOptions(flags) })
+  setLogLevel(flags.logLevel)
   const log = flags.json ? jsonLog(source.locate) : terminalLog(source.locate)
   const ended = takeSignals(() => void reload(source, log))
   let started = false
   gateway.on("config", (applied) => {
     log.config({ ...applied, problems: [...applied.problems, ...whyNothingIsServed(applied.table)] })
   })
-  gateway.on("close", (record) => log.connection(record))
+  logConnections(gateway, flags, log)
   gateway.on("health", (change) => log.health(change))
   gateway.on("error", (error) => {
     // What happens before the start is over is told by how it ends.

@@ -3,6 +3,7 @@ import { describeError } from "../../kubernetes/errors.ts"
 import type { StatusWriterEvent } from "../../kubernetes/status-writer.ts"
 import { printable, terminal } from "../shared/terminal.ts"
 import { logEvent } from "./json-log.ts"
+import { atLevel } from "./log-level.ts"
 
 /** What `tlsroute controller` tells of the API server. */
 export interface ClusterLog {
@@ -29,8 +30,8 @@ export function jsonClusterLog(): ClusterLog {
 
 /** For people: lines on what changed, nothing on what is routine. */
 export function terminalClusterLog(): ClusterLog {
-  const out = terminal(process.stdout)
-  const log = terminal(process.stderr)
+  const out = atLevel("info", terminal(process.stdout))
+  const log = atLevel("warn", terminal(process.stderr))
   return {
     event(event) {
       const text = describeEvent(event)

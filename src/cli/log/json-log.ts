@@ -1,28 +1,31 @@
 import { hostname } from "node:os"
 import { writeLine } from "../shared/output.ts"
-import { jsonLine } from "./json-line.ts"
+import { jsonLine, jsonText } from "./json-line.ts"
+import { isLogged, LOG_LEVELS, type LogLevel } from "./log-level.ts"
 
-/** pino's levels. */
-const LEVELS = { info: 30, warn: 40, error: 50 } as const
-
-const host = hostname()
+const SENDER = `,"pid":${process.pid},"hostname":${jsonText(hostname())},"event":`
 
 /**
  * One event as a line of JSON in the form that pino writes and its tools read: `level`, `time` in milliseconds
  * since 1970, `pid`, `hostname`, `msg`, with `event` to tell events apart, and the event's own fields.
  */
-export function logEvent(level: keyof typeof LEVELS, event: string, msg: string, fields: object = {}): void {
-  logLine(eventLine(level, event, msg, fields))
+export function logEvent(level: LogLevel, event: string, msg: string, fields: object = {}): void {
+  if (isLogged(level)) logLine(eventLine(level, event, msg, fields))
 }
 
 /** Writes such a line. */
-export function logLine(line: object): void {
-  writeLine(process.stdout, jsonLine(line), (lines) =>
-    jsonLine(eventLine("warn", "dropped", "log lines were dropped: nobody read them fast enough", { lines })),
+export function logLine(line: string): void {
+  writeLine(process.stdout, line, (lines) =>
+    eventLine("warn", "dropped", "log lines were dropped: nobody read them fast enough", { lines }),
   )
 }
 
-/** The object that such a line holds. */
-export function eventLine(level: keyof typeof LEVELS, event: string, msg: string, fields: object): object {
-  return { level: LEVELS[level], time: Date.now(), pid: process.pid, hostname: host, event, msg, ...fields }
+/** How every such line begins: an object that is open, after `msg`. */
+export function eventHead(level: LogLevel, event: string, msg: string): string {
+  return `{"level":${LOG_LEVELS[level]},"time":${Date.now()}${SENDER}${jsonText(event)},"msg":${jsonText(msg)}`
+}
+
+function eventLine(level: LogLevel, event: string, msg: string, fields: object): string {
+  const rest = jsonLine(fields).slice(1)
+  return `${eventHead(level, event, msg)}${rest === "}" ? "" : ","}${rest}`
 }

@@ -3,12 +3,14 @@ import { GatewayError } from "../../gateway/errors.ts"
 import type { ConfigApplied } from "../../gateway/gateway.ts"
 import type { EndpointHealthChange } from "../../gateway/health-checks.ts"
 import type { ConnectionRecord } from "../../proxy/connection/record.ts"
+import type { ResourceProblem } from "../../routing/resources.ts"
 import type { ReadResult } from "../../sources/file-source.ts"
 import { formatProblem, locateProblems } from "../shared/problems.ts"
 import { count, formatAddress, printable, type Terminal, terminal } from "../shared/terminal.ts"
-import { accessEvent } from "./access-log.ts"
+import { accessLevel, accessLine } from "./access-log.ts"
 import { ConfigChanges } from "./config-changes.ts"
 import { logEvent, logLine } from "./json-log.ts"
+import { atLevel, isLogged } from "./log-level.ts"
 
 /** What `tlsroute run` tells while it runs. */
 export interface RunLog {
@@ -50,7 +52,9 @@ export function jsonLog(locate: ReadResult["locate"]): RunLog {
     reloading: () => logEvent("info", "reloading", "reading the files again"),
     unchanged: () => logEvent("info", "unchanged", "the files say what they said before"),
     started: () => logEvent("info", "started", "serving"),
-    connection: (record) => logLine(accessEvent(record)),
+    connection(record) {
+      if (isLogged(accessLevel(record.outcome))) logLine(accessLine(record))
+    },
     health: (change) =>
       logEvent(
         change.healthy ? "info" : "warn",
@@ -66,34 +70,43 @@ export function jsonLog(locate: ReadResult["locate"]): RunLog {
 
 /** For people: ports and problems as they change, and a line per connection. */
 export function terminalLog(locate: ReadResult["locate"]): RunLog {
-  const out = terminal(process.stdout)
-  const log = terminal(process.stderr)
+  const terminalOut = terminal(process.stdout)
+  const out = atLevel("info", terminalOut)
+  const notes = atLevel("info", terminal(process.stderr))
+  const warnings = atLevel("warn", terminal(process.stderr))
+  const errors = atLevel("error", terminal(process.stderr))
   let said: ReadonlySet<string> = new Set()
   return {
     admin: (host, port) => out.line(`admin server on http://${formatAddress(host, port)}`),
     config({ table, problems, bindings }) {
-      const found = [
-        ...locateProblems(problems, locate).map((problem) => formatProblem(problem, log)),
-        ...bindings.flatMap((state) => (state.bound ? [] : [describeError(state.error, log)])),
-      ]
+      const located = locateProblems(problems, locate)
+      const format = (severity: ResourceProblem["severity"]) =>
+        located.flatMap((problem) => (problem.severity === severity ? [formatProblem(problem, errors)] : []))
+      const unbound = bindings.flatMap((state) => (state.bound ? [] : [describeError(state.error, errors)]))
+      const wrong = [...format("error"), ...unbound]
+      const doubtful = format("warning")
       const listening = bindings.flatMap((state) => (state.bound ? [describeBinding(state)] : []))
       const summary = `${count(table.routes.length, "route")} on ${count(listening.length, "port")} in force`
-      for (const line of found) if (!said.has(line)) log.line(line)
+      for (const line of wrong) if (!said.has(line)) errors.line(line)
+      for (const line of doubtful) if (!said.has(line)) warnings.line(line)
       for (const line of listening) if (!said.has(line)) out.line(line)
       for (const line of said) {
         if (line.startsWith(LISTENING) && !listening.includes(line)) out.line(`no longer ${line}`)
       }
       out.line(out.style("dim", summary))
-      said = new Set([...found, ...listening])
+      said = new Set([...wrong, ...doubtful, ...listening])
     },
     reloading: () => out.line("reading the files again"),
     unchanged: () => out.line("they say what they said before"),
     started: () => out.line(out.style("dim", "Ctrl-C drains; a second one ends at once")),
-    connection: (record) => out.line(describeConnection(record, out.style)),
-    health: (change) => log.line(describeHealth(change, log)),
+    connection(record) {
+      if (isLogged(accessLevel(record.outcome))) terminalOut.line(describeConnection(record, out.style))
+    },
+    health: (change) => (change.healthy ? notes : warnings).line(describeHealth(change, notes)),
     error(error) {
       // The configuration that wants a port that cannot be bound tells of it.
-      if (!(error instanceof GatewayError) || error.code !== "ERR_TLSROUTE_BIND") log.line(describeError(error, log))
+      if (!(error instanceof GatewayError) || error.code !== "ERR_TLSROUTE_BIND")
+        errors.line(describeError(error, errors))
     },
     draining: (connections) => out.line(`draining ${count(connections, "connection")}`),
     stopped: () => out.line("stopped"),
@@ -124,11 +137,24 @@ function describeConnection(record: ConnectionRecord, style: ReturnType<typeof t
   const ending = detail === undefined ? outcome : `${outcome} (${printable(detail)})`
   const traffic = `${formatBytes(record.bytesFromClient)} up, ${formatBytes(record.bytesFromBackend)} down`
   return [
-    style("dim", new Date().toTimeString().slice(0, 8)),
+    style("dim", clockTime()),
     path.filter((part) => part !== undefined).join(" → "),
     style(outcome === "completed" ? "green" : "yellow", ending),
     style("dim", `${traffic}, ${(durations.total / 1_000).toFixed(3)} s`),
   ].join("  ")
+}
+
+let clockSecond = 0
+let clockText = ""
+
+/** Time of day to the second, put into words once a second: there may be many lines in each. */
+function clockTime(): string {
+  const second = Math.floor(Date.now() / 1_000)
+  if (second !== clockSecond) {
+    clockSecond = second
+    clockText = new Date(second * 1_000).toTimeString().slice(0, 8)
+  }
+  return clockText
 }
 
 function formatBytes(bytes: number): string {

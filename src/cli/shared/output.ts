@@ -3,11 +3,26 @@ import { isErrno } from "./usage-error.ts"
 /** Bytes that may wait for a slow reader while the command serves. */
 const MOST_WAITING = 4 * 1024 * 1024
 
+/** Lines are written this many bytes at a time while the command serves: a write costs far more than a line. */
+const BATCH = 32 * 1024
+
+/** Milliseconds that a line may wait for others to be written with. */
+const BATCH_TIME = 20
+
 let serves = false
-const lost = new WeakMap<Output, number>()
 
 /** Standard output or standard error, as far as lines are written to it. */
 export type Output = Pick<NodeJS.WriteStream, "write" | "writableLength">
+
+interface Lines {
+  /** What is not written yet. */
+  batch: string
+  timer: NodeJS.Timeout | undefined
+  /** Lines dropped since the last that was not. */
+  lost: number
+}
+
+const outputs = new Map<Output, Lines>()
 
 /**
  * Says what becomes of the command when its output cannot be written. A reader that has seen enough, such as `head`, is
@@ -25,28 +40,57 @@ export function endOnOutputFailure(): void {
 }
 
 /**
- * From here on connections matter more than the log: the command outlives its readers, and holds no more than so many
- * bytes for those that are too slow.
+ * From here on connections matter more than the log: the command outlives its readers, holds no more than so many
+ * bytes for those that are too slow, and writes many lines at once.
  */
 export function putServingFirst(): void {
   serves = true
+  process.on("exit", flushLines)
 }
 
 /**
- * Writes one line.
+ * Writes one line, within {@link BATCH_TIME} while the command serves.
  *
  * @param describeLoss - words the line that tells how many were dropped before this one
  */
 export function writeLine(output: Output, line: string, describeLoss: (lines: number) => string): void {
-  const before = lost.get(output) ?? 0
+  const lines = linesOf(output)
+  const waiting = output.writableLength + lines.batch.length
   // Once some are lost, half must be read before others follow: a loss is told of once, not after every line.
-  if (serves && output.writableLength > (before === 0 ? MOST_WAITING : MOST_WAITING / 2)) {
-    lost.set(output, before + 1)
+  if (serves && waiting > (lines.lost === 0 ? MOST_WAITING : MOST_WAITING / 2)) {
+    lines.lost += 1
     return
   }
-  if (before > 0) {
-    lost.delete(output)
-    output.write(`${describeLoss(before)}\n`)
+  // What goes to another output, which may be the same terminal, goes after what came before it.
+  for (const [other, { batch }] of outputs) if (batch !== "" && other !== output) flush(other)
+  if (lines.lost > 0) {
+    lines.batch += `${describeLoss(lines.lost)}\n`
+    lines.lost = 0
   }
-  output.write(`${line}\n`)
+  lines.batch += `${line}\n`
+  if (!serves || lines.batch.length >= BATCH) flush(output)
+  else lines.timer ??= setTimeout(flush, BATCH_TIME, output)
+}
+
+/** Writes what waits for more to be written with. */
+export function flushLines(): void {
+  for (const output of outputs.keys()) flush(output)
+}
+
+function flush(output: Output): void {
+  const lines = linesOf(output)
+  clearTimeout(lines.timer)
+  lines.timer = undefined
+  const { batch } = lines
+  lines.batch = ""
+  if (batch !== "") output.write(batch)
+}
+
+function linesOf(output: Output): Lines {
+  let lines = outputs.get(output)
+  if (lines === undefined) {
+    lines = { batch: "", timer: undefined, lost: 0 }
+    outputs.set(output, lines)
+  }
+  return lines
 }

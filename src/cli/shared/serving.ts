@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { type Command, InvalidArgumentError } from "commander"
+import { type Command, InvalidArgumentError, Option } from "commander"
 import type { PassthroughGateway } from "../../gateway/gateway.ts"
 import type { PassthroughGatewayOptions } from "../../gateway/options.ts"
 import type { PolicySettings } from "../../gateway/policies/options.ts"
+import { type AccessSelection, isSelected, parseAccessSelection } from "../log/access-selection.ts"
+import { LOG_LEVELS, type LogLevel } from "../log/log-level.ts"
 import type { RunLog } from "../log/run-log.ts"
 import { type Admin, type AdminOptions, parseAdminAddress, startAdmin } from "./admin.ts"
 import { parseAddress, parsePortMapping, parseResolve, secondsOption } from "./arguments.ts"
@@ -22,6 +24,9 @@ export interface ServingFlags {
   /** Milliseconds. */
   readonly drainTimeout: number
   readonly json?: true
+  readonly logLevel: LogLevel
+  readonly accessLog: AccessSelection
+  readonly logHello?: true
 }
 
 /** Adds the flags that decide how connections are served. */
@@ -36,12 +41,26 @@ export function addServingFlags(command: Command): Command {
     .addOption(secondsOption("--drain-delay <seconds>", "time to go on accepting once /readyz has turned off", 0))
     .addOption(secondsOption("--drain-timeout <seconds>", "time that connections may take to finish at the end", 30))
     .option("--json", "print one JSON object per event, as pino does")
+    .addOption(
+      new Option("--log-level <level>", "leave out what is less than this")
+        .choices(Object.keys(LOG_LEVELS))
+        .default("info"),
+    )
+    .addOption(
+      new Option(
+        "--access-log <which>",
+        "connections that get a line: all, failures, none, or a share such as 1%, and every failure",
+      )
+        .argParser(parseAccessLog)
+        .default("all"),
+    )
+    .option("--log-hello", "with --json: tell in those lines what each ClientHello offered, and its JA4")
 }
 
 /** The gateway's options that those flags stand for. */
 export function servingOptions(flags: ServingFlags): Omit<PassthroughGatewayOptions, "source"> {
-  const { resolve, address, mapPort, workers, policy: policies, json } = flags
-  return { resolve, address, mapPort, workers, policies, describeHello: json ?? false }
+  const { resolve, address, mapPort, workers, policy: policies, logHello } = flags
+  return { resolve, address, mapPort, workers, policies, describeHello: logHello ?? false }
 }
 
 /**
@@ -71,6 +90,15 @@ export async function openAdmin(
   }
 }
 
+/** Gives those connections a line of the log that `--access-log` asks for. */
+export function logConnections(gateway: PassthroughGateway, { accessLog }: ServingFlags, log: RunLog): void {
+  // Nobody is to put a record together that nobody reads.
+  if (accessLog === "none") return
+  gateway.on("close", (record) => {
+    if (isSelected(accessLog, record)) log.connection(record)
+  })
+}
+
 /** Goes on accepting until those who watch `/readyz` have had their time, then drains. `/readyz` must be off by now. */
 export async function drain(gateway: PassthroughGateway, flags: ServingFlags, log: RunLog): Promise<void> {
   if (flags.drainDelay > 0) await sleep(flags.drainDelay)
@@ -95,6 +123,14 @@ function parseAdmin(text: string): Pick<AdminOptions, "host" | "port"> {
   } catch {
     throw new InvalidArgumentError("Expected ADDRESS:PORT, for example 127.0.0.1:9900 or *:9900.")
   }
+}
+
+function parseAccessLog(text: string): AccessSelection {
+  const selection = parseAccessSelection(text)
+  if (selection === undefined) {
+    throw new InvalidArgumentError("Expected all, failures, none, or a share of the connections, for example 1%.")
+  }
+  return selection
 }
 
 function parseWorkers(text: string): number | "auto" {

@@ -1,0 +1,37 @@
+import type { ConnectionOutcome, ConnectionRecord } from "../../proxy/connection/record.ts"
+
+/** Which connections have a line of their own. */
+export type AccessSelection = "all" | "none" | { readonly shareOfOthers: number }
+
+/** How connections end that nothing is wrong with, or that their client alone has ended. */
+const UNREMARKABLE: ReadonlySet<ConnectionOutcome> = new Set<ConnectionOutcome>([
+  "client-gone",
+  "completed",
+  "client-reset",
+  "idle-timeout",
+  "half-closed-timeout",
+  "max-duration",
+  "drained",
+  "route-removed",
+  "endpoint-removed",
+])
+
+/**
+ * Reads `all`, `none`, `failures`, or a share such as `1%`: that share of the connections, drawn at random, and every
+ * failure. A failure is a connection that was refused, or that its backend reset.
+ *
+ * @returns `undefined` when it is none of them
+ */
+export function parseAccessSelection(text: string): AccessSelection | undefined {
+  if (text === "all" || text === "none") return text
+  if (text === "failures") return { shareOfOthers: 0 }
+  const [, digits] = /^(\d{1,3}(?:\.\d+)?)%$/.exec(text) ?? []
+  const share = Number(digits) / 100
+  return share >= 0 && share <= 1 ? { shareOfOthers: share } : undefined
+}
+
+/** Whether a connection has a line. */
+export function isSelected(selection: AccessSelection, { outcome }: ConnectionRecord): boolean {
+  if (typeof selection === "string") return selection === "all"
+  return !UNREMARKABLE.has(outcome) || Math.random() < selection.shareOfOthers
+}
