@@ -6,7 +6,12 @@ export {
   intersectHostnames,
   isHostname,
 } from "./hostnames/hostname.ts"
-export { DEFAULT_CONTROLLER_NAME, DEFAULT_SUPPORTED_FEATURES, type RouteTableOptions } from "./options.ts"
+export {
+  DEFAULT_CONTROLLER_NAME,
+  DEFAULT_SUPPORTED_FEATURES,
+  type GatewayLocation,
+  type RouteTableOptions,
+} from "./options.ts"
 export { formatExplanation } from "./report/format-explanation.ts"
 export type * from "./resources.ts"
 export type * from "./route-table.ts"

@@ -7,6 +7,14 @@ export const DEFAULT_CONTROLLER_NAME = "tlsroute.dev/gateway-controller"
 /** Features that this implementation supports, named as in `GatewayClass.status.supportedFeatures`. */
 export const DEFAULT_SUPPORTED_FEATURES: readonly string[] = ["Gateway", "ReferenceGrant", "TLSRoute"]
 
+/** The topology zone and the node of a cluster that a gateway runs in. */
+export interface GatewayLocation {
+  /** As the node's label `topology.kubernetes.io/zone` says. */
+  readonly zone?: string | undefined
+  /** Name of the Node. */
+  readonly nodeName?: string | undefined
+}
+
 /** How to read a snapshot. */
 export interface RouteTableOptions {
   /** GatewayClasses with this `spec.controllerName` are ours. Default: {@link DEFAULT_CONTROLLER_NAME}. */
@@ -33,6 +41,12 @@ export interface RouteTableOptions {
    * one to each Gateway. Must depend on its argument only. Default: every address.
    */
   readonly gatewayAddresses?: ((gateway: ObjectRef) => readonly string[] | undefined) | undefined
+  /**
+   * Where this gateway runs, for Services with `trafficDistribution`: their EndpointSlices tell by hints which
+   * endpoints each zone or node should use, and where every endpoint has a hint, those meant for this place are
+   * used, if there are any. Default: unknown, so that every endpoint is used.
+   */
+  readonly location?: GatewayLocation | undefined
   /** Written to `GatewayClass.status.supportedFeatures`. Default: {@link DEFAULT_SUPPORTED_FEATURES}. */
   readonly supportedFeatures?: readonly string[] | undefined
 }
@@ -46,6 +60,7 @@ export interface ResolvedOptions {
   readonly externalNameServices: boolean
   readonly backendResolvers: ReadonlyMap<string, BackendResolver>
   readonly gatewayAddresses: (gateway: ObjectRef) => readonly string[] | undefined
+  readonly location: GatewayLocation
   readonly supportedFeatures: readonly string[]
 }
 
@@ -59,6 +74,7 @@ export function resolveOptions(options: RouteTableOptions = {}): ResolvedOptions
     externalNameServices: options.externalNameServices ?? false,
     backendResolvers: new Map(Object.entries(options.backendResolvers ?? {})),
     gatewayAddresses: options.gatewayAddresses ?? (() => undefined),
+    location: options.location ?? {},
     supportedFeatures: options.supportedFeatures ?? DEFAULT_SUPPORTED_FEATURES,
   }
 }

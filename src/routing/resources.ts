@@ -268,6 +268,12 @@ export interface Service extends KubernetesObject {
     readonly clusterIP?: string
     readonly clusterIPs?: readonly string[]
     readonly externalName?: string
+    /** `ClientIP` has no effect here; the policy `load-balancing` has. */
+    readonly sessionAffinity?: string
+    /** `Local` has no effect here. */
+    readonly internalTrafficPolicy?: string
+    /** `PreferSameZone`, `PreferClose` or `PreferSameNode`: Kubernetes writes hints into EndpointSlices, which are followed. */
+    readonly trafficDistribution?: string
     readonly ports?: readonly {
       readonly name?: string
       readonly port: number
@@ -294,7 +300,10 @@ export interface EndpointSlice extends KubernetesObject {
     readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean }
     readonly nodeName?: string
     readonly zone?: string
-    readonly hints?: { readonly forZones?: readonly { readonly name: string }[] }
+    readonly hints?: {
+      readonly forZones?: readonly { readonly name: string }[]
+      readonly forNodes?: readonly { readonly name: string }[]
+    }
   }[]
 }
 

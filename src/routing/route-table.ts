@@ -50,6 +50,8 @@ export interface Endpoint {
   readonly nodeName?: string
   /** Zones this endpoint is meant for (EndpointSlice hints). */
   readonly forZones?: readonly string[]
+  /** Nodes this endpoint is meant for (EndpointSlice hints). */
+  readonly forNodes?: readonly string[]
 }
 
 /** Why a backendRef cannot be used: the reasons of `ResolvedRefs`, plus `NoEndpoints`. */
@@ -238,8 +240,11 @@ export interface RouteTable extends RouteMatcher {
   statuses(options?: StatusOptions): Statuses
   /** Tells every candidate and why it won or lost. */
   explain(query: RouteQuery): Explanation
-  /** What is hardly meant: names that another takes, shared certificates' reach, and such. Looks at everything. */
-  lint(): readonly ResourceProblem[]
+  /**
+   * What is hardly meant: names that another takes, shared certificates' reach, and such. Looks at everything;
+   * with `"parents"`, for routes without a parent that is served alone, which takes one pass over the routes.
+   */
+  lint(what?: "everything" | "parents"): readonly ResourceProblem[]
   /** The part that connections need, as plain data for another thread; see `routeTableFromData`. */
   toData(): RouteTableData
 }

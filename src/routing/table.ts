@@ -61,8 +61,8 @@ export class Table implements RouteTable {
     return explainQuery(this.#snapshot, query)
   }
 
-  lint(): readonly ResourceProblem[] {
-    return lintSnapshot(this.#snapshot)
+  lint(what?: "everything" | "parents"): readonly ResourceProblem[] {
+    return lintSnapshot(this.#snapshot, what)
   }
 
   toData(): RouteTableData {

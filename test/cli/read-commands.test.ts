@@ -245,6 +245,26 @@ spec:
     expect(given.stdout).toBe("0 errors, 0 warnings; 1 listener and 1 route served\n")
   })
 
+  test("tells which Gateway a route beside others was probably meant for", async () => {
+    const stray = route("stray", "stray.example.com").replace("name: edge", "name: egde")
+    const file = await manifest("near-miss.yaml", gateway + route("web", "web.example.com") + stray)
+    const { stderr } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com"])
+    expect(stderr).toContain("there is no Gateway shop/egde; did you mean shop/edge? [NoParent]")
+  })
+
+  test("has the switch that the message of an ExternalName Service names", async () => {
+    const service = `---
+apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: shop }
+spec: { type: ExternalName, externalName: db.example.net }
+`
+    const file = await manifest("external-name.yaml", gateway + route("web", "web.example.com", "db") + service)
+    const query = ["explain", file, "--port", "8000", "--sni", "web.example.com"]
+    expect((await cli.run(query)).stdout).toMatch(/name db\.example\.net in the backendRef.*--external-name-services\)/)
+    expect((await cli.run([...query, "--external-name-services"])).stdout).toContain("→ db.example.net:443 (DNS)")
+  })
+
   test("prints one JSON object for machines", async () => {
     const file = await manifest("explain-json.yaml", gateway + route("web", "web.example.com"))
     const { stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com", "--json"])

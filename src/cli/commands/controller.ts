@@ -42,6 +42,9 @@ interface ControllerFlags extends ServingFlags {
   readonly createGatewayClass?: true
   readonly watchNamespaces?: readonly string[]
   readonly externalBackends?: readonly string[]
+  readonly externalNameServices?: true
+  readonly zone?: string
+  readonly nodeName?: string
   readonly publishAddress?: readonly string[]
   readonly publishService?: ObjectName
   /** True when left out, false with `--no-lease`. */
@@ -64,6 +67,9 @@ export function controllerCommand(): Command {
     .option("--create-gateway-class", `create those classes, or "${DEFAULT_CLASS}", where they are missing`)
     .option("--watch-namespaces <names>", "read these namespaces only (default: all)", parseList)
     .option("--external-backends <patterns>", "DNS names that backendRefs may use (default: none)", parseList)
+    .option("--external-name-services", "let Services of type ExternalName be backends, whose name is then such a name")
+    .option("--zone <zone>", "zone this runs in, for Services with trafficDistribution (default: $NODE_ZONE)")
+    .option("--node-name <node>", "node this runs on, for the same (default: $NODE_NAME)")
     .option("--publish-address <addresses>", "addresses to write to Gateways (default: those bound)", parseList)
     .option("--publish-service <namespace/name>", "write the addresses of this Service to Gateways", parseObjectName)
     .option(
@@ -143,7 +149,7 @@ function createGateway(
   clusterLog: ClusterLog,
   onStatusChange: () => void,
 ): PassthroughGateway {
-  const { controllerName, gatewayClass, watchNamespaces, externalBackends } = flags
+  const { controllerName, gatewayClass, watchNamespaces, externalBackends, externalNameServices } = flags
   const gateway = createPassthroughGateway({
     source: kubernetesSource({
       kubeConfig: access,
@@ -155,6 +161,11 @@ function createGateway(
     controllerName,
     gatewayClassNames: gatewayClass,
     externalBackends: externalBackends ?? [],
+    externalNameServices,
+    location: {
+      zone: flags.zone ?? process.env["NODE_ZONE"],
+      nodeName: flags.nodeName ?? process.env["NODE_NAME"],
+    },
     ...servingOptions(flags),
   })
   gateway.on("config", (applied) => log.config(applied))

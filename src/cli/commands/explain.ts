@@ -2,7 +2,7 @@ import { Command } from "commander"
 import { formatExplanation } from "../../routing/report/format-explanation.ts"
 import { parseAddress, parsePort, parseServerName } from "../shared/arguments.ts"
 import { loadManifests } from "../shared/manifests.ts"
-import { formatProblem, locateProblems, whyNothingIsServed } from "../shared/problems.ts"
+import { formatProblem, locateProblems, routesWithoutParent } from "../shared/problems.ts"
 import { addRoutingFlags, type RoutingFlags } from "../shared/routing-flags.ts"
 import { printable, printJson, terminal } from "../shared/terminal.ts"
 
@@ -38,7 +38,7 @@ async function explain(files: readonly string[], flags: ExplainFlags): Promise<v
   // What is wrong elsewhere may be why the route is not the expected one.
   const log = terminal(process.stderr)
   const errors = table.problems.filter(({ severity }) => severity === "error")
-  for (const problem of locateProblems([...errors, ...whyNothingIsServed(table)], locate)) {
+  for (const problem of locateProblems([...errors, ...routesWithoutParent(table)], locate)) {
     log.line(formatProblem(problem, log))
   }
 }

@@ -20,9 +20,9 @@ export function locateProblems(problems: readonly ResourceProblem[], locate: Loc
   )
 }
 
-/** Routes whose Gateways are not served, where nothing else is either: in files of one's own, hardly what was meant. */
-export function whyNothingIsServed(table: RouteTable): readonly ResourceProblem[] {
-  return table.listeners.length > 0 ? [] : table.lint().filter(({ code }) => code === "NoParent")
+/** Routes whose Gateways are not served: in files of one's own, hardly what was meant. */
+export function routesWithoutParent(table: RouteTable): readonly ResourceProblem[] {
+  return table.lint("parents")
 }
 
 /** One line as compilers write them, so that editors find the place. */

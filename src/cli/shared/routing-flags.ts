@@ -9,6 +9,9 @@ export interface RoutingFlags {
   readonly gatewayClass?: readonly string[]
   /** False with `--no-external-backends`. */
   readonly externalBackends?: readonly string[] | false
+  readonly externalNameServices?: true
+  readonly zone?: string
+  readonly nodeName?: string
 }
 
 /** Adds the flags that decide how manifests are read. */
@@ -23,6 +26,9 @@ export function addRoutingFlags(command: Command): Command {
       parseList,
     )
     .option("--no-external-backends", "allow none")
+    .option("--external-name-services", "let Services of type ExternalName be backends, whose name is then such a name")
+    .option("--zone <zone>", "zone this runs in, for Services with trafficDistribution")
+    .option("--node-name <node>", "node this runs on, for the same")
 }
 
 /** The options those flags stand for. In files of one's own, external backends are allowed unless said otherwise. */
@@ -33,5 +39,7 @@ export function routeTableOptions(flags: RoutingFlags): RouteTableOptions {
     controllerName: flags.controllerName,
     gatewayClassNames: flags.gatewayClass,
     externalBackends: externalBackends === false ? [] : (externalBackends ?? ["*"]),
+    externalNameServices: flags.externalNameServices,
+    location: { zone: flags.zone, nodeName: flags.nodeName },
   }
 }

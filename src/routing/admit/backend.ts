@@ -2,7 +2,15 @@ import { canonicalIp } from "../../primitives/ip-address.ts"
 import { arrayOf, field, integerOf, isAbsent, presentOf, stringOf } from "../../primitives/json.ts"
 import type { EndpointSlice, KubernetesObject, ReferenceGrant, Service } from "../resources.ts"
 import type { Endpoint } from "../route-table.ts"
-import { type Admission, type Admitted, common, GATEWAY_API_GROUP, type KindInfo, readHeader } from "./admission.ts"
+import {
+  type Admission,
+  type Admitted,
+  common,
+  type Findings,
+  GATEWAY_API_GROUP,
+  type KindInfo,
+  readHeader,
+} from "./admission.ts"
 
 const SERVICE: KindInfo = { group: "", kind: "Service", namespaced: true, versions: ["v1"] }
 const ENDPOINT_SLICE: KindInfo = {
@@ -58,18 +66,45 @@ export interface AdmittedGrant extends Admitted<ReferenceGrant> {
   readonly to: readonly { readonly group: string; readonly kind: string; readonly name: string | undefined }[]
 }
 
-/** Reads a Service. */
-export function admitService(object: Service, defaultNamespace: string): Admission<AdmittedService> {
+/** Reads a Service. `hasLocation` tells whether the gateway knows its own place, which hints are told by. */
+export function admitService(
+  object: Service,
+  defaultNamespace: string,
+  hasLocation: boolean,
+): Admission<AdmittedService> {
   const header = readHeader(object, SERVICE, defaultNamespace)
   if ("problems" in header) return { admitted: undefined, problems: header.problems }
   const { ref, key, created, generation, findings } = header
   const { problems } = findings
   const spec = field(object, "spec")
+  warnOfNoEffect(object, spec, hasLocation, findings)
   const isExternal = field(spec, "type") === "ExternalName"
   const externalName = isExternal ? (stringOf(field(spec, "externalName")) ?? "") : undefined
   const ports = presentOf((arrayOf(field(spec, "ports")) ?? []).map(readServicePort))
   const clusterIPs = readClusterIPs(spec)
   return { admitted: { object, ref, key, created, generation, problems, externalName, clusterIPs, ports } }
+}
+
+const LOAD_BALANCING = "tlsroute.dev/load-balancing"
+
+/** Tells of what asks a Service's own load balancer, which connections do not go through. */
+function warnOfNoEffect(object: Service, spec: unknown, hasLocation: boolean, findings: Findings): void {
+  const balanced = field(field(field(object, "metadata"), "annotations"), LOAD_BALANCING)
+  if (field(spec, "sessionAffinity") === "ClientIP" && balanced !== "client-hash") {
+    const message = `has no effect, as endpoints are dialled past the Service; the annotation ${LOAD_BALANCING}: client-hash keeps a client with one endpoint`
+    findings.warn("NoEffect", "spec.sessionAffinity", message)
+  }
+  const distribution = field(spec, "trafficDistribution")
+  if (field(spec, "internalTrafficPolicy") === "Local") {
+    const message =
+      "has no effect, as endpoints are dialled past the Service; trafficDistribution: PreferSameNode prefers those of the gateway's own node"
+    findings.warn("NoEffect", "spec.internalTrafficPolicy", message)
+  }
+  if (!isAbsent(distribution) && !hasLocation) {
+    const message =
+      "has no effect while the gateway does not know where it runs: tell it by the option location (--zone, --node-name)"
+    findings.warn("NoEffect", "spec.trafficDistribution", message)
+  }
 }
 
 /** `clusterIPs`, whose first is `clusterIP`; objects by hand may give either. */
@@ -177,9 +212,9 @@ function readEndpoint(entry: unknown, address: string): SliceEndpoint {
   const terminating = field(conditions, "terminating") === true
   const zone = stringOf(field(entry, "zone"))
   const nodeName = stringOf(field(entry, "nodeName"))
-  const forZones = (arrayOf(field(field(entry, "hints"), "forZones")) ?? [])
-    .map((zoneHint) => stringOf(field(zoneHint, "name")))
-    .filter((name) => name !== undefined)
+  const hints = field(entry, "hints")
+  const forZones = readHints(field(hints, "forZones"))
+  const forNodes = readHints(field(hints, "forNodes"))
   return {
     address,
     ready,
@@ -188,6 +223,11 @@ function readEndpoint(entry: unknown, address: string): SliceEndpoint {
       ...(zone === undefined ? {} : { zone }),
       ...(nodeName === undefined ? {} : { nodeName }),
       ...(forZones.length === 0 ? {} : { forZones }),
+      ...(forNodes.length === 0 ? {} : { forNodes }),
     },
   }
+}
+
+function readHints(value: unknown): readonly string[] {
+  return presentOf((arrayOf(value) ?? []).map((hint) => stringOf(field(hint, "name"))))
 }

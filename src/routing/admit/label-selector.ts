@@ -7,6 +7,8 @@ export const NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
 export interface CompiledSelector {
   /** Keys it reads. */
   readonly keys: readonly string[]
+  /** As `kubectl get -l` takes it, for messages. */
+  readonly text: string
   matches(labels: ReadonlyMap<string, string>): boolean
 }
 
@@ -17,6 +19,7 @@ export function compileSelector(selector: unknown): CompiledSelector | { readonl
   const object = objectOf(selector)
   if (object === undefined) return { error: "a label selector must be an object" }
   const keys: string[] = []
+  const texts: string[] = []
   const requirements: Requirement[] = []
   const matchLabels = field(object, "matchLabels")
   if (!isAbsent(matchLabels)) {
@@ -26,6 +29,7 @@ export function compileSelector(selector: unknown): CompiledSelector | { readonl
       const value = labels[key]
       if (typeof value !== "string") return { error: `matchLabels["${key}"] must be a string` }
       keys.push(key)
+      texts.push(`${key}=${value}`)
       requirements.push((has) => has.get(key) === value)
     }
   }
@@ -39,10 +43,11 @@ export function compileSelector(selector: unknown): CompiledSelector | { readonl
       const requirement = compileExpression(key, field(expression, "operator"), field(expression, "values"))
       if (typeof requirement === "string") return { error: requirement }
       keys.push(key)
+      texts.push(describeExpression(key, field(expression, "operator"), field(expression, "values")))
       requirements.push(requirement)
     }
   }
-  return { keys, matches: (labels) => requirements.every((holds) => holds(labels)) }
+  return { keys, text: texts.join(","), matches: (labels) => requirements.every((holds) => holds(labels)) }
 }
 
 function compileExpression(key: string, operator: unknown, values: unknown): Requirement | string {
@@ -59,5 +64,19 @@ function compileExpression(key: string, operator: unknown, values: unknown): Req
       return list.length > 0 ? "DoesNotExist takes no values" : (has) => !has.has(key)
     default:
       return "operator must be In, NotIn, Exists or DoesNotExist"
+  }
+}
+
+function describeExpression(key: string, operator: unknown, values: unknown): string {
+  const list = `(${(arrayOf(values) ?? []).join(",")})`
+  switch (operator) {
+    case "In":
+      return `${key} in ${list}`
+    case "NotIn":
+      return `${key} notin ${list}`
+    case "Exists":
+      return key
+    default:
+      return `!${key}`
   }
 }

@@ -55,3 +55,24 @@ export function isNamespaceAllowed(
   if (known === undefined && rule.selector.keys.some((key) => key !== NAMESPACE_NAME_LABEL)) return false
   return rule.selector.matches(new Map([...(known ?? []), [NAMESPACE_NAME_LABEL, namespace]]))
 }
+
+/** Why a namespace is not open under a rule, for people. `path` leads to the rule. */
+export function whyNotAllowed(
+  rule: NamespaceRule,
+  ownNamespace: string,
+  namespace: string,
+  labels: NamespaceLabels,
+  path: string,
+): string {
+  if (rule.from === "Same") return `${path}.from is Same: namespace ${ownNamespace} only, not ${namespace}`
+  if (rule.from !== "Selector") return `${path} lets no namespace in`
+  const known = labels(namespace)
+  const { text, keys } = rule.selector
+  if (known === undefined && keys.some((key) => key !== NAMESPACE_NAME_LABEL)) {
+    return `${path}.selector (${text}) does not match namespace ${namespace}, whose labels are not known here`
+  }
+  const has = new Map([...(known ?? []), [NAMESPACE_NAME_LABEL, namespace]])
+  const own = keys.filter((key) => has.has(key)).map((key) => `${key}=${has.get(key)}`)
+  const found = own.length === 0 ? "has no such label" : `has ${own.join(",")}`
+  return `${path}.selector (${text}) does not match: namespace ${namespace} ${found}`
+}

@@ -36,19 +36,22 @@ export function judgeExternalBackend(name: string, patterns: readonly string[]):
   const host = name.toLowerCase()
   if (patterns.some((pattern) => pattern.toLowerCase() === host)) return { allowed: true, host, anyAddress: true }
   if (isIP(host) || ENDS_IN_NUMBER.test(host)) {
-    return { allowed: false, why: "IP addresses are external backends only when externalBackends lists them literally" }
+    return {
+      allowed: false,
+      why: "IP addresses are external backends only when externalBackends (--external-backends) lists them literally",
+    }
   }
   if (host.length > 253 || !DNS_NAME.test(host)) return { allowed: false, why: "it is not a DNS name with a dot" }
   if (FORBIDDEN_NAMES.some((forbidden) => hostnameMatches(forbidden, host))) {
     return {
       allowed: false,
-      why: "it names this machine or a metadata service; externalBackends must list it literally",
+      why: "it names this machine or a metadata service; externalBackends (--external-backends) must list it literally",
     }
   }
   if (patterns.some((pattern) => isExternalPattern(pattern) && hostnameMatches(pattern.toLowerCase(), host))) {
     return { allowed: true, host, anyAddress: false }
   }
-  return { allowed: false, why: "externalBackends does not list it" }
+  return { allowed: false, why: "externalBackends (--external-backends) does not list it" }
 }
 
 function isExternalPattern(pattern: string): boolean {

@@ -137,12 +137,14 @@ function readEndpoint(endpoint: unknown): Endpoint {
   const zone = stringOf(field(endpoint, "zone"))
   const nodeName = stringOf(field(endpoint, "nodeName"))
   const forZones = arrayOf(field(endpoint, "forZones"))?.filter((name) => typeof name === "string")
+  const forNodes = arrayOf(field(endpoint, "forNodes"))?.filter((name) => typeof name === "string")
   return {
     address,
     port,
     ...(zone === undefined ? {} : { zone }),
     ...(nodeName === undefined ? {} : { nodeName }),
     ...(forZones === undefined ? {} : { forZones }),
+    ...(forNodes === undefined ? {} : { forNodes }),
   }
 }
 

@@ -1,3 +1,4 @@
+import type { NamespaceLabels } from "../admit/namespace-rule.ts"
 import { ANY_HOSTNAME, hostnameMatches, hostnameSpecificity, intersectHostnames } from "../hostnames/hostname.ts"
 import { matchRoute, type SocketListeners } from "../listeners/sockets.ts"
 import type { ListenerState } from "../listeners/topology.ts"
@@ -10,6 +11,7 @@ import type {
   RouteQuery,
   TableListener,
 } from "../route-table.ts"
+import { whyRefused } from "../routes/attachment.ts"
 import type { Candidate } from "../routes/candidates.ts"
 import type { RouteState } from "../routes/route-state.ts"
 import type { Snapshot } from "../snapshot.ts"
@@ -73,7 +75,7 @@ function explainRoutes(
   const explained: ExplainedRoute[] = []
   for (const route of snapshot.routes) {
     const attached = route.attachment.listeners.find((entry) => entry.state === state)
-    if (attached === undefined) explained.push(...explainUnattached(route, state))
+    if (attached === undefined) explained.push(...explainUnattached(route, state, snapshot.listening.labels))
     else explained.push(...explainAttached(route, state, contest, result, serverName))
   }
   return explained.sort((a, b) => RANK[a.outcome] - RANK[b.outcome])
@@ -126,7 +128,11 @@ function whyLost(route: RouteState, routeHostname: string, hostname: string, win
 }
 
 /** Routes that point at the listener's parent and are not attached to this listener. */
-function explainUnattached(route: RouteState, state: ListenerState): readonly ExplainedRoute[] {
+function explainUnattached(
+  route: RouteState,
+  state: ListenerState,
+  labels: NamespaceLabels,
+): readonly ExplainedRoute[] {
   const { parent } = state.listener
   const pointing = route.attachment.parents.find(
     ({ ref }) =>
@@ -137,7 +143,9 @@ function explainUnattached(route: RouteState, state: ListenerState): readonly Ex
       (ref.port === undefined || ref.port === state.listener.port),
   )
   if (pointing === undefined) return []
-  const reason = pointing.fault?.message ?? `this listener does not take it; another of ${parent.name} does`
+  const refusal = whyRefused(route.route, state, labels)
+  const why = refusal ?? "no hostname of the route intersects its own"
+  const reason = pointing.fault?.message ?? `this listener does not take it (${why}); another of ${parent.name} does`
   return [
     {
       route: route.route.ref,

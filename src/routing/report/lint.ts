@@ -1,11 +1,14 @@
 import { compareText } from "../../primitives/compare-text.ts"
 import { arrayOf, field } from "../../primitives/json.ts"
+import { suggest } from "../../primitives/suggest.ts"
 import { GATEWAY_API_GROUP } from "../admit/admission.ts"
+import type { AdmittedParentRef } from "../admit/route.ts"
 import { ANY_HOSTNAME, intersectHostnames, widerHostnames } from "../hostnames/hostname.ts"
 import { whyNotOurs } from "../listeners/gateway-class.ts"
 import type { ListenerState } from "../listeners/topology.ts"
-import type { ResourceProblem } from "../resources.ts"
+import type { ObjectRef, ResourceProblem } from "../resources.ts"
 import type { TableListener } from "../route-table.ts"
+import { whyRefused } from "../routes/attachment.ts"
 import type { Contests } from "../routes/candidates.ts"
 import type { RouteState } from "../routes/route-state.ts"
 import type { Snapshot } from "../snapshot.ts"
@@ -18,8 +21,15 @@ const MAX_PER_ROUTE = 8
  * Warnings about what is valid and hardly meant: `NoParent`, `NeverMatches`, `ShadowedHostname`,
  * `ConnectionCoalescing`, `NoWeight`. Sorted by object.
  */
-export function lintSnapshot(snapshot: Snapshot): readonly ResourceProblem[] {
+export function lintSnapshot(
+  snapshot: Snapshot,
+  what: "everything" | "parents" = "everything",
+): readonly ResourceProblem[] {
   const findings = new LintFindings()
+  if (what === "parents") {
+    for (const state of snapshot.routes) lintParents(state, snapshot, findings)
+    return findings.sorted()
+  }
   const ways = new WaysIn(snapshot)
   for (const state of snapshot.routes) {
     lintParents(state, snapshot, findings)
@@ -48,6 +58,17 @@ class WaysIn {
 
   contestsOf(listenerId: string): Contests | undefined {
     return this.#snapshot.contests[this.#places.get(listenerId) ?? -1]
+  }
+
+  /** Why a listener takes the connections of a route that is attached to another. */
+  whyTaken(route: RouteState, { id }: TableListener): string {
+    const { served, labels } = this.#snapshot.listening
+    const state = served[this.#places.get(id) ?? -1]
+    const refusal = state === undefined ? undefined : whyRefused(route.route, state, labels)
+    const specific = "whose hostname is more specific"
+    if (refusal !== undefined) return `${specific}, and which does not take the route: ${refusal}`
+    const asked = route.attachment.listeners.some((attached) => attached.state === state)
+    return asked ? specific : `${specific}, and to which no parentRef of the route leads`
   }
 
   /** The listener that takes the connections of a hostname instead of one that has it too, on every socket that both have. */
@@ -95,13 +116,42 @@ function lintParents(state: RouteState, snapshot: Snapshot, findings: LintFindin
     const key = `${ref.namespace}/${ref.name}`
     const found = ref.kind === "Gateway" ? gateways.has(key) : listenerSets.has(key)
     if (ref.group === GATEWAY_API_GROUP && found) continue
-    const gateway = ref.kind === "Gateway" ? snapshot.objects.gateways.get(key) : undefined
-    const why =
-      gateway === undefined
-        ? `there is no ${ref.kind} ${key} that is served here`
-        : `Gateway ${key} is not served here: ${whyNotOurs(gateway, snapshot.objects.gatewayClasses, snapshot.options)}`
-    findings.warn(state, "NoParent", ref.path, why)
+    findings.warn(state, "NoParent", ref.path, whyNoParent(ref, key, snapshot))
   }
+}
+
+function whyNoParent(ref: AdmittedParentRef, key: string, { objects, options }: Snapshot): string {
+  if (ref.group !== GATEWAY_API_GROUP || (ref.kind !== "Gateway" && ref.kind !== "ListenerSet")) {
+    const meant = suggest(ref.kind, ["Gateway", "ListenerSet"])
+    const hint = meant === undefined ? "" : `; did you mean ${meant} of ${GATEWAY_API_GROUP}?`
+    return `${ref.kind} of group ${ref.group === "" ? '""' : ref.group} is no parent that is known here${hint}`
+  }
+  const gateway = ref.kind === "Gateway" ? objects.gateways.get(key) : undefined
+  if (gateway !== undefined) {
+    return `Gateway ${key} is not served here: ${whyNotOurs(gateway, objects.gatewayClasses, options)}`
+  }
+  const present: ReadonlyMap<string, { readonly ref: ObjectRef }> =
+    ref.kind === "Gateway" ? objects.gateways : objects.listenerSets
+  if (present.has(key)) return `ListenerSet ${key} is not served here: nor is its Gateway`
+  const meant = nearest(ref, present.values())
+  return `there is no ${ref.kind} ${key}${meant === undefined ? "" : `; did you mean ${meant.namespace}/${meant.name}?`}`
+}
+
+/** The object that a reference was probably meant for: of this name elsewhere, else of a name like it, nearby first. */
+function nearest(
+  { namespace, name }: AdmittedParentRef,
+  present: Iterable<{ readonly ref: ObjectRef }>,
+): ObjectRef | undefined {
+  const refs = Array.from(present, ({ ref }) => ref).sort((a, b) => compareText(a.namespace, b.namespace))
+  const twin = refs.find((ref) => ref.name === name)
+  if (twin !== undefined) return twin
+  const near = refs.filter((ref) => ref.namespace === namespace)
+  for (const candidates of [near, refs]) {
+    const names = candidates.map((candidate) => candidate.name)
+    const meant = suggest(name, names)
+    if (meant !== undefined) return candidates[names.indexOf(meant)]
+  }
+  return undefined
 }
 
 /** Hostnames of a route that give it no connection: nothing in common, or another route or listener takes them. */
@@ -113,7 +163,8 @@ function lintReach(state: RouteState, ways: WaysIn, findings: LintFindings): voi
     for (const { hostname, routeHostname } of attached.hostnames) {
       const contest = contests?.get(hostname)
       const listener = ways.takerOf(attached.state, hostname)
-      if (listener !== undefined) takers.set(routeHostname, `listener ${listener.id}, whose hostname is more specific`)
+      if (listener !== undefined)
+        takers.set(routeHostname, `listener ${listener.id}, ${ways.whyTaken(state, listener)}`)
       else if (contest?.state === state) used.add(contest.routeHostname)
       else if (contest !== undefined) takers.set(routeHostname, `${contest.state.route.key}, which comes first`)
     }

@@ -1,9 +1,9 @@
-import { presentOf } from "../../primitives/json.ts"
+import { arrayOf, field, presentOf } from "../../primitives/json.ts"
 import { listFew } from "../../primitives/list-few.ts"
 import type { Admitted } from "../admit/admission.ts"
 import { GATEWAY_API_GROUP } from "../admit/admission.ts"
 import type { Fault } from "../admit/fault.ts"
-import { isNamespaceAllowed, type NamespaceLabels } from "../admit/namespace-rule.ts"
+import { isNamespaceAllowed, type NamespaceLabels, whyNotAllowed } from "../admit/namespace-rule.ts"
 import type { AdmittedParentRef, AdmittedRoute } from "../admit/route.ts"
 import { ANY_HOSTNAME, hostnameSpecificity, intersectHostnames } from "../hostnames/hostname.ts"
 import type { GatewayState, ListenerSetState, ListenerState, ListenerTopology } from "../listeners/topology.ts"
@@ -27,6 +27,8 @@ export interface ParentAttachment {
   readonly ref: AdmittedParentRef
   /** Why the parent does not accept the route; `undefined` when a listener does. */
   readonly fault: Fault | undefined
+  /** Why listeners of the parent that share names with the route do not take it, where another does. */
+  readonly withheld: string | undefined
 }
 
 /** What became of a route on all parents that are ours. */
@@ -43,8 +45,8 @@ export function attachRoute(route: AdmittedRoute, topology: ListenerTopology, la
   for (const ref of route.parentRefs) {
     const parent = parentOf(ref, topology)
     if (parent === undefined) continue
-    const { fault, attached } = attachToParent(route, ref, parent, labels)
-    const parentAttachment = { ref, fault }
+    const { fault, attached, withheld } = attachToParent(route, ref, parent, labels)
+    const parentAttachment = { ref, fault, withheld }
     // One is the rule, and a list that grows keeps room for more.
     parents = parents.length === 0 ? [parentAttachment] : [...parents, parentAttachment]
     listeners = listeners.length === 0 ? attached : union(listeners, attached)
@@ -80,22 +82,34 @@ function attachToParent(
   ref: AdmittedParentRef,
   parent: GatewayState | ListenerSetState,
   labels: NamespaceLabels,
-): { readonly attached: readonly ListenerAttachment[]; readonly fault: Fault | undefined } {
-  const refused = (reason: string, message: string) => ({ attached: [], fault: { reason, message } })
+): Pick<ParentAttachment, "fault" | "withheld"> & { readonly attached: readonly ListenerAttachment[] } {
+  const refused = (reason: string, message: string) => ({
+    attached: [],
+    fault: { reason, message },
+    withheld: undefined,
+  })
   if (parent.listeners.length === 0) {
-    const why = parent.fault === undefined ? "has no listener" : `is not accepted (${parent.fault.reason})`
+    const { fault } = parent
+    const why = fault === undefined ? "has no listener" : `is not accepted (${fault.reason}): ${fault.message}`
     return refused("NoMatchingParent", `${describe(ref)} ${why}`)
   }
   const selected = parent.listeners.filter((state) => isSelected(ref, state))
   if (selected.length === 0) {
-    return refused("NoMatchingParent", `${describe(ref)} has no listener ${describeSelection(ref)}`)
+    const there = listFew(parent.listeners.map(({ listener }) => `${listener.name} (port ${listener.port})`))
+    return refused("NoMatchingParent", `${describe(ref)} has no listener ${describeSelection(ref)}; it has ${there}`)
   }
   const refusals: string[] = []
+  const withheld: string[] = []
   const allowing: ListenerState[] = []
   for (const state of selected) {
-    const refusal = refusalOf(route, state, labels)
-    if (refusal === undefined) allowing.push(state)
-    else refusals.push(`${state.listener.name}: ${refusal}`)
+    const refusal = whyRefused(route, state, labels)
+    if (refusal === undefined) {
+      allowing.push(state)
+      continue
+    }
+    const told = `${state.listener.name}: ${refusal}`
+    refusals.push(told)
+    if (state.served && commonHostnames(route, state).length > 0) withheld.push(told)
   }
   if (allowing.length === 0) return refused("NotAllowedByListeners", listFew(refusals, "; "))
   const attached = presentOf(
@@ -104,7 +118,10 @@ function attachToParent(
       return hostnames.length === 0 ? undefined : { state, hostnames }
     }),
   )
-  if (attached.length > 0) return { attached, fault: undefined }
+  if (attached.length > 0) {
+    return { attached, fault: undefined, withheld: withheld.length === 0 ? undefined : listFew(withheld, "; ") }
+  }
+  if (route.hostnames.length === 0) return refused("NoMatchingListenerHostname", withoutHostname(route))
   const hostnames = allowing.map((state) => `${state.listener.name}: ${state.listener.hostname ?? "any"}`)
   const message = `no hostname of the route intersects the listeners' (${listFew(hostnames, "; ")})`
   return refused("NoMatchingListenerHostname", message)
@@ -115,13 +132,25 @@ function isSelected(ref: AdmittedParentRef, state: ListenerState): boolean {
   return ref.port === undefined || ref.port === state.listener.port
 }
 
+/** Why no hostname is left to attach by. */
+function withoutHostname(route: AdmittedRoute): string {
+  const hostnames = field(field(route.object, "spec"), "hostnames")
+  return (arrayOf(hostnames)?.length ?? 0) > 0
+    ? "none of the route's hostnames can be used: each is invalid"
+    : "the route has no hostname, and needs one to attach by: name them in spec.hostnames"
+}
+
 /** Why a listener does not take a route, whatever its hostnames. */
-function refusalOf(route: Admitted<unknown>, state: ListenerState, labels: NamespaceLabels): string | undefined {
+export function whyRefused(
+  route: Admitted<unknown>,
+  state: ListenerState,
+  labels: NamespaceLabels,
+): string | undefined {
   if (state.fault !== undefined) return `the listener is not accepted (${state.fault.reason})`
   if (state.supportedKinds.length === 0) return "allowedRoutes.kinds does not include TLSRoute"
   if (!state.served) return "its parent is not accepted"
   if (isNamespaceAllowed(state.spec.namespaces, state.namespace, route.ref.namespace, labels)) return undefined
-  return `allowedRoutes.namespaces (from: ${state.spec.namespaces.from}) does not include ${route.ref.namespace}`
+  return whyNotAllowed(state.spec.namespaces, state.namespace, route.ref.namespace, labels, "allowedRoutes.namespaces")
 }
 
 function commonHostnames(route: AdmittedRoute, state: ListenerState): readonly AttachedHostname[] {

@@ -15,8 +15,12 @@ export interface RouteState {
   readonly table: TableRoute
   /** The first backendRef that does not resolve; `undefined` when all do. */
   readonly unresolved: Fault | undefined
+  /** Why backendRefs that resolve have no endpoint, one sentence each. */
+  readonly withoutEndpoints: readonly string[]
   readonly problems: readonly ResourceProblem[]
 }
+
+const NONE: readonly string[] = []
 
 /** What resolving a route's backendRefs asks for. */
 export interface TargetSource {
@@ -35,6 +39,7 @@ export function routeState(route: AdmittedRoute, attachment: Attachment, targets
   }
   if (route.writtenAs !== undefined && attachment.listeners.length > 0) warnOfLaxVersion(route, attachment, report)
   let unresolved: Fault | undefined
+  let withoutEndpoints = NONE
   let totalWeight = 0
   const backendRefs = attachment.parents.length === 0 ? [] : route.backendRefs
   const backends = backendRefs.map((ref) => {
@@ -42,15 +47,18 @@ export function routeState(route: AdmittedRoute, attachment: Attachment, targets
     totalWeight += ref.weight
     if (target.kind === "invalid") {
       // A Service without endpoints is found; only its connections are refused.
-      if (target.reason === "NoEndpoints") report("warning", target.reason, ref.path, target.message)
-      else {
+      if (target.reason === "NoEndpoints") {
+        report("warning", target.reason, ref.path, target.message)
+        if (!withoutEndpoints.includes(target.message)) withoutEndpoints = [...withoutEndpoints, target.message]
+      } else {
         unresolved ??= { reason: target.reason, message: target.message }
         if (ref.fault === undefined) report("error", target.reason, ref.path, target.message)
       }
     }
     return { ref: ref.ref, port: ref.port, path: ref.path, weight: ref.weight, target }
   })
-  return { route, attachment, table: { ref: route.ref, backends, totalWeight }, unresolved, problems }
+  const table = { ref: route.ref, backends, totalWeight }
+  return { route, attachment, table, unresolved, withoutEndpoints, problems }
 }
 
 /** Tells of what v1 would not have admitted, and takes no edit of. */

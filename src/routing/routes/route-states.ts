@@ -15,7 +15,7 @@ import { dependencyKey } from "../backends/target.ts"
 import { TargetCache } from "../backends/target-cache.ts"
 import type { Listening } from "../listeners/listening.ts"
 import type { ResolvedOptions } from "../options.ts"
-import type { GatewayResources, ResourceProblem } from "../resources.ts"
+import type { GatewayResources, ResourceProblem, Service } from "../resources.ts"
 import { attachRoute } from "./attachment.ts"
 import { type RouteState, routeState } from "./route-state.ts"
 
@@ -46,11 +46,13 @@ export class RouteStates {
   #listening: Listening | undefined
 
   constructor(options: ResolvedOptions) {
-    const { defaultNamespace } = options
+    const { defaultNamespace, location } = options
+    const hasLocation = location.zone !== undefined || location.nodeName !== undefined
+    const admit = (object: Service, namespace: string) => admitService(object, namespace, hasLocation)
     this.#defaultNamespace = defaultNamespace
     this.#routes = new ObjectIndex(admitRoute, defaultNamespace, "TLSRoute")
     this.#grants = new ObjectIndex(admitGrant, defaultNamespace, "ReferenceGrant")
-    this.#services = new ObjectIndex(admitService, defaultNamespace, "Service")
+    this.#services = new ObjectIndex(admit, defaultNamespace, "Service")
     this.#slices = new ObjectIndex(admitEndpointSlice, defaultNamespace, "EndpointSlice")
     this.#others = new ObjectIndex(admitOther, defaultNamespace, undefined)
     const index = {

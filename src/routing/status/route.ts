@@ -1,9 +1,8 @@
 import { arrayOf, field, stringOf } from "../../primitives/json.ts"
 import { GATEWAY_API_GROUP } from "../admit/admission.ts"
-import type { Fault } from "../admit/fault.ts"
 import { ANY_HOSTNAME } from "../hostnames/hostname.ts"
 import type { ParentReference, RouteParentStatus, TLSRoute } from "../resources.ts"
-import { reachWithoutHostnames } from "../routes/attachment.ts"
+import { type ParentAttachment, reachWithoutHostnames } from "../routes/attachment.ts"
 import type { RouteState } from "../routes/route-state.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
 
@@ -36,7 +35,7 @@ export function routeStatus(
     const parent = pending.get(key)
     if (parent === undefined) continue
     pending.delete(key)
-    const conditions = conditionsOf(parent.fault, state)
+    const conditions = conditionsOf(parent, state)
     parents.push({
       parentRef: parent.ref.reference,
       controllerName,
@@ -44,25 +43,27 @@ export function routeStatus(
     })
   }
   if (!ours) return undefined
-  for (const { ref, fault } of pending.values()) {
-    const conditions = mergeConditions([], conditionsOf(fault, state), route.generation, now)
-    parents.push({ parentRef: ref.reference, controllerName, conditions })
+  for (const parent of pending.values()) {
+    const conditions = mergeConditions([], conditionsOf(parent, state), route.generation, now)
+    parents.push({ parentRef: parent.ref.reference, controllerName, conditions })
   }
   return { parents: parents.slice(0, MAX_PARENTS) }
 }
 
-function conditionsOf(
-  fault: Fault | undefined,
-  { unresolved, route, attachment }: RouteState,
-): readonly OwnCondition[] {
-  const reach =
-    route.hostnames[0] === ANY_HOSTNAME ? `; without hostnames it takes ${reachWithoutHostnames(attachment)}` : ""
+function conditionsOf(parent: ParentAttachment, state: RouteState): readonly OwnCondition[] {
+  const { unresolved, route, attachment, withoutEndpoints } = state
+  const { fault, withheld } = parent
+  const attached = [
+    "the route is attached",
+    route.hostnames[0] === ANY_HOSTNAME ? `without hostnames it takes ${reachWithoutHostnames(attachment)}` : "",
+    withheld === undefined ? "" : `listeners that do not take it keep their names from it: ${withheld}`,
+  ]
   return [
     fault === undefined
-      ? holds("Accepted", "Accepted", `the route is attached${reach}`)
+      ? holds("Accepted", "Accepted", attached.filter((part) => part !== "").join("; "))
       : fails("Accepted", fault.reason, fault.message),
     unresolved === undefined
-      ? holds("ResolvedRefs", "ResolvedRefs", "every backendRef is resolved")
+      ? holds("ResolvedRefs", "ResolvedRefs", ["every backendRef is resolved", ...withoutEndpoints].join("; "))
       : fails("ResolvedRefs", unresolved.reason, unresolved.message),
   ]
 }
