@@ -15,10 +15,17 @@ import type { ApiClient } from "./api-client.ts"
 import { Backoff, type BackoffOptions, pause } from "./backoff.ts"
 import { readBundleVersions } from "./bundle-versions.ts"
 import { discover, type ServedVersions } from "./discovery.ts"
-import { KindMirror, type Scope } from "./kind-mirror.ts"
+import { KindMirror } from "./kind-mirror.ts"
 import { referencedNamespaces } from "./references.ts"
 import type { ReflectorEvent } from "./reflector.ts"
-import { RESOURCE_KINDS, type ResourceKind, type ResourceList } from "./resource-kinds.ts"
+import {
+  fixedScopes,
+  notServed,
+  RESOURCE_KINDS,
+  type ResourceKind,
+  type ResourceList,
+  type Scope,
+} from "./resource-kinds.ts"
 
 /** What {@link ClusterWatcher} is told; every value is given. */
 export interface WatcherOptions {
@@ -136,10 +143,7 @@ export class ClusterWatcher {
     return [...this.#mirrors.values()].flatMap((mirror): ResourceProblem[] => {
       const { kind } = mirror.kind
       const common = { severity: "warning", path: "" } as const
-      if (this.#missingSince.has(mirror.kind)) {
-        const message = `the API server does not serve ${kind}: install the Gateway API CRDs to use it`
-        return [{ ...common, code: "KindNotServed", message }]
-      }
+      if (this.#missingSince.has(mirror.kind)) return [notServed(mirror.kind)]
       if (mirror.trouble === undefined) return []
       const message = `${kind} objects cannot be read from the API server, the last known ones stay in force: ${mirror.trouble}`
       return [{ ...common, code: "WatchFailing", message }]
@@ -199,7 +203,7 @@ export class ClusterWatcher {
   #found(kind: ResourceKind, mirror: KindMirror, version: string): void {
     this.#missingSince.delete(kind)
     if (mirror.version !== version) this.#options.onEvent({ type: "discovered", kind: kind.kind, version })
-    if (kind.scope === "always") mirror.follow(version, this.#fixedScopes(kind))
+    if (kind.scope === "always") mirror.follow(version, fixedScopes(kind, this.#options.namespaces))
   }
 
   /** A server that starts may not know all its kinds yet: what was known stays in force for a while. */
@@ -210,13 +214,6 @@ export class ClusterWatcher {
       this.#missingSince.set(kind, now)
       this.#options.onEvent({ type: "discovered", kind: kind.kind, version: undefined })
     } else if (now - since >= this.#options.vanishMs) mirror.clear()
-  }
-
-  #fixedScopes(kind: ResourceKind): readonly Scope[] {
-    const { namespaces } = this.#options
-    if (namespaces === undefined) return [{}]
-    if (kind.kind === "Namespace") return namespaces.map((name) => ({ name }))
-    return kind.namespaced ? namespaces.map((namespace) => ({ namespace })) : [{}]
   }
 
   #followReferences(): void {

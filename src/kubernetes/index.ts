@@ -11,6 +11,7 @@ export { type EnsureGatewayClassOptions, ensureGatewayClass } from "./gateway-cl
 export type { LeaseOptions } from "./leader-election.ts"
 export type { ReflectorEvent } from "./reflector.ts"
 export { type ServiceAddresses, type ServiceAddressesOptions, watchServiceAddresses } from "./service-addresses.ts"
+export { type ClusterSnapshotOptions, readClusterSnapshot } from "./snapshot.ts"
 export { type KubernetesSourceOptions, kubernetesSource } from "./source.ts"
 export {
   type StatusWriter,

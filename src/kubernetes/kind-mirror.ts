@@ -1,12 +1,6 @@
 import type { KubernetesObject } from "../routing/resources.ts"
 import { Reflector, type ReflectorOptions } from "./reflector.ts"
-import type { ResourceKind } from "./resource-kinds.ts"
-
-/** What part of a kind one reflector mirrors: everything, one namespace, or one object by name. */
-export interface Scope {
-  readonly namespace?: string
-  readonly name?: string
-}
+import type { ResourceKind, Scope } from "./resource-kinds.ts"
 
 interface Generation {
   readonly version: string

@@ -3,11 +3,9 @@ import type { KubernetesObject } from "../routing/resources.ts"
 import type { ApiClient } from "./api-client.ts"
 import { Backoff, type BackoffOptions, pause } from "./backoff.ts"
 import { describeError, isExpired, isNotFound, KubernetesError } from "./errors.ts"
+import { readList, slim } from "./object-list.ts"
 import { apiVersionOf, type ResourceKind, resourcePath } from "./resource-kinds.ts"
 import { readWatch, type WatchEvent } from "./watch-stream.ts"
-
-/** Objects per page of a list. */
-export const DEFAULT_PAGE_SIZE = 500
 
 /** API servers send a bookmark about once a minute: two that fail to come are a stall. */
 export const DEFAULT_STALL_MS = 150_000
@@ -61,11 +59,6 @@ export interface ReflectorEvent {
   readonly error?: unknown
   /** Wait before the next try, in milliseconds; for `failed` only. */
   readonly retryMs?: number
-}
-
-interface ObjectList {
-  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string }
-  readonly items?: readonly KubernetesObject[] | null
 }
 
 // Servers end watches after this time, spread so that the watches of many replicas do not end together.
@@ -174,24 +167,8 @@ export class Reflector {
 
   async #list(signal: AbortSignal): Promise<void> {
     const listed = new Map<string, KubernetesObject>()
-    let page: ObjectList = {}
-    do {
-      page = await this.#options.client.send<ObjectList>({
-        method: "GET",
-        path: this.#path,
-        query: {
-          limit: this.#options.pageSize,
-          continue: page.metadata?.continue,
-          fieldSelector: this.#fieldSelector,
-        },
-        signal,
-      })
-      for (const item of page.items ?? []) this.#put(listed, item)
-    } while ((page.metadata?.continue ?? "") !== "")
-    if (page.metadata?.resourceVersion === undefined) {
-      throw new KubernetesError("ERR_TLSROUTE_KUBERNETES_PROTOCOL", `the list ${this.#path} has no resourceVersion`)
-    }
-    this.#resourceVersion = page.metadata.resourceVersion
+    const list = { path: this.#path, pageSize: this.#options.pageSize, fieldSelector: this.#fieldSelector }
+    this.#resourceVersion = await readList(this.#options.client, list, signal, (item) => this.#put(listed, item))
     const first = !this.#synced
     this.#synced = true
     this.#replace(listed)
@@ -326,19 +303,4 @@ function sameButStatus(a: KubernetesObject, b: KubernetesObject): boolean {
     deepEqual({ ...metadataOfA, resourceVersion }, { ...metadataOfB, resourceVersion }) &&
     deepEqual(restOfA, restOfB)
   )
-}
-
-const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-
-/**
- * The object without the bookkeeping that is often larger than the rest, and with the apiVersion and kind that
- * the items of a list leave out.
- */
-function slim(object: KubernetesObject, apiVersion: string, kind: string): KubernetesObject {
-  const { managedFields: _, ...metadata } = object.metadata as KubernetesObject["metadata"] & {
-    readonly managedFields?: unknown
-  }
-  if (metadata.annotations?.[LAST_APPLIED] === undefined) return { ...object, apiVersion, kind, metadata }
-  const { [LAST_APPLIED]: __, ...annotations } = metadata.annotations
-  return { ...object, apiVersion, kind, metadata: { ...metadata, annotations } }
 }

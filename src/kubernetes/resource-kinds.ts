@@ -1,4 +1,4 @@
-import type { GatewayResources } from "../routing/resources.ts"
+import type { GatewayResources, ResourceProblem } from "../routing/resources.ts"
 
 /** The lists of {@link GatewayResources} that an API server holds. */
 export type ResourceList = Exclude<
@@ -89,4 +89,23 @@ export function resourcePath(
   const name = object.name === undefined ? "" : `/${encodeURIComponent(object.name)}`
   const subresource = object.subresource === undefined ? "" : `/${object.subresource}`
   return `${root}${namespace}/${plural}${name}${subresource}`
+}
+
+/** What part of a kind is read: everything, one namespace, or one object by name. */
+export interface Scope {
+  readonly namespace?: string
+  readonly name?: string
+}
+
+/** Parts of a kind that is read whole, in these namespaces or in the cluster. */
+export function fixedScopes(kind: ResourceKind, namespaces: readonly string[] | undefined): readonly Scope[] {
+  if (namespaces === undefined) return [{}]
+  if (kind.kind === "Namespace") return namespaces.map((name) => ({ name }))
+  return kind.namespaced ? namespaces.map((namespace) => ({ namespace })) : [{}]
+}
+
+/** The problem that a server has no such kind. */
+export function notServed({ kind }: ResourceKind): ResourceProblem {
+  const message = `the API server does not serve ${kind}: install the Gateway API CRDs to use it`
+  return { severity: "warning", code: "KindNotServed", path: "", message }
 }

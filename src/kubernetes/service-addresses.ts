@@ -3,7 +3,8 @@ import { ApiClient } from "./api-client.ts"
 import { DEFAULT_BACKOFF } from "./backoff.ts"
 import { type ClusterAccess, loadClusterAccess } from "./cluster-access.ts"
 import { type Node, type PublishedAddress, serviceAddresses } from "./gateway-addresses.ts"
-import { DEFAULT_PAGE_SIZE, DEFAULT_STALL_MS, Reflector, type ReflectorEvent } from "./reflector.ts"
+import { DEFAULT_PAGE_SIZE } from "./object-list.ts"
+import { DEFAULT_STALL_MS, Reflector, type ReflectorEvent } from "./reflector.ts"
 
 /** Options of {@link watchServiceAddresses}. */
 export interface ServiceAddressesOptions {

@@ -5,7 +5,8 @@ import { DEFAULT_BACKOFF } from "./backoff.ts"
 import { type ClusterAccess, loadClusterAccess } from "./cluster-access.ts"
 import { type ClusterEvent, ClusterWatcher } from "./cluster-watcher.ts"
 import { KubernetesError } from "./errors.ts"
-import { DEFAULT_PAGE_SIZE, DEFAULT_STALL_MS } from "./reflector.ts"
+import { DEFAULT_PAGE_SIZE } from "./object-list.ts"
+import { DEFAULT_STALL_MS } from "./reflector.ts"
 
 /** Options of {@link kubernetesSource}. */
 export interface KubernetesSourceOptions {
