@@ -19,12 +19,8 @@
 export type { BindingState, ListenTarget, LocalAddressOptions } from "./gateway/bindings.ts"
 export type { DataPlaneOptions, EndpointVerdict } from "./gateway/data-plane.ts"
 export { GatewayError, type GatewayErrorCode } from "./gateway/errors.ts"
-export {
-  type ConfigApplied,
-  createPassthroughGateway,
-  type GatewayEvents,
-  PassthroughGateway,
-} from "./gateway/gateway.ts"
+export type { ConfigApplied, GatewayEvents } from "./gateway/events.ts"
+export { createPassthroughGateway, PassthroughGateway } from "./gateway/gateway.ts"
 export type { EndpointHealthChange } from "./gateway/health-checks.ts"
 export type { PassthroughGatewayOptions } from "./gateway/options.ts"
 export type { PolicyKey, PolicyLevel, PolicyValues } from "./gateway/policies/fields.ts"

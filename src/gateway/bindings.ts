@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net"
+import { describe } from "../proxy/guarded-emitter.ts"
 import type { ListenerBinding } from "../routing/route-table.ts"
 import { GatewayError } from "./errors.ts"
 
@@ -50,8 +51,8 @@ export class Bindings {
   readonly #local: LocalAddressOptions
   readonly #onChange: (state: BindingState) => void
   readonly #slots = new Map<string, Slot>()
+  readonly #life = new AbortController()
   #queue: Promise<unknown> = Promise.resolve()
-  #closed = false
 
   constructor(target: ListenTarget, local: LocalAddressOptions, onChange: (state: BindingState) => void) {
     this.#target = target
@@ -71,18 +72,18 @@ export class Bindings {
       for (const [key, slot] of this.#slots) {
         if (!keys.has(key)) await this.#drop(key, slot)
       }
-      for (const binding of wanted) await this.#want(binding)
+      for (const binding of wanted) {
+        if (this.#life.signal.aborted) break
+        await this.#want(binding)
+      }
       return this.states()
     })
   }
 
   /** Stops retrying; nothing is bound from here on. What is bound stays so until the target closes. */
-  stop(): Promise<void> {
-    this.#closed = true
+  stop(): void {
+    this.#life.abort()
     for (const slot of this.#slots.values()) clearTimeout(slot.retry)
-    return this.#enqueue(async () => {
-      for (const slot of this.#slots.values()) clearTimeout(slot.retry)
-    })
   }
 
   #enqueue<T>(step: () => Promise<T>): Promise<T> {
@@ -105,11 +106,12 @@ export class Bindings {
       return
     }
     const state = await this.#bind(binding)
+    if (this.#life.signal.aborted) return
     const failures = state.bound ? 0 : (slot?.failures ?? 0) + 1
     clearTimeout(slot?.retry)
     const next: Slot = { binding, state, failures, retry: undefined }
     this.#slots.set(binding.key, next)
-    if (!state.bound && !this.#closed) this.#scheduleRetry(next)
+    if (!state.bound) this.#scheduleRetry(next)
   }
 
   #scheduleRetry(slot: Slot): void {
@@ -122,21 +124,21 @@ export class Bindings {
 
   async #retry(key: string): Promise<void> {
     const slot = this.#slots.get(key)
-    if (slot === undefined || slot.state.bound || this.#closed) return
+    if (slot === undefined || slot.state.bound || this.#life.signal.aborted) return
     await this.#want(slot.binding)
+    if (this.#life.signal.aborted) return
     const now = this.#slots.get(key)
     if (now !== undefined) this.#onChange(now.state)
   }
 
   async #bind(binding: ListenerBinding): Promise<BindingState> {
     const host = binding.address ?? this.#local.address
-    const port = this.#localPort(binding.port)
     try {
+      const port = this.#localPort(binding.port)
       const bound = await this.#target.listen({ key: binding.key, host, port })
       return { bound: true, binding, address: bound.address, port: bound.port }
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      const message = `${reason}; wanted by ${listenerNames(binding)}`
+      const message = `${describe(cause)}; wanted by ${listenerNames(binding)}`
       const error = new GatewayError("ERR_TLSROUTE_BIND", message, { cause })
       return { bound: false, binding, message, code: systemCode(cause), error }
     }
@@ -145,7 +147,9 @@ export class Bindings {
   #localPort(port: number): number {
     const { mapPort } = this.#local
     if (mapPort === undefined) return port
-    return typeof mapPort === "function" ? mapPort(port) : (mapPort[port] ?? port)
+    const local = typeof mapPort === "function" ? mapPort(port) : (mapPort[port] ?? port)
+    if (Number.isInteger(local) && local >= 0 && local <= 65_535) return local
+    throw new GatewayError("ERR_TLSROUTE_OPTION", `mapPort gave ${describe(local)} for ${port}, which is no port`)
   }
 }
 

@@ -94,8 +94,11 @@ export class LocalDataPlane extends SpliceProxy implements DataPlane {
 
   override async listen(options: ListenOptions): Promise<AddressInfo> {
     const { key } = options
-    const address = await super.listen({ ...options, policy: this.#policies.binding(key)?.listener })
+    const policies = this.#policies
+    const address = await super.listen({ ...options, policy: policies.binding(key)?.listener })
     this.#listening.add(key)
+    // Others may have come into force while the port was being bound.
+    if (policies !== this.#policies) this.setListenerPolicy(key, this.#policies.binding(key)?.listener)
     return address
   }
 

@@ -1,9 +1,8 @@
-import { EventEmitter, errorMonitor } from "node:events"
 import type { NameResolver } from "../proxy/backend/dns-cache.ts"
 import type { ConnectionInfo } from "../proxy/connection/record.ts"
+import { describe, GuardedEmitter } from "../proxy/guarded-emitter.ts"
 import type { CloseOptions } from "../proxy/options.ts"
-import type { SpliceProxyEvents } from "../proxy/proxy.ts"
-import type { GatewayResources, ResourceProblem } from "../routing/resources.ts"
+import type { GatewayResources } from "../routing/resources.ts"
 import type { Explanation, RouteQuery, RouteTable, Statuses, StatusOptions } from "../routing/route-table.ts"
 import { createRouteTableBuilder, type RouteTableBuilder } from "../routing/table-builder.ts"
 import type { GatewaySource } from "../sources/source.ts"
@@ -11,36 +10,18 @@ import { type BindingState, Bindings } from "./bindings.ts"
 import { createDataPlane } from "./create-data-plane.ts"
 import { type DataPlane, dnsCache } from "./data-plane.ts"
 import { GatewayError } from "./errors.ts"
-import { type EndpointHealthChange, HealthChecks } from "./health-checks.ts"
+import { EventRelay, RELAYED } from "./event-relay.ts"
+import type { GatewayEvents } from "./events.ts"
+import { HealthChecks } from "./health-checks.ts"
 import type { PassthroughGatewayOptions } from "./options.ts"
 import { AnnotationScan } from "./policies/annotated-objects.ts"
 import { PolicyCompiler } from "./policies/compiler.ts"
 import type { Policies } from "./policies/policies.ts"
 import { assertSource, followSource } from "./source-loop.ts"
 
-/** What a snapshot led to: the payload of the `config` event. */
-export interface ConfigApplied {
-  /** The table now in force. */
-  readonly table: RouteTable
-  /** Everything found wrong in the snapshot; its good part is in force. */
-  readonly problems: readonly ResourceProblem[]
-  /** Each socket the table wants, and whether it listens. */
-  readonly bindings: readonly BindingState[]
-}
-
-/** Events of a {@link PassthroughGateway}, with their arguments. */
-export interface GatewayEvents extends Omit<SpliceProxyEvents, "error"> {
-  /** A snapshot was applied, or a binding that failed was bound since. */
-  readonly config: [applied: ConfigApplied]
-  /** Active checks found an endpoint unhealthy, or healthy again. */
-  readonly health: [change: EndpointHealthChange]
-  /** Something failed and the gateway goes on: the source threw, a port could not be bound. */
-  readonly error: [error: Error]
-}
-
 type Phase =
   | { readonly name: "idle" }
-  | { readonly name: "running"; readonly abort: AbortController; readonly loop: Promise<void> }
+  | { readonly name: "running"; readonly loop: Promise<void> }
   | { readonly name: "closed"; readonly done: Promise<void> }
 
 /**
@@ -60,17 +41,20 @@ export function createPassthroughGateway(options: PassthroughGatewayOptions): Pa
 }
 
 /** A running TLS-passthrough gateway. Made by {@link createPassthroughGateway}. */
-export class PassthroughGateway extends EventEmitter<GatewayEvents> {
+export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
   readonly #source: GatewaySource
   readonly #builder: RouteTableBuilder
   readonly #annotations: AnnotationScan
   readonly #compiler: PolicyCompiler
   readonly #plane: DataPlane
   readonly #bindings: Bindings
-  readonly #checkNames: NameResolver
+  /** Resolves names of health checks. One that the program gives is the data plane's to close. */
+  readonly #ownNames: NameResolver | undefined
   readonly #checks: HealthChecks
   #table: RouteTable
   #policies: Policies
+  readonly #life = new AbortController()
+  readonly #relays: readonly EventRelay[]
   #phase: Phase = { name: "idle" }
 
   /** @internal */
@@ -84,14 +68,16 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
     this.#table = this.#builder.build({})
     this.#policies = this.#compiler.compile([], this.#table)
     this.#plane = createDataPlane(this.#table, this.#policies, options)
-    this.#checkNames = options.names ?? dnsCache(options.resolve)
-    this.#checks = new HealthChecks(this.#checkNames, (change) => {
+    const names = options.names ?? dnsCache(options.resolve)
+    this.#ownNames = options.names === undefined ? names : undefined
+    this.#checks = new HealthChecks(names, (change) => {
       this.#plane.endpointChecked(change)
-      this.emit("health", change)
+      this.tell("health", change)
     })
     this.#bindings = new Bindings(this.#plane, options, () => this.#announce())
-    for (const event of ["connection", "route", "reject", "close"] as const) this.#relay(event)
-    this.#plane.on("error", (error) => this.#report(error))
+    this.#relays = RELAYED.map((event) => new EventRelay(event, this.#plane, this))
+    for (const relay of this.#relays) relay.watch()
+    this.#plane.on("error", (error) => this.tell("error", error))
   }
 
   /**
@@ -107,11 +93,10 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
     if (this.#phase.name !== "idle") {
       throw new GatewayError("ERR_TLSROUTE_STATE", `the gateway is ${this.#phase.name}; make a new one to start again`)
     }
-    const abort = new AbortController()
     try {
       await new Promise<void>((resolve, reject) => {
-        const loop = this.#follow(abort.signal, options.tolerateBindErrors ?? false, resolve, reject)
-        this.#phase = { name: "running", abort, loop }
+        const loop = this.#follow(options.tolerateBindErrors ?? false, resolve, reject)
+        this.#phase = { name: "running", loop }
         loop.then(() => reject(this.#endedTooSoon()), reject)
       })
     } catch (error) {
@@ -131,13 +116,13 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
       void this.#plane.close(options)
       return this.#phase.done
     }
-    if (this.#phase.name === "running") this.#phase.abort.abort()
+    this.#life.abort()
     const loop = this.#phase.name === "running" ? this.#phase.loop : undefined
     this.#checks.stop()
+    this.#bindings.stop()
     const done = (async () => {
-      await this.#bindings.stop()
       await this.#plane.close(options)
-      this.#checkNames.close?.()
+      this.#ownNames?.close?.()
       await loop?.catch(() => undefined)
     })()
     this.#phase = { name: "closed", done }
@@ -175,27 +160,24 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
     return this.#plane.connections
   }
 
-  #follow(
-    signal: AbortSignal,
-    tolerateBindErrors: boolean,
-    started: () => void,
-    failedToStart: (error: Error) => void,
-  ): Promise<void> {
+  #follow(tolerateBindErrors: boolean, started: () => void, failedToStart: (error: Error) => void): Promise<void> {
     let first = true
+    const { signal } = this.#life
     return followSource(this.#source, signal, {
       snapshot: async (resources) => {
-        const failed = (await this.#apply(resources)).filter((state) => !state.bound)
+        const failed = (await this.#apply(resources, signal)).filter((state) => !state.bound)
+        if (signal.aborted) return
         if (first && !tolerateBindErrors && failed[0] !== undefined) return failedToStart(failed[0].error)
         first = false
-        for (const { error } of failed) this.#report(error)
+        for (const { error } of failed) this.tell("error", error)
         started()
       },
       failed: (cause) => {
-        const error = new GatewayError("ERR_TLSROUTE_SOURCE", `the config source failed: ${messageOf(cause)}`, {
+        const error = new GatewayError("ERR_TLSROUTE_SOURCE", `the config source failed: ${describe(cause)}`, {
           cause,
         })
         if (first) failedToStart(error)
-        else this.#report(error)
+        else this.tell("error", error)
       },
     })
   }
@@ -210,35 +192,33 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
         )
   }
 
-  async #apply(resources: GatewayResources): Promise<readonly BindingState[]> {
+  async #apply(resources: GatewayResources, signal: AbortSignal): Promise<readonly BindingState[]> {
     const table = this.#builder.build(resources)
     const policies = this.#compiler.compile(this.#annotations.scan(resources), table)
     this.#table = table
     this.#policies = policies
     await this.#plane.setTable(table, policies)
+    if (signal.aborted) return []
     this.#checks.update(table, policies)
     const bindings = await this.#bindings.reconcile(table.listeners)
+    if (signal.aborted) return []
     this.#announce()
     return bindings
   }
 
-  // A data plane prepares an event only when somebody listens, so the gateway listens only while somebody does.
-  #relay<E extends "connection" | "route" | "reject" | "close">(event: E): void {
-    const pass = (...args: SpliceProxyEvents[E]) => void (this as EventEmitter).emit(event, ...args)
-    const plane: EventEmitter = this.#plane
-    const gateway = this as EventEmitter
-    gateway.on("newListener", (name) => {
-      if (name === event && gateway.listenerCount(event) === 0) plane.on(event, pass)
-    })
-    gateway.on("removeListener", (name) => {
-      if (name === event && gateway.listenerCount(event) === 0) plane.off(event, pass)
-    })
+  /** Same as for any emitter. What the gateway itself goes on to hear, it hears all the same. */
+  override removeAllListeners(event?: keyof GatewayEvents): this {
+    // Node.js tells absent from undefined here.
+    if (event === undefined) super.removeAllListeners()
+    else super.removeAllListeners(event)
+    for (const relay of this.#relays) relay.watch()
+    return this
   }
 
   #announce(): void {
     const table = this.#table
     const policies = this.#policies
-    this.emit("config", {
+    this.tell("config", {
       table,
       // Looking for problems in thousands of objects takes time, and is for who wants to know.
       get problems() {
@@ -247,18 +227,4 @@ export class PassthroughGateway extends EventEmitter<GatewayEvents> {
       bindings: this.#bindings.states(),
     })
   }
-
-  // An `error` event without a listener would end the process, and no input may do that.
-  #report(error: Error): void {
-    if (this.listenerCount("error") > 0) this.emit("error", error)
-    else {
-      process.emitWarning(error)
-      // Metrics count errors without dealing with them.
-      ;(this as EventEmitter).emit(errorMonitor, error)
-    }
-  }
-}
-
-function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }

@@ -100,12 +100,20 @@ export class HealthChecks {
     if (!("host" in where)) return where
     try {
       const endpoints = this.#names.resolve(where.host, where.port, where.anyAddress)
-      return endpoints instanceof Promise ? endpoints.catch(() => []) : endpoints
+      return endpoints instanceof Promise ? endpoints.then(sound, () => []) : sound(endpoints)
     } catch {
       // A name that does not resolve is refused when a connection asks for it; there is nothing to probe.
       return []
     }
   }
+}
+
+/** What a resolver of somebody else answered, as far as it can be probed. */
+function sound(endpoints: unknown): readonly DialEndpoint[] {
+  if (!Array.isArray(endpoints)) return []
+  return endpoints.filter(
+    (endpoint) => typeof Object(endpoint).address === "string" && Number.isInteger(Object(endpoint).port),
+  )
 }
 
 function activeCheck({ target, check, serverName }: TargetCheck, { address, port }: DialEndpoint): EndpointCheck {

@@ -163,6 +163,7 @@ export class ClusterWatcher {
       let waitMs: number
       try {
         const served = await discover(this.#options.client, RESOURCE_KINDS, signal)
+        if (signal.aborted) return
         this.#adopt(served)
         await this.#readBundleVersions(signal)
         backoff.reset()

@@ -169,6 +169,7 @@ export class Reflector {
     const listed = new Map<string, KubernetesObject>()
     const list = { path: this.#path, pageSize: this.#options.pageSize, fieldSelector: this.#fieldSelector }
     this.#resourceVersion = await readList(this.#options.client, list, signal, (item) => this.#put(listed, item))
+    signal.throwIfAborted()
     const first = !this.#synced
     this.#synced = true
     this.#replace(listed)
@@ -208,9 +209,14 @@ export class Reflector {
       signal,
       timeoutMs: this.#options.stallMs + 1_000,
     })
+    if (signal.aborted) {
+      response.destroy()
+      return
+    }
     this.#answered()
     let events = 0
     for await (const batch of readWatch(response, this.#options.stallMs)) {
+      signal.throwIfAborted()
       this.#apply(batch)
       this.#backoff.reset()
       events += batch.length

@@ -6,6 +6,8 @@ export type ProxyErrorCode =
   | "ERR_TLSROUTE_ACCEPT"
   /** The router threw or answered nonsense; the connection was refused. */
   | "ERR_TLSROUTE_ROUTER"
+  /** A listener of an event threw, or rejected; what the event told of goes on. */
+  | "ERR_TLSROUTE_LISTENER"
   /** A name could not be resolved to any address. */
   | "ERR_TLSROUTE_NAME"
   /** A name resolved only to addresses that must not be dialled. */

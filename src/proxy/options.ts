@@ -112,6 +112,9 @@ export interface ListenOptions {
   readonly reusePort?: boolean
 }
 
+/** Milliseconds of a drain where no time is given. */
+export const DEFAULT_DRAIN = 30_000
+
 /** How to close. */
 export interface CloseOptions {
   /** Milliseconds that live connections may go on before they are ended. Default 30 000; 0 ends them at once. */

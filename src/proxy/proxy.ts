@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto"
 import { channel } from "node:diagnostics_channel"
-import { EventEmitter, errorMonitor } from "node:events"
 import type { AddressInfo, Server, Socket } from "node:net"
 import { DnsCache, type NameResolver } from "./backend/dns-cache.ts"
 import { Balancer } from "./balance/balancer.ts"
@@ -9,11 +8,13 @@ import { LiveConnections } from "./connection/live-connections.ts"
 import type { ConnectionInfo, ConnectionRecord, Rejection, Removal } from "./connection/record.ts"
 import { defaultConnectionPolicy, defaultListenerPolicy } from "./default-policy.ts"
 import { ListenError, ProxyError } from "./errors.ts"
+import { describe, GuardedEmitter } from "./guarded-emitter.ts"
 import { Gate } from "./limits/gate.ts"
 import { bind, boundAddress } from "./listen/bind.ts"
 import {
   assertMaxHelloBytes,
   type CloseOptions,
+  DEFAULT_DRAIN,
   type ListenOptions,
   type RefusalMode,
   type SpliceProxyOptions,
@@ -23,8 +24,6 @@ import type { RouteDecision, Router } from "./router.ts"
 import { defaultSlabs } from "./splice/slabs.ts"
 import type { DialEndpoint } from "./target.ts"
 import { LONGEST_TIMER, TimerWheel } from "./timer-wheel.ts"
-
-const DEFAULT_DRAIN = 30_000
 
 /** Name of the `node:diagnostics_channel` on which every proxy of the process publishes each {@link ConnectionRecord}. */
 export const CLOSE_CHANNEL = "tlsroute:connection:close"
@@ -62,10 +61,11 @@ export interface SpliceProxyEvents {
  * proxy.on("close", (record) => console.log(record.serverName, record.outcome))
  * ```
  */
-export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
+export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
   readonly #host: Host
   readonly #servers = new Map<string, Server>()
-  readonly #binding = new Set<string>()
+  /** Listeners that are being bound: the attempt under way for each key. */
+  readonly #binding = new Map<string, symbol>()
   readonly #policies = new Map<string, ListenerPolicy>()
   #lastId = 0
   #closing: Promise<void> | undefined
@@ -96,7 +96,8 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
    * Binds a port and accepts connections on it.
    *
    * @returns where it is bound
-   * @throws {@link ListenError} naming address and port; {@link ProxyError} when the proxy is closed
+   * @throws {@link ListenError} naming address and port, also when it was unlistened meanwhile; {@link ProxyError}
+   * when the proxy is closed
    */
   async listen(options: ListenOptions): Promise<AddressInfo> {
     const { key, host, port } = options
@@ -105,22 +106,24 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
       throw new ListenError(key, host, port, `a listener with the key "${key}" exists; unlisten it first`)
     }
     if (options.policy !== undefined) assertMaxHelloBytes(options.policy.maxHelloBytes)
-    this.#binding.add(key)
+    const attempt = Symbol(key)
+    this.#binding.set(key, attempt)
     try {
       const server = await bind(
         options,
         (socket) => this.#accept(key, socket),
         (error) => this.#host.connectionError(error),
       )
-      if (this.#closing !== undefined) {
+      if (this.#binding.get(key) !== attempt) {
         server.close()
         this.#assertOpen()
+        throw new ListenError(key, host, port, "it was unlistened while it was being bound")
       }
       this.#servers.set(key, server)
       this.setListenerPolicy(key, options.policy)
       return boundAddress(server)
     } finally {
-      this.#binding.delete(key)
+      if (this.#binding.get(key) === attempt) this.#binding.delete(key)
     }
   }
 
@@ -131,7 +134,7 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
    */
   unlisten(key: string): boolean {
     const server = this.#servers.get(key)
-    if (server === undefined) return false
+    if (server === undefined) return this.#binding.delete(key)
     this.#servers.delete(key)
     this.#policies.delete(key)
     server.close()
@@ -192,7 +195,7 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
    * Called again, the shorter time counts. Resolves when no socket is left.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    for (const key of [...this.#servers.keys()]) this.unlisten(key)
+    for (const key of [...this.#servers.keys(), ...this.#binding.keys()]) this.unlisten(key)
     const timeout = options.drainTimeout ?? DEFAULT_DRAIN
     const spread = Math.min(timeout, options.spread ?? timeout / 4)
     const timers =
@@ -202,7 +205,7 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
             setTimeout(() => this.#host.endAll(spread), timeout - spread),
             setTimeout(() => this.#host.stopAll(), timeout),
           ]
-    this.#closing ??= this.#host.whenEmpty().then(() => this.#host.names.close?.())
+    this.#closing ??= this.#host.whenEmpty().then(() => this.#host.closeNames())
     return this.#closing.finally(() => {
       for (const timer of timers) clearTimeout(timer)
     })
@@ -228,7 +231,7 @@ export class SpliceProxy extends EventEmitter<SpliceProxyEvents> {
       this.#policies.get(key) ?? this.#host.listenerPolicy,
     )
     this.#host.connections.add(connection)
-    if (this.listenerCount("connection") > 0) this.emit("connection", connection)
+    if (this.listenerCount("connection") > 0) this.tell("connection", connection)
     connection.start()
   }
 }
@@ -247,10 +250,10 @@ class Host implements ConnectionHost {
   readonly names: NameResolver
   readonly slabs = defaultSlabs
   readonly connections = new LiveConnections<Connection>()
-  readonly #events: EventEmitter<SpliceProxyEvents>
+  readonly #events: GuardedEmitter<SpliceProxyEvents>
   #emptied: (() => void) | undefined
 
-  constructor(events: EventEmitter<SpliceProxyEvents>, options: SpliceProxyOptions) {
+  constructor(events: GuardedEmitter<SpliceProxyEvents>, options: SpliceProxyOptions) {
     this.#events = events
     this.router = options.router
     this.gate = new Gate(options.limits, options.sharing)
@@ -264,11 +267,11 @@ class Host implements ConnectionHost {
   }
 
   connectionRouted(connection: Connection, decision: RouteDecision & { readonly action: "forward" }): void {
-    if (this.#events.listenerCount("route") > 0) this.#events.emit("route", connection, decision)
+    if (this.#events.listenerCount("route") > 0) this.#events.tell("route", connection, decision)
   }
 
   connectionRejected(connection: Connection, rejection: Rejection): void {
-    if (this.#events.listenerCount("reject") > 0) this.#events.emit("reject", connection, rejection)
+    if (this.#events.listenerCount("reject") > 0) this.#events.tell("reject", connection, rejection)
   }
 
   connectionClosed(connection: Connection): void {
@@ -278,12 +281,7 @@ class Host implements ConnectionHost {
   }
 
   connectionError(error: Error): void {
-    if (this.#events.listenerCount("error") > 0) this.#events.emit("error", error)
-    else {
-      process.emitWarning(error)
-      // Metrics count errors without dealing with them.
-      ;(this.#events as EventEmitter).emit(errorMonitor, error)
-    }
+    this.#events.tell("error", error)
   }
 
   #publish(connection: Connection): void {
@@ -291,7 +289,7 @@ class Host implements ConnectionHost {
     if (!isListenedTo && !closeChannel.hasSubscribers) return
     const record = connection.record()
     closeChannel.publish(record)
-    if (isListenedTo) this.#events.emit("close", record)
+    if (isListenedTo) this.#events.tell("close", record)
   }
 
   endAll(window: number): void {
@@ -300,6 +298,15 @@ class Host implements ConnectionHost {
 
   stopAll(): void {
     for (const connection of this.connections) connection.stop()
+  }
+
+  closeNames(): void {
+    try {
+      this.names.close?.()
+    } catch (cause) {
+      const message = `The name resolver could not be closed: ${describe(cause)}`
+      this.connectionError(new ProxyError("ERR_TLSROUTE_NAME", message, { cause }))
+    }
   }
 
   whenEmpty(): Promise<void> {

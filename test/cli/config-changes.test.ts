@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest"
 import { ConfigChanges } from "../../src/cli/log/config-changes.ts"
 import { jsonLine } from "../../src/cli/log/json-line.ts"
 import type { BindingState } from "../../src/gateway/bindings.ts"
-import type { ConfigApplied } from "../../src/gateway/gateway.ts"
+import type { ConfigApplied } from "../../src/gateway/events.ts"
 import { createRouteTableBuilder } from "../../src/routing/table-builder.ts"
 
 const gateway = {

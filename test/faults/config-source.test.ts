@@ -43,6 +43,12 @@ describe("a config source that throws", () => {
         throw undefined
       },
     ],
+    [
+      "what cannot be described",
+      () => {
+        throw { toString: () => [] }
+      },
+    ],
   ])("%s before its first snapshot makes start() reject, and binds nothing", async (_, source) => {
     const gateway = createPassthroughGateway({ source })
     await expect(gateway.start()).rejects.toMatchObject({ code: "ERR_TLSROUTE_SOURCE" })

@@ -38,7 +38,8 @@ async function killOne(): Promise<void> {
   }
   const worker = Object.values(cluster.workers ?? {}).find((each) => each?.isDead() === false)
   if (worker === undefined) throw new Error("no worker runs")
-  const gone = once(worker, "exit")
+  // It may be told something while it dies, which fails.
+  const gone = new Promise((resolve) => worker.once("exit", resolve))
   worker.process.kill("SIGKILL")
   await gone
 }
@@ -79,12 +80,20 @@ describe("a worker that is killed", () => {
     const { gateway, errors, port } = await serve(configTo(await echo()))
     for (let turn = 1; turn <= 3; turn += 1) {
       const sockets = await connectedToBoth(gateway, port)
+      const lost = new Set<number>()
+      const note = ({ outcome, clientPort }: Face.ConnectionRecord) => {
+        if (outcome === "worker-lost") lost.add(clientPort)
+      }
+      gateway.on("close", note)
       const died = once(gateway, "error")
       await killOne()
       await died
+      const ports = sockets.map(({ localPort: own }) => own ?? 0)
       const answers = await Promise.all(sockets.map((socket) => says(socket, "still here").catch(() => "lost")))
       expect(answers.filter((answer) => answer === "still here").length).toBeGreaterThan(0)
       expect(answers.filter((answer) => answer === "lost").length).toBeGreaterThan(0)
+      gateway.off("close", note)
+      expect(ports.filter((own) => lost.has(own))).toEqual(ports.filter((_, index) => answers[index] === "lost"))
       for (const socket of sockets) socket.destroy()
     }
     expect(errors.map((error) => (error as NodeJS.ErrnoException).code)).toEqual(

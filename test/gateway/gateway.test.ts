@@ -2,10 +2,14 @@ import { once } from "node:events"
 import net from "node:net"
 import tls from "node:tls"
 import { afterEach, beforeAll, describe, expect, it } from "vitest"
+import { LocalDataPlane } from "../../src/gateway/data-plane.ts"
 import { GatewayError } from "../../src/gateway/errors.ts"
+import { AnnotationScan } from "../../src/gateway/policies/annotated-objects.ts"
+import { PolicyCompiler } from "../../src/gateway/policies/compiler.ts"
 import { createPassthroughGateway } from "../../src/index.ts"
 import { DnsCache } from "../../src/proxy/backend/dns-cache.ts"
 import type { GatewayResources } from "../../src/routing/resources.ts"
+import { buildRouteTable } from "../../src/routing/table-builder.ts"
 import { objectSource } from "../../src/sources/object-source.ts"
 import { selfSigned } from "../support/certificate.ts"
 import { localPort, startGateway } from "../support/gateway.ts"
@@ -373,4 +377,110 @@ describe("close", () => {
     }
     expect(await ask(port)).toBe("ECONNREFUSED")
   })
+})
+
+describe("listeners of a gateway's events", () => {
+  it.each<[string, () => unknown]>([
+    [
+      "throw",
+      () => {
+        throw new Error("not my day")
+      },
+    ],
+    ["reject", () => Promise.reject(new Error("not my day"))],
+    [
+      "throw what cannot be described",
+      () => {
+        throw { toString: () => [] }
+      },
+    ],
+  ])("that %s cost nobody anything", async (_, fail) => {
+    const { gateway: served, port } = await serve({ source: await appOn([8443]) })
+    const warned = once(process, "warning")
+    for (const event of ["connection", "route", "reject", "close", "config", "health"] as const) served.on(event, fail)
+    // With a listener for errors that fails as well there is only the process to tell.
+    served.on("error", fail)
+    expect(await ask(port)).toBe("app")
+    expect((await warned)[0]).toMatchObject({ code: "ERR_TLSROUTE_LISTENER" })
+    expect(await ask(port, "other.example.com")).not.toBe("app")
+    expect(await ask(port)).toBe("app")
+  })
+
+  it("hear everything again after removeAllListeners(), whatever was removed", async () => {
+    const { gateway: served, port } = await serve({ source: await appOn([8443]) })
+    const heard: string[] = []
+    served.on("close", () => heard.push("before"))
+    served.removeAllListeners()
+    served.on("close", ({ outcome }) => heard.push(outcome))
+    expect(await ask(port)).toBe("app")
+    await expect.poll(() => heard).toEqual(["completed"])
+    served.removeAllListeners("close")
+    served.on("close", ({ outcome }) => heard.push(`again ${outcome}`))
+    expect(await ask(port)).toBe("app")
+    await expect.poll(() => heard).toEqual(["completed", "again completed"])
+  })
+})
+
+describe("a resolver of the program's own", () => {
+  it.each<[string, () => unknown]>([
+    ["answers what is no list", () => ({ address: "127.0.0.1" })],
+    ["answers a list of nonsense", () => [undefined, 7, { address: 1, port: "x" }]],
+    ["settles with nonsense", async () => "127.0.0.1"],
+    ["rejects with nothing", () => Promise.reject(undefined)],
+    [
+      "throws",
+      () => {
+        throw new Error("no names today")
+      },
+    ],
+  ])("that %s for a health check ends nothing", async (_, resolve) => {
+    const config = resources(await appOn([8443]), {
+      tlsRoutes: [route("named", ["named.example.org"], [{ name: "backend.example.org", port: 443 }])],
+    })
+    let isAsked: () => void = () => undefined
+    const asked = new Promise<void>((done) => {
+      isAsked = done
+    })
+    const names = {
+      resolve: () => {
+        isAsked()
+        return resolve()
+      },
+      close() {
+        throw new Error("never closed")
+      },
+    } as unknown as DnsCache
+    const { gateway: served, port } = await serve({
+      source: config,
+      names,
+      externalBackends: ["backend.example.org"],
+      policies: { healthCheck: "tcp" },
+    })
+    const errors: Error[] = []
+    served.on("error", (error) => errors.push(error))
+    await asked
+    expect(await ask(port)).toBe("app")
+    await served.close({ drainTimeout: 0 })
+    expect(errors.map(({ message }) => message)).toContainEqual(expect.stringContaining("could not be closed"))
+  })
+})
+
+it("puts the policy in force on a port that is bound while the configuration changes", async () => {
+  const config = await appOn([8443])
+  const [edge] = config.gateways ?? []
+  if (edge === undefined) throw new Error("no Gateway")
+  const denying = { ...edge, metadata: { ...edge.metadata, annotations: { "tlsroute.dev/deny-cidrs": "127.0.0.0/8" } } }
+  const build = (resources: GatewayResources) => {
+    const table = buildRouteTable(resources)
+    return [table, new PolicyCompiler().compile(new AnnotationScan().scan(resources), table)] as const
+  }
+  const [table, policies] = build(config)
+  const plane = new LocalDataPlane(table, policies, {})
+  cleanups.push(() => plane.close({ drainTimeout: 0 }))
+  const binding = plane.listen({ key: table.listeners[0]?.key ?? "", host: "127.0.0.1", port: 0 })
+  plane.setTable(...build({ ...config, gateways: [denying] }))
+  const { port } = await binding
+  const rejected = once(plane, "reject")
+  await ask(port)
+  expect((await rejected)[1]).toMatchObject({ reason: "denied" })
 })

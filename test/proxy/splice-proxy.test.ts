@@ -283,3 +283,47 @@ test.each([Number.NaN, -1, "10s"])("a deadline of %s is refused", (limit) => {
     expect.objectContaining({ code: "ERR_TLSROUTE_PROXY_USAGE", message: expect.stringContaining("deadlines.hello") }),
   )
 })
+
+test("a listener that is taken away while it is being bound is not bound, and its key is free", async () => {
+  const { proxy } = await startProxy({ router: routerTo(await closedPort()) })
+  const binding = proxy.listen({ key: "more", host: "127.0.0.1", port: 0 })
+  expect(proxy.unlisten("more")).toBe(true)
+  const again = proxy.listen({ key: "more", host: "127.0.0.1", port: 0 })
+  await expect(binding).rejects.toMatchObject({ code: "ERR_TLSROUTE_LISTEN" })
+  expect((await again).port).toBe(proxy.address("more")?.port)
+})
+
+test("a proxy that is closed while a listener is being bound binds nothing", async () => {
+  const proxy = new SpliceProxy({ router: routerTo(await closedPort()) })
+  const binding = proxy.listen({ key: "late", host: "127.0.0.1", port: 0 })
+  await proxy.close({ drainTimeout: 0 })
+  await expect(binding).rejects.toMatchObject({ code: "ERR_TLSROUTE_PROXY_USAGE" })
+  expect(proxy.address("late")).toBeUndefined()
+})
+
+test.each([
+  [
+    "throws",
+    () => {
+      throw new Error("not my day")
+    },
+  ],
+  ["rejects", () => Promise.reject(new Error("not my day"))],
+])("a listener of an event that %s costs nobody anything: it is told as an error", async (_, listener) => {
+  const endpoint = await backend((socket) => socket.pipe(socket))
+  const { proxy, port } = await startProxy({ router: routerTo(endpoint) })
+  const errors: Error[] = []
+  proxy.on("error", (error) => errors.push(error))
+  for (const event of ["connection", "route", "close"] as const) proxy.on(event, listener)
+  const socket = await client(port)
+  socket.write(await clientHello("example.com"))
+  await once(socket, "data")
+  socket.end()
+  socket.resume()
+  await once(socket, "close")
+  await expect.poll(() => errors.length).toBe(3)
+  expect(errors.map((error) => (error as NodeJS.ErrnoException).code)).toEqual(
+    new Array(3).fill("ERR_TLSROUTE_LISTENER"),
+  )
+  expect(errors[0]?.message).toContain('"connection" failed: not my day')
+})

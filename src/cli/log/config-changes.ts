@@ -1,5 +1,5 @@
 import type { BindingState } from "../../gateway/bindings.ts"
-import type { ConfigApplied } from "../../gateway/gateway.ts"
+import type { ConfigApplied } from "../../gateway/events.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
 import type { TableRoute } from "../../routing/route-table.ts"
 

@@ -1,6 +1,6 @@
 import type { BindingState } from "../../gateway/bindings.ts"
 import { GatewayError } from "../../gateway/errors.ts"
-import type { ConfigApplied } from "../../gateway/gateway.ts"
+import type { ConfigApplied } from "../../gateway/events.ts"
 import type { EndpointHealthChange } from "../../gateway/health-checks.ts"
 import type { ConnectionRecord } from "../../proxy/connection/record.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"

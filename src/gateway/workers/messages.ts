@@ -7,6 +7,7 @@ import type { RouteDecision } from "../../proxy/router.ts"
 import type { RouteTableData } from "../../routing/route-table.ts"
 import type { DataPlaneOptions, EndpointVerdict } from "../data-plane.ts"
 import type { AnnotatedObject } from "../policies/annotated-objects.ts"
+import type { ConnectionReport } from "./connection-reports.ts"
 
 /** Events that travel from workers, and only while somebody listens. */
 export type RelayedEvent = Exclude<keyof SpliceProxyEvents, "error">
@@ -82,10 +83,8 @@ export type FromWorker =
   | { readonly type: "failed"; readonly id: number; readonly error: ErrorMessage }
   | { readonly type: "happened"; readonly events: readonly EventMessage[] }
   | { readonly type: "error"; readonly error: ErrorMessage }
-  | {
+  | ({
       readonly type: "report"
-      /** Those that are new, or changed since the last report. */
-      readonly changed: readonly ConnectionSnapshot[]
-      /** Ids of those reported before that have gone. */
-      readonly gone: readonly number[]
-    }
+      /** Live connections, all told. */
+      readonly size: number
+    } & ConnectionReport)

@@ -1,33 +1,33 @@
-import { EventEmitter } from "node:events"
+import type { EventEmitter } from "node:events"
 import type { AddressInfo } from "node:net"
-import type { ConnectionInfo } from "../../proxy/connection/record.ts"
+import type { ConnectionInfo, ConnectionRecord } from "../../proxy/connection/record.ts"
 import { ListenError } from "../../proxy/errors.ts"
+import { GuardedEmitter } from "../../proxy/guarded-emitter.ts"
 import { forgetProxy, type LimitMemory, limitMemory } from "../../proxy/limits/shared-memory.ts"
-import type { CloseOptions } from "../../proxy/options.ts"
+import { type CloseOptions, DEFAULT_DRAIN } from "../../proxy/options.ts"
 import type { SpliceProxyEvents } from "../../proxy/proxy.ts"
+import { LONGEST_TIMER } from "../../proxy/timer-wheel.ts"
 import type { RouteTable } from "../../routing/route-table.ts"
 import type { DataPlane, DataPlaneOptions, EndpointVerdict } from "../data-plane.ts"
 import { GatewayError } from "../errors.ts"
 import type { Policies } from "../policies/policies.ts"
 import type { WorkerHost } from "./host.ts"
 import type { Configuration, EventMessage, RelayedEvent, WorkerStart } from "./messages.ts"
-import { WorkerLink } from "./worker-link.ts"
+import { type Listening, WorkerLink } from "./worker-link.ts"
 
 const RELAYED: readonly RelayedEvent[] = ["connection", "route", "reject", "close"]
 const FIRST_RESTART_MS = 100
 const LAST_RESTART_MS = 10_000
-
-interface Listening {
-  readonly key: string
-  readonly host: string | undefined
-  readonly port: number
-}
+/** A worker that lived this long did not die of how it was started. */
+const STABLE_MS = 10_000
+/** Time that a worker has, beyond that of its connections, to say that it is closed. One that hangs never does. */
+const FAREWELL_MS = 2_000
 
 /**
  * A data plane in several threads or processes, each with a proxy of its own. The table is sent once per
  * change; a worker that dies is replaced, and the others' connections do not notice.
  */
-export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements DataPlane {
+export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implements DataPlane {
   readonly #host: WorkerHost
   readonly #options: DataPlaneOptions
   readonly #count: number
@@ -35,6 +35,7 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
   readonly #links: (WorkerLink | undefined)[]
   readonly #listening = new Map<string, Listening>()
   readonly #restarts = new Set<NodeJS.Timeout>()
+  readonly #life = new AbortController()
   /** Endpoints that active checks have found unhealthy, for workers that start later. */
   readonly #unhealthy = new Map<string, EndpointVerdict>()
   #table: RouteTable
@@ -52,7 +53,7 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
     this.#policies = policies
     this.#links = Array.from({ length: count }, (_, index) => this.#start(index))
     for (const name of ["newListener", "removeListener"]) {
-      ;(this as EventEmitter).on(name, () => queueMicrotask(() => this.#subscribe()))
+      ;(this as unknown as EventEmitter).on(name, () => queueMicrotask(() => this.#subscribe()))
     }
   }
 
@@ -76,7 +77,7 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
     const links = this.#live()
     return {
       get size() {
-        return links.reduce((sum, link) => sum + link.connections.size, 0)
+        return links.reduce((sum, link) => sum + link.size, 0)
       },
       *[Symbol.iterator]() {
         for (const link of links) yield* link.connections.values()
@@ -98,8 +99,15 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
     let address: AddressInfo | undefined
     try {
       let shared = port === 0 ? await this.#host.choosePort(host) : port
-      for (const link of this.#live()) {
-        address = await this.#listenIn(link, { key, host, port: shared })
+      this.#assertOpen()
+      // Those that take the place of a worker that dies meanwhile have to bind it as well.
+      for (let link = this.#without(key); link !== undefined; link = this.#without(key)) {
+        try {
+          address = await link.listen({ key, host, port: shared })
+        } catch (error) {
+          if (!link.isDead) throw error
+        }
+        this.#assertOpen()
         shared = address?.port ?? shared
       }
     } catch (error) {
@@ -113,21 +121,30 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
 
   async unlisten(key: string): Promise<void> {
     this.#listening.delete(key)
-    await Promise.allSettled(this.#live().map((link) => link.ask({ type: "unlisten", key })))
+    await Promise.allSettled(this.#live().map((link) => link.unlisten(key)))
   }
 
   close(options: CloseOptions = {}): Promise<void> {
+    this.#life.abort()
     for (const timer of this.#restarts) clearTimeout(timer)
     const links = this.#live()
-    const closed = Promise.allSettled(links.map((link) => link.ask({ type: "close", options })))
-    this.#closing ??= closed.then(async () => {
-      await Promise.all(links.map((link) => link.terminate()))
-    })
-    return this.#closing
+    const closed = Promise.all(links.map((link) => link.close(options)))
+    const longest = (options.drainTimeout ?? DEFAULT_DRAIN) + FAREWELL_MS
+    const timer = longest > LONGEST_TIMER ? undefined : setTimeout(() => links.map((link) => link.terminate()), longest)
+    this.#closing ??= closed.then(() => undefined)
+    return this.#closing.finally(() => clearTimeout(timer))
+  }
+
+  #assertOpen(): void {
+    if (this.#life.signal.aborted) throw new GatewayError("ERR_TLSROUTE_STATE", "the gateway is being closed")
   }
 
   #live(): readonly WorkerLink[] {
     return this.#links.filter((link) => link !== undefined)
+  }
+
+  #without(key: string): WorkerLink | undefined {
+    return this.#live().find((link) => !link.listens(key))
   }
 
   #configuration(): Configuration {
@@ -147,44 +164,52 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
     }
     return new WorkerLink(this.#host, index, start, {
       happened: (event) => this.#relay(event, index),
-      failed: (error) => this.#report(error),
+      failed: (error) => this.tell("error", error),
       died: (reason, lost) => this.#replace(index, reason, lost),
     })
   }
 
-  #replace(index: number, reason: string, lost: number): void {
+  #replace(index: number, reason: string, lost: readonly ConnectionRecord[]): void {
+    const link = this.#links[index]
     this.#links[index] = undefined
     if (this.#limits !== undefined) forgetProxy(this.#limits, index)
-    if (this.#closing !== undefined) return
-    const message = `a worker died with ${lost} connections and is being replaced: ${reason}`
-    this.#report(new GatewayError("ERR_TLSROUTE_WORKER", message))
+    for (const record of lost) this.tell("close", record)
+    if (this.#life.signal.aborted) return
+    const message = `a worker died with ${lost.length} connections and is being replaced: ${reason}`
+    this.tell("error", new GatewayError("ERR_TLSROUTE_WORKER", message))
+    if ((link?.age ?? 0) > STABLE_MS) this.#deaths = 0
     const delay = Math.min(LAST_RESTART_MS, FIRST_RESTART_MS * 2 ** this.#deaths)
     this.#deaths += 1
     const timer = setTimeout(() => {
       this.#restarts.delete(timer)
-      const link = this.#start(index)
-      this.#links[index] = link
-      void this.#catchUp(link)
+      const next = this.#start(index)
+      this.#links[index] = next
+      void this.#catchUp(next)
     }, delay)
     this.#restarts.add(timer)
   }
 
+  /** Has a new worker bind what the others have bound. */
   async #catchUp(link: WorkerLink): Promise<void> {
-    try {
-      for (const listening of this.#listening.values()) await this.#listenIn(link, listening)
-      this.#deaths = 0
-    } catch (error) {
-      this.#report(error instanceof Error ? error : new Error(String(error)))
-      await link.terminate()
+    for (const listening of this.#listening.values()) {
+      try {
+        await link.listen(listening)
+      } catch (error) {
+        // What became of a worker that died is told by its death, and nobody waits for a socket that was closed.
+        if (this.#life.signal.aborted || link.isDead) return
+        if (this.#listening.get(listening.key) !== listening) continue
+        this.tell("error", error instanceof Error ? error : new Error(String(error)))
+        await link.terminate()
+        return
+      }
+      if (this.#life.signal.aborted || link.isDead) return
     }
   }
 
-  async #listenIn(link: WorkerLink, { key, host, port }: Listening): Promise<AddressInfo | undefined> {
-    return link.ask({ type: "listen", key, host, port, reusePort: this.#host.reusePort })
-  }
-
+  /** With any event come those that a connection begins and ends with: by them the main thread knows what is live. */
   #subscribed(): readonly RelayedEvent[] {
-    return RELAYED.filter((event) => this.listenerCount(event) > 0)
+    const heard = RELAYED.filter((event) => this.listenerCount(event) > 0)
+    return heard.length === 0 ? [] : [...new Set<RelayedEvent>(["connection", ...heard, "close"])]
   }
 
   #subscribe(): void {
@@ -195,15 +220,10 @@ export class WorkerDataPlane extends EventEmitter<SpliceProxyEvents> implements 
   #relay(message: EventMessage, index: number): void {
     const link = this.#links[index]
     if (link === undefined) return
-    if (message.event === "close") this.emit("close", link.rename(message.record))
-    else if (message.event === "connection") this.emit("connection", link.view(message.connection))
-    else if (message.event === "route") this.emit("route", link.view(message.connection), message.decision)
-    else this.emit("reject", link.view(message.connection), message.rejection)
-  }
-
-  #report(error: Error): void {
-    if (this.listenerCount("error") > 0) this.emit("error", error)
-    else process.emitWarning(error)
+    if (message.event === "close") this.tell("close", link.ended(message.record))
+    else if (message.event === "connection") this.tell("connection", link.view(message.connection))
+    else if (message.event === "route") this.tell("route", link.view(message.connection), message.decision)
+    else this.tell("reject", link.view(message.connection), message.rejection)
   }
 }
 

@@ -11,6 +11,7 @@ import { routeTableFromData } from "../../routing/table-data.ts"
 import { LocalDataPlane } from "../data-plane.ts"
 import { PolicyCompiler } from "../policies/compiler.ts"
 import type { Policies } from "../policies/policies.ts"
+import { ConnectionReports } from "./connection-reports.ts"
 import type {
   Configuration,
   ErrorMessage,
@@ -34,7 +35,8 @@ class Worker {
   #compiler = new PolicyCompiler()
   #events: readonly RelayedEvent[] = []
   #happened: EventMessage[] = []
-  readonly #reported = new Map<number, number>()
+  readonly #reports = new ConnectionReports()
+  #reportedSize = 0
 
   constructor(post: (message: FromWorker) => void) {
     this.#post = post
@@ -56,6 +58,11 @@ class Worker {
     for (const verdict of unhealthy) plane.endpointChecked(verdict)
     plane.on("error", (error) => this.#post({ type: "error", error: errorMessage(error) }))
     this.#listenTo(plane, events)
+    plane.on("connection", (connection) => {
+      const isRelayed = this.#events.includes("connection")
+      this.#reports.add(connection, isRelayed)
+      if (isRelayed) this.#push({ event: "connection", connection: connection.toJSON() })
+    })
     setInterval(() => this.#report(plane), REPORT_MS).unref()
   }
 
@@ -94,7 +101,6 @@ class Worker {
   }
 
   readonly #relays = {
-    connection: (connection: ConnectionInfo) => this.#push({ event: "connection", connection: connection.toJSON() }),
     route: (connection: ConnectionInfo, { policy: _, ...decision }: RouteDecision & { readonly action: "forward" }) =>
       this.#push({ event: "route", connection: connection.toJSON(), decision }),
     reject: (connection: ConnectionInfo, rejection: (EventMessage & { readonly event: "reject" })["rejection"]) =>
@@ -103,8 +109,8 @@ class Worker {
   }
 
   #listenTo(plane: LocalDataPlane, events: readonly RelayedEvent[]): void {
-    for (const event of this.#events) plane.off(event, this.#relays[event])
-    for (const event of events) plane.on(event, this.#relays[event])
+    for (const event of this.#events) if (event !== "connection") plane.off(event, this.#relays[event])
+    for (const event of events) if (event !== "connection") plane.on(event, this.#relays[event])
     this.#events = events
   }
 
@@ -121,18 +127,13 @@ class Worker {
   }
 
   #report(plane: LocalDataPlane): void {
-    const changed = []
-    const live = new Set<number>()
-    for (const connection of plane.connections) {
-      live.add(connection.id)
-      const bytes = connection.bytesFromClient + connection.bytesFromBackend
-      if (this.#reported.get(connection.id) === bytes) continue
-      this.#reported.set(connection.id, bytes)
-      changed.push(connection.toJSON())
-    }
-    const gone = [...this.#reported.keys()].filter((id) => !live.has(id))
-    for (const id of gone) this.#reported.delete(id)
-    if (changed.length + gone.length > 0) this.#post({ type: "report", changed, gone })
+    // Events first: a report must not tell of a connection before the event that it began with.
+    this.#flush()
+    const { changed, gone } = this.#reports.next()
+    const { size } = plane.connections
+    if (changed.length + gone.length === 0 && size === this.#reportedSize) return
+    this.#reportedSize = size
+    this.#post({ type: "report", size, changed, gone })
   }
 }
 

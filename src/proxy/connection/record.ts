@@ -88,6 +88,8 @@ export type ConnectionOutcome =
   | "route-removed"
   /** Its endpoint was taken out of the configuration, and its policy was to drain. */
   | "endpoint-removed"
+  /** The worker that carried it died, or was ended as it hung. */
+  | "worker-lost"
 
 /** What was taken out of the configuration. */
 export type Removal = "route" | "endpoint"

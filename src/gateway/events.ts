@@ -1,0 +1,25 @@
+import type { SpliceProxyEvents } from "../proxy/proxy.ts"
+import type { ResourceProblem } from "../routing/resources.ts"
+import type { RouteTable } from "../routing/route-table.ts"
+import type { BindingState } from "./bindings.ts"
+import type { EndpointHealthChange } from "./health-checks.ts"
+
+/** What a snapshot led to: the payload of the `config` event. */
+export interface ConfigApplied {
+  /** The table now in force. */
+  readonly table: RouteTable
+  /** Everything found wrong in the snapshot; its good part is in force. */
+  readonly problems: readonly ResourceProblem[]
+  /** Each socket the table wants, and whether it listens. */
+  readonly bindings: readonly BindingState[]
+}
+
+/** Events of a {@link PassthroughGateway}, with their arguments. */
+export interface GatewayEvents extends Omit<SpliceProxyEvents, "error"> {
+  /** A snapshot was applied, or a binding that failed was bound since. */
+  readonly config: [applied: ConfigApplied]
+  /** Active checks found an endpoint unhealthy, or healthy again. */
+  readonly health: [change: EndpointHealthChange]
+  /** Something failed and the gateway goes on: the source threw, a port could not be bound. */
+  readonly error: [error: Error]
+}

@@ -1,0 +1,77 @@
+import type { AddressInfo } from "node:net"
+import { describe, expect, it, vi } from "vitest"
+import { Bindings, type LocalAddressOptions } from "../../src/gateway/bindings.ts"
+import { buildRouteTable } from "../../src/routing/table-builder.ts"
+import { gateway, listener } from "../support/resources.ts"
+
+const wanted = (...ports: number[]) =>
+  buildRouteTable({ gateways: [gateway(ports.map((port) => listener(`tls-${port}`, port)))] }).listeners
+
+/** Bindings on a system whose answers the test gives. */
+function bindings(local: LocalAddressOptions = {}) {
+  const asked: { port: number; bind: () => void; refuse: (code: string) => void }[] = []
+  const target = {
+    listen: ({ port }: { readonly port: number }) =>
+      new Promise<AddressInfo>((resolve, reject) => {
+        const bind = () => resolve({ address: "::", family: "IPv6", port })
+        asked.push({ port, bind, refuse: (code) => reject(Object.assign(new Error(code), { code })) })
+      }),
+    unlisten: () => undefined,
+  }
+  const onChange = vi.fn()
+  return { bindings: new Bindings(target, local, onChange), asked, onChange }
+}
+
+describe("bindings that are stopped", () => {
+  it("while one is being bound, bind no other", async () => {
+    const { bindings: sockets, asked } = bindings()
+    const done = sockets.reconcile(wanted(8443, 9443))
+    await expect.poll(() => asked.length).toBe(1)
+    sockets.stop()
+    asked[0]?.bind()
+    await done
+    expect(asked).toHaveLength(1)
+  })
+
+  it("while one is tried again, tell nobody of it and try no more", async () => {
+    vi.useFakeTimers()
+    try {
+      const { bindings: sockets, asked, onChange } = bindings()
+      const done = sockets.reconcile(wanted(8443))
+      await vi.advanceTimersByTimeAsync(0)
+      asked[0]?.refuse("EADDRINUSE")
+      expect(await done).toMatchObject([{ bound: false, code: "EADDRINUSE" }])
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(asked).toHaveLength(2)
+      sockets.stop()
+      asked[1]?.refuse("EADDRINUSE")
+      await vi.advanceTimersByTimeAsync(120_000)
+      expect(asked).toHaveLength(2)
+      expect(onChange).not.toHaveBeenCalled()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+})
+
+describe("mapPort", () => {
+  it.each<[string, (port: number) => number]>([
+    [
+      "throws",
+      () => {
+        throw new Error("no such port")
+      },
+    ],
+    ["answers no port", () => Number.NaN],
+    ["answers nonsense", () => ({ port: 1 }) as unknown as number],
+  ])("that %s costs the one port that it was asked for", async (_, broken) => {
+    const { bindings: sockets, asked } = bindings({ mapPort: (port) => (port === 8443 ? broken(port) : port) })
+    const done = sockets.reconcile(wanted(8443, 9443))
+    await expect.poll(() => asked.length).toBe(1)
+    asked[0]?.bind()
+    expect(await done).toMatchObject([
+      { bound: false, binding: { port: 8443 } },
+      { bound: true, port: 9443 },
+    ])
+  })
+})
