@@ -14,6 +14,7 @@
  * It routes by the name a client asks for, without decrypting. It does not terminate TLS, does not speak HTTP,
  * and the name is not proof of who asks.
  *
+ * @module tlsroute
  * @packageDocumentation
  */
 export type { BindingState, ListenTarget, LocalAddressOptions } from "./gateway/bindings.ts"

@@ -15,6 +15,7 @@
  *
  * It does not decrypt, verify or answer anything, and a name that a client asks for is not who the client is.
  *
+ * @module tlsroute/client-hello
  * @packageDocumentation
  */
 export { ClientHelloError, type ClientHelloErrorCode } from "./errors.ts"

@@ -1,6 +1,7 @@
 /**
  * A gateway's configuration from a Kubernetes API server, and its statuses written back.
  *
+ * @module tlsroute/kubernetes
  * @packageDocumentation
  */
 export { type ClusterAccess, type ClusterAccessOptions, loadClusterAccess } from "./cluster-access.ts"

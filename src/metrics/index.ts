@@ -13,6 +13,7 @@
  * Labels are bounded: routes and listeners as configured, outcomes from a closed list. What clients send is
  * never a label.
  *
+ * @module tlsroute/metrics
  * @packageDocumentation
  */
 export { createMetrics, type Metrics, type MetricsOptions, type MetricsSource } from "./metrics.ts"

@@ -1,6 +1,7 @@
 /**
  * The data plane: accept, read the ClientHello, ask a router, dial, splice.
  *
+ * @module tlsroute/proxy
  * @packageDocumentation
  */
 export type { ClientHello } from "../client-hello/hello.ts"

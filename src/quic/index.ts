@@ -20,6 +20,7 @@
  * One reader takes one connection: who reads from a socket keeps one for each client address and connection id. Only
  * Initial packets are decrypted, with keys that anybody on the path can derive. What else a connection says stays secret.
  *
+ * @module tlsroute/quic
  * @packageDocumentation
  */
 export type { ClientHelloError } from "../client-hello/errors.ts"

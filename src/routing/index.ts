@@ -1,3 +1,10 @@
+/**
+ * Gateway API semantics for TLS passthrough, as a pure function: objects in; a route table, statuses, problems and
+ * explanations out. No sockets, no clocks, no files: what it gives depends on what it is given.
+ *
+ * @module tlsroute/routing
+ * @packageDocumentation
+ */
 export type { BackendLookup, BackendRequest, BackendResolution, BackendResolver } from "./backend-resolver.ts"
 export {
   ANY_HOSTNAME,

@@ -11,6 +11,7 @@
  *
  * Any async iterable of snapshots will do as a source: see {@link GatewaySource}.
  *
+ * @module tlsroute/sources
  * @packageDocumentation
  */
 export type { FileSource, FileSourceOptions, ReadOptions, ReadResult } from "./file-source.ts"
