@@ -2,6 +2,9 @@ import { DEFAULT_HEALTH_POLICY } from "./health/endpoint-health.ts"
 import { assertMaxHelloBytes, type SpliceProxyOptions, withDefaultDeadlines } from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
 
+/** Milliseconds. Short enough for the NATs and load balancers between, which forget flows after minutes. */
+const DEFAULT_KEEPALIVE = 60_000
+
 /** What holds on a listener that is given no policy of its own. */
 export function defaultListenerPolicy({ deadlines, maxHelloBytes = 65_536 }: SpliceProxyOptions): ListenerPolicy {
   assertMaxHelloBytes(maxHelloBytes)
@@ -10,6 +13,7 @@ export function defaultListenerPolicy({ deadlines, maxHelloBytes = 65_536 }: Spl
     proxyProtocol: undefined,
     helloTimeout: withDefaultDeadlines(deadlines).hello,
     maxHelloBytes,
+    keepalive: DEFAULT_KEEPALIVE,
   }
 }
 
@@ -26,6 +30,7 @@ export function defaultConnectionPolicy(options: SpliceProxyOptions): Connection
     bandwidth: Number.POSITIVE_INFINITY,
     backend: {
       proxyHeader: undefined,
+      keepalive: DEFAULT_KEEPALIVE,
       balance: options.balance ?? "least-connections",
       dialAttempts: options.dialAttempts ?? 3,
       retryBackoff: 25,

@@ -38,6 +38,8 @@ export interface ListenerPolicy {
   readonly helloTimeout: number
   /** Largest ClientHello, in bytes on the wire. */
   readonly maxHelloBytes: number
+  /** Milliseconds of silence before the kernel asks the client whether it is still there; `Infinity` for never. */
+  readonly keepalive: number
 }
 
 /** PROXY protocol header sent to a backend. */
@@ -54,6 +56,8 @@ export interface SentProxyHeader {
 export interface BackendPolicy {
   /** Header before the ClientHello, if any. */
   readonly proxyHeader: SentProxyHeader | undefined
+  /** Milliseconds of silence before the kernel asks the backend whether it is still there; `Infinity` for never. */
+  readonly keepalive: number
   /** How endpoints share connections. */
   readonly balance: BalancePolicy
   /** Endpoints tried per connection. */

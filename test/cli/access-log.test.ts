@@ -10,6 +10,8 @@ const record: Required<ConnectionRecord> = {
   uniqueId: "0123456789ab-7",
   via: { address: "2001:db8::7", port: 7 },
   matchedListener: "Gateway/infra/public/https",
+  offeredName: "127.0.0.1",
+  proxyHeaderBytes: 28,
   offered: { alpnProtocols: ["h2", "\u0001"], tlsVersion: "TLS 1.3", echOffered: false, ja4: "t13d" },
   listener: "*:443",
   clientAddress: "192.0.2.1",
@@ -48,6 +50,8 @@ describe("a line of the access log", () => {
       via: undefined,
       matchedListener: undefined,
       offered: undefined,
+      offeredName: undefined,
+      proxyHeaderBytes: undefined,
       serverName: undefined,
       route: undefined,
       target: undefined,
@@ -59,9 +63,19 @@ describe("a line of the access log", () => {
   })
 
   it("warns of what is the configuration's or a backend's doing", () => {
-    expect(accessLevel("dial-failed")).toBe("warn")
-    expect(accessLevel("not-tls")).toBe("info")
+    expect(accessLevel({ outcome: "dial-failed", detail: undefined })).toBe("warn")
+    expect(accessLevel({ outcome: "not-tls", detail: "NOT_TLS" })).toBe("info")
     expect(JSON.parse(accessLine({ ...record, outcome: "dial-failed" }))).toMatchObject({ level: 40 })
+  })
+
+  it("warns of a backend that cannot do with its PROXY protocol header, and says what to do", () => {
+    const reset: ConnectionRecord = { ...record, outcome: "backend-reset", detail: "RESET_AT_PROXY_HEADER" }
+    expect(accessLevel(reset)).toBe("warn")
+    expect(JSON.parse(accessLine(reset))).toMatchObject({
+      level: 40,
+      msg: expect.stringContaining("send-proxy-protocol-max-bytes"),
+    })
+    expect(accessLevel({ ...reset, detail: "ECONNRESET" })).toBe("info")
   })
 
   it("is one line of printable ASCII, and reads back as what was meant, whatever is in the record", () => {

@@ -13,7 +13,14 @@ export function scope(key: string, asked: Partial<ScopePolicy> = {}): ScopePolic
 
 /** A listener's policy that asks nothing but what is given. */
 export function listenerPolicy(asked: Partial<ListenerPolicy> = {}): ListenerPolicy {
-  return { scopes: [], proxyProtocol: undefined, helloTimeout: 10_000, maxHelloBytes: 65_536, ...asked }
+  return {
+    scopes: [],
+    proxyProtocol: undefined,
+    helloTimeout: 10_000,
+    maxHelloBytes: 65_536,
+    keepalive: none,
+    ...asked,
+  }
 }
 
 /** PROXY protocol from loopback. */
@@ -44,6 +51,7 @@ export function connectionPolicy(
 export function backendPolicy(asked: Partial<BackendPolicy> = {}): BackendPolicy {
   return {
     proxyHeader: undefined,
+    keepalive: none,
     balance: "round-robin",
     dialAttempts: 3,
     retryBackoff: 0,

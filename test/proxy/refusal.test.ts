@@ -3,6 +3,7 @@ import type { Socket } from "node:net"
 import { connect as connectTls } from "node:tls"
 import { expect, test } from "vitest"
 import type { Router } from "../../src/proxy/router.ts"
+import { hello, serverName } from "../client-hello/build.ts"
 import {
   backend,
   client,
@@ -178,4 +179,17 @@ test("no connection lives longer than the longest duration allowed", async () =>
   const record = await closed
   expect(record).toMatchObject({ outcome: "max-duration", endedBy: "proxy" })
   expect(record.durations.total).toBeLessThan(1_500)
+})
+
+test.each([
+  ["127.1", "invalid-hello", "127.1"],
+  ["example.com.\n", "invalid-hello", "example.com.\\x0a"],
+  ["127.0.0.1", "refused", "127.0.0.1"],
+  ["example.com", "refused", undefined],
+])("the record of a client that asks for %j tells what it sent", async (name, outcome, offeredName) => {
+  const { proxy, port } = await startProxy({ router: refuseAll })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.end(hello({ extensions: [serverName(name)] }))
+  expect(await closed).toMatchObject({ outcome, offeredName })
 })

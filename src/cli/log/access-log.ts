@@ -1,4 +1,4 @@
-import type { ConnectionOutcome, ConnectionRecord } from "../../proxy/connection/record.ts"
+import { type ConnectionOutcome, type ConnectionRecord, RESET_AT_PROXY_HEADER } from "../../proxy/connection/record.ts"
 import type { DialEndpoint } from "../../proxy/target.ts"
 import { jsonLine, jsonText } from "./json-line.ts"
 import { eventHead } from "./json-log.ts"
@@ -16,9 +16,18 @@ const NOTEWORTHY: ReadonlySet<ConnectionOutcome> = new Set<ConnectionOutcome>([
   "dial-timeout",
 ])
 
+/** What an operator can do about a connection that ended with this detail. */
+const ADVICE: ReadonlyMap<string | undefined, string> = new Map([
+  [
+    RESET_AT_PROXY_HEADER,
+    "all that the backend did was to reset it at its PROXY protocol header; does it expect one, and one as long " +
+      "as proxyHeaderBytes? See send-proxy-protocol-max-bytes",
+  ],
+])
+
 /** Level of a connection's line. */
-export function accessLevel(outcome: ConnectionOutcome): LogLevel {
-  return NOTEWORTHY.has(outcome) ? "warn" : "info"
+export function accessLevel({ outcome, detail }: Pick<ConnectionRecord, "outcome" | "detail">): LogLevel {
+  return NOTEWORTHY.has(outcome) || ADVICE.has(detail) ? "warn" : "info"
 }
 
 /**
@@ -30,7 +39,9 @@ export function accessLevel(outcome: ConnectionOutcome): LogLevel {
  */
 export function accessLine(record: ConnectionRecord): string {
   const { outcome, via, serverName, matchedListener, route, target, endpoint, offered, detail, durations } = record
-  let line = eventHead(accessLevel(outcome), "close", `connection ${outcome}`)
+  const advice = ADVICE.get(detail)
+  const message = advice === undefined ? `connection ${outcome}` : `connection ${outcome}: ${advice}`
+  let line = eventHead(accessLevel(record), "close", message)
   line += `,"id":${record.id},"uniqueId":${jsonText(record.uniqueId)},"listener":${jsonText(record.listener)}`
   line += `,"clientAddress":${jsonText(record.clientAddress)},"clientPort":${record.clientPort}`
   if (via !== undefined) line += `,"via":${endpointText(via)}`
@@ -42,6 +53,8 @@ export function accessLine(record: ConnectionRecord): string {
   if (endpoint !== undefined) line += `,"endpoint":${endpointText(endpoint)}`
   line += `,"bytesFromClient":${record.bytesFromClient},"bytesFromBackend":${record.bytesFromBackend}`
   if (offered !== undefined) line += `,"offered":${jsonLine(offered)}`
+  if (record.offeredName !== undefined) line += `,"offeredName":${jsonText(record.offeredName)}`
+  if (record.proxyHeaderBytes !== undefined) line += `,"proxyHeaderBytes":${record.proxyHeaderBytes}`
   line += `,"dialAttempts":${record.dialAttempts},"outcome":"${outcome}"`
   if (detail !== undefined) line += `,"detail":${jsonText(detail)}`
   line += `,"endedBy":"${record.endedBy}","durations":{`

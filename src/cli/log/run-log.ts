@@ -53,7 +53,7 @@ export function jsonLog(locate: ReadResult["locate"]): RunLog {
     unchanged: () => logEvent("info", "unchanged", "the files say what they said before"),
     started: () => logEvent("info", "started", "serving"),
     connection(record) {
-      if (isLogged(accessLevel(record.outcome))) logLine(accessLine(record))
+      if (isLogged(accessLevel(record))) logLine(accessLine(record))
     },
     health: (change) =>
       logEvent(
@@ -100,7 +100,7 @@ export function terminalLog(locate: ReadResult["locate"]): RunLog {
     unchanged: () => out.line("they say what they said before"),
     started: () => out.line(out.style("dim", "Ctrl-C drains; a second one ends at once")),
     connection(record) {
-      if (isLogged(accessLevel(record.outcome))) terminalOut.line(describeConnection(record, out.style))
+      if (isLogged(accessLevel(record))) terminalOut.line(describeConnection(record, out.style))
     },
     health: (change) => (change.healthy ? notes : warnings).line(describeHealth(change, notes)),
     error(error) {

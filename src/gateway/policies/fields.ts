@@ -10,6 +10,7 @@ import {
   duration,
   headerSize,
   hostname,
+  keepalive,
   period,
   perSecond,
   rate,
@@ -41,6 +42,10 @@ export interface PolicyValues {
   maxDuration: number
   /** Share of `maxDuration` by which it is shortened at random, so that connections made together do not end together. */
   maxDurationJitter: number
+  /** Silence after which a client is asked, by TCP, whether it is still there. */
+  clientKeepalive: number
+  /** Silence after which a backend is asked, by TCP, whether it is still there. */
+  backendKeepalive: number
 
   /** Live connections of the object that sets it. */
   maxConnections: number
@@ -201,6 +206,23 @@ export const POLICY_FIELDS = {
     initialText: "10%",
     description:
       "Share of `max-duration` by which it is shortened at random, so that connections made together do not end together.",
+  },
+  clientKeepalive: {
+    type: keepalive,
+    levels: LISTENER,
+    scope: "inherit",
+    initial: 60_000,
+    initialText: "60s",
+    description:
+      "Silence after which TCP asks the client whether it is still there. One that does not answer for ten seconds is taken for gone, and its backend's side is reset.",
+  },
+  backendKeepalive: {
+    type: keepalive,
+    levels: BACKEND,
+    scope: "inherit",
+    initial: 60_000,
+    initialText: "60s",
+    description: "The same of the backend.",
   },
 
   maxConnections: {

@@ -101,6 +101,7 @@ export class SnapshotPolicies implements Policies {
       proxyProtocol: mode === "off" ? undefined : { mode, trusted },
       helloTimeout: definite("helloTimeout", layers),
       maxHelloBytes: definite("maxHelloBytes", layers),
+      keepalive: definite("clientKeepalive", layers),
     }
   }
 
@@ -134,6 +135,7 @@ export class SnapshotPolicies implements Policies {
     const maxBytes = definite("sendProxyProtocolMaxBytes", layers)
     return {
       proxyHeader: version === undefined ? undefined : { version, fields, maxBytes },
+      keepalive: definite("backendKeepalive", layers),
       balance: definite("loadBalancing", layers),
       dialAttempts: definite("dialAttempts", layers),
       retryBackoff: definite("retryBackoff", layers),
@@ -216,6 +218,7 @@ function isSame(a: BeforeSni, b: BeforeSni): boolean {
   return (
     a.helloTimeout === b.helloTimeout &&
     a.maxHelloBytes === b.maxHelloBytes &&
+    a.keepalive === b.keepalive &&
     a.proxyProtocol?.mode === b.proxyProtocol?.mode &&
     a.proxyProtocol?.trusted.text === b.proxyProtocol?.trusted.text
   )

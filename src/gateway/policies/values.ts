@@ -65,6 +65,24 @@ function within(milliseconds: number, input: unknown): number {
   return milliseconds
 }
 
+const SHORTEST_KEEPALIVE = 1_000
+/** What Linux takes for `TCP_KEEPIDLE`: 32 767 seconds. */
+const LONGEST_KEEPALIVE = 32_767_000
+
+/** Milliseconds of silence before TCP asks the peer whether it is there; zero is never. */
+export const keepalive: ValueType<number | string, number> = {
+  syntax: "Gateway API duration from `1s` to `9h`; `0s` turns it off",
+  parse: (text) => asked(duration.parse(text), text),
+  accept: (input) => asked(duration.accept(input), input),
+}
+
+function asked(milliseconds: number, input: unknown): number {
+  if (milliseconds === Number.POSITIVE_INFINITY) return milliseconds
+  if (milliseconds < SHORTEST_KEEPALIVE || milliseconds > LONGEST_KEEPALIVE)
+    throw expected("from 1s to 9h, or 0s", input)
+  return milliseconds
+}
+
 const SIZE_UNITS: Readonly<Record<string, number>> = {
   "": 1,
   B: 1,

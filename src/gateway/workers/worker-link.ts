@@ -225,6 +225,8 @@ function lostRecord(connection: ConnectionInfo): ConnectionRecord {
   return {
     ...known,
     offered: undefined,
+    offeredName: undefined,
+    proxyHeaderBytes: undefined,
     dialAttempts: known.endpoint === undefined ? 0 : 1,
     outcome: "worker-lost",
     detail: undefined,

@@ -11,14 +11,15 @@ import { Timed } from "../timer-wheel.ts"
 import { LingeringClose, type LingeringObserver } from "./lingering-close.ts"
 import type { Live } from "./live-connections.ts"
 import { type OpenedConnection, Opening, type OpeningHost } from "./opening.ts"
-import type {
-  ConnectionInfo,
-  ConnectionRecord,
-  ConnectionSnapshot,
-  ConnectionState,
-  Rejection,
-  RejectReason,
-  Removal,
+import {
+  type ConnectionInfo,
+  type ConnectionRecord,
+  type ConnectionSnapshot,
+  type ConnectionState,
+  RESET_AT_PROXY_HEADER,
+  type Rejection,
+  type RejectReason,
+  type Removal,
 } from "./record.ts"
 import { RecordDraft } from "./record-draft.ts"
 import { refusalAnswer } from "./refusal.ts"
@@ -246,7 +247,8 @@ export class Connection
     const splice = this.#splice
     if (splice?.outcome === "reset") {
       const byClient = splice.endedBy === "a"
-      const code = (splice.error as NodeJS.ErrnoException | undefined)?.code
+      const isHeaderRefused = !byClient && this.draft.proxyHeaderBytes !== undefined && this.bytesFromBackend === 0
+      const code = isHeaderRefused ? RESET_AT_PROXY_HEADER : (splice.error as NodeJS.ErrnoException | undefined)?.code
       this.draft.settle(byClient ? "client-reset" : "backend-reset", code, byClient ? "client" : "backend")
     }
     this.draft.settle("completed", undefined, this.draft.endedBy)

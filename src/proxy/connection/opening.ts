@@ -12,7 +12,7 @@ import type { ProxyAddress, ProxyHeader } from "../proxy-protocol/header.ts"
 import { ProxyHeaderParser } from "../proxy-protocol/parser.ts"
 import type { RouteDecision, Router } from "../router.ts"
 import type { SlabPool, SlabReader } from "../splice/slabs.ts"
-import { adoptReading, type SocketOwner } from "../splice/socket-owner.ts"
+import { adoptReading, keepAlive, type SocketOwner } from "../splice/socket-owner.ts"
 import type { DialEndpoint, DialTarget } from "../target.ts"
 import { Timed, type TimerWheel } from "../timer-wheel.ts"
 import { summarizeHello } from "./hello-summary.ts"
@@ -136,7 +136,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   /** Begins to read, unless the client is turned away at the door. */
   start(): void {
     const { gate, wheel } = this.#host
-    const { scopes, proxyProtocol, helloTimeout } = this.#policy
+    const { scopes, proxyProtocol, helloTimeout, keepalive } = this.#policy
     const { admission, clientAddress, draft } = this.#connection
     adoptReading(this.#client, this)
     // Reset before it was accepted, it has no address any more: no rule can be held against it, and no backend told of it.
@@ -154,8 +154,12 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     // A proxy speaks for many clients: what it may is asked of each of them, once its header is read.
     const refusal =
       (isProxy ? undefined : gate.admitClient(admission, scopes, clientAddress)) ?? gate.enter(admission, scopes)
-    if (refusal !== undefined) this.#refuse(refusal.reason, refusal.detail)
-    else wheel.arm(this, helloTimeout)
+    if (refusal !== undefined) {
+      this.#refuse(refusal.reason, refusal.detail)
+      return
+    }
+    keepAlive(this.#client, keepalive)
+    wheel.arm(this, helloTimeout)
   }
 
   /** Ends the client's socket from here. */
@@ -257,14 +261,16 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   }
 
   #readHello(chunk: Uint8Array): void {
+    const { draft } = this.#connection
     const result = this.#parser.push(chunk)
     if (result.status === "incomplete") return
     if (result.status === "invalid") {
+      draft.offeredName = result.error.offeredName
       this.#refuse(rejectReason(result.error.code), result.error.code)
       return
     }
-    const { draft } = this.#connection
     draft.helloAt = performance.now()
+    draft.offeredName = result.hello.offeredName
     this.#connection.hello = result.hello
     this.#connection.serverName = result.hello.serverName
     if (this.#host.describesHello) draft.offered = summarizeHello(result.hello)
@@ -348,6 +354,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     connection.draft.connectedAt = performance.now()
     connection.draft.dialAttempts = dial.attempts
     connection.endpoint = endpoint
+    keepAlive(backend, connection.policy.backend.keepalive)
     backend.write(this.#firstBytes())
     connection.hello = undefined
     // The plan is the connection's now.
@@ -363,6 +370,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     const header =
       proxyHeader === undefined ? undefined : sentHeader(proxyHeader, this.#connection, this.#client, this.#destination)
     const { bytes } = this.#parser
+    this.#connection.draft.proxyHeaderBytes = header?.length
     if (header === undefined && this.#early === undefined) return bytes
     return Buffer.concat([header ?? NOTHING, bytes, ...(this.#early ?? [])])
   }

@@ -13,6 +13,10 @@ export class RecordDraft {
   dialAttempts = 0
   /** What the ClientHello told, where records are to tell it. */
   offered: HelloSummary | undefined
+  /** What was sent in place of a server name that could be taken. */
+  offeredName: string | undefined
+  /** Bytes of the PROXY protocol header that the backend was sent. */
+  proxyHeaderBytes: number | undefined
   /** How it ended; `undefined` while it has not. */
   outcome: ConnectionOutcome | undefined
   /** Code that tells more. */
@@ -30,8 +34,9 @@ export class RecordDraft {
 
   /** The record, with time per phase until now. */
   of({ state: _, ...snapshot }: ConnectionSnapshot): ConnectionRecord {
-    const { offered, dialAttempts, outcome = "completed", detail, endedBy } = this
-    return { ...snapshot, offered, dialAttempts, outcome, detail, endedBy, durations: this.#durations() }
+    const { offered, offeredName, proxyHeaderBytes, dialAttempts, outcome = "completed", detail, endedBy } = this
+    const told = { offered, offeredName, proxyHeaderBytes, dialAttempts, outcome, detail, endedBy }
+    return { ...snapshot, ...told, durations: this.#durations() }
   }
 
   #durations(): ConnectionDurations {

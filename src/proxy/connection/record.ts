@@ -94,6 +94,12 @@ export type ConnectionOutcome =
 /** What was taken out of the configuration. */
 export type Removal = "route" | "endpoint"
 
+/**
+ * The detail of a `backend-reset` when all that the backend did was to reset the connection once it had been sent a PROXY
+ * protocol header: it may expect none, or none as long.
+ */
+export const RESET_AT_PROXY_HEADER = "RESET_AT_PROXY_HEADER"
+
 /** Who ended a connection: the side that ended its stream first, or reset it. */
 export type EndedBy = "client" | "backend" | "proxy"
 
@@ -152,6 +158,13 @@ export interface ConnectionDurations {
 export interface ConnectionRecord extends Omit<ConnectionSnapshot, "state"> {
   /** What the ClientHello told, when there was a whole one and the proxy was asked to describe it. */
   readonly offered: HelloSummary | undefined
+  /**
+   * What the client sent in place of a server name that could be taken: a name that was refused, or an IP address,
+   * which counts as none. Escaped (`\\x00`), 256 characters at most.
+   */
+  readonly offeredName: string | undefined
+  /** Bytes of the PROXY protocol header that the backend was sent, if it was sent one. */
+  readonly proxyHeaderBytes: number | undefined
   /** Endpoints tried. */
   readonly dialAttempts: number
   /** How it ended. */

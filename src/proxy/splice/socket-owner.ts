@@ -79,6 +79,17 @@ function onClose(this: OwnedSocket): void {
   this[OWNER]?.socketClosed(this)
 }
 
+/**
+ * Has the kernel ask a silent peer whether it is still there (RFC 9293 section 3.8.4), and fail the socket when it does
+ * not answer: a peer that vanished sends no FIN.
+ *
+ * @param socket - connected
+ * @param after - milliseconds without a segment before it asks; `Infinity` for never
+ */
+export function keepAlive(socket: Socket, after: number): void {
+  if (after !== Number.POSITIVE_INFINITY) socket.setKeepAlive(true, after)
+}
+
 /** Ends a socket with RST, or without where it is not TCP. Does nothing once it is destroyed. */
 export function reset(socket: Socket): void {
   // While its FIN is on its way libuv refuses to reset a socket, and Node.js then forgets the handle without closing

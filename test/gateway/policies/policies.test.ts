@@ -70,7 +70,13 @@ describe("policies that nobody sets", () => {
   it("have their defaults, and ask nothing of anyone", () => {
     const { before, connection, problems, healthCheck } = compile({})
     expect(problems).toEqual([])
-    expect(before).toEqual({ scopes: [], proxyProtocol: undefined, helloTimeout: 10_000, maxHelloBytes: 65_536 })
+    expect(before).toEqual({
+      scopes: [],
+      proxyProtocol: undefined,
+      helloTimeout: 10_000,
+      maxHelloBytes: 65_536,
+      keepalive: 60_000,
+    })
     expect(connection).toMatchObject({
       scopes: [],
       dialTimeout: 5_000,

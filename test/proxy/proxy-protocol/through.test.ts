@@ -222,6 +222,35 @@ describe("a backend that is sent PROXY protocol headers", () => {
     expect(Buffer.from(result.rest)).toEqual(hello)
   })
 
+  it.each([
+    ["at once", 1, 56],
+    ["at once", 2, 28],
+  ] as const)("and resets %s is told apart, header of version %i", async (_, version, longest) => {
+    const endpoint = await backend((socket) => socket.once("data", () => socket.resetAndDestroy()))
+    const policy = connectionPolicy({}, { proxyHeader: { version, fields: [] } })
+    const { proxy, port } = await startProxy({ router: policyRouter(policy, endpoint) })
+    const closed = nextRecord(proxy)
+    const socket = await client(port)
+    socket.write(await clientHello("a.example"))
+    const record = await closed
+    expect(record).toMatchObject({ outcome: "backend-reset", detail: "RESET_AT_PROXY_HEADER", endedBy: "backend" })
+    expect(record.proxyHeaderBytes).toBeLessThanOrEqual(longest)
+  })
+
+  it.each([
+    ["once it has spoken", { version: 2, fields: [] } as const, "alert"],
+    ["without having been sent one", undefined, ""],
+  ])("is not when it resets %s", async (_, proxyHeader, word) => {
+    const endpoint = await backend((socket) =>
+      socket.once("data", () => socket.write(word, () => setTimeout(() => socket.resetAndDestroy(), 50))),
+    )
+    const { proxy, port } = await startProxy({ router: policyRouter(connectionPolicy({}, { proxyHeader }), endpoint) })
+    const closed = nextRecord(proxy)
+    const socket = await client(port)
+    socket.resume().write(await clientHello("a.example"))
+    expect(await closed).toMatchObject({ outcome: "backend-reset", detail: "ECONNRESET" })
+  })
+
   it("gets on what a trusted proxy told", async () => {
     const listener = listenerPolicy({ proxyProtocol: proxyProtocol("required") })
     const { result } = await send(2, listener, encodeProxyV1(told))
