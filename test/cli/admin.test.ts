@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { request } from "node:http"
 import { connect } from "node:net"
 import { describe, expect, it, onTestFinished } from "vitest"
-import { type AdminOptions, parseAdminAddress, startAdmin } from "../../src/cli/shared/admin.ts"
+import { type AdminOptions, parseAdminAddress, startAdmin } from "../../src/cli/admin/server.ts"
 import type { ConnectionInfo } from "../../src/proxy/connection/record.ts"
 import { buildRouteTable } from "../../src/routing/table-builder.ts"
 

@@ -4,7 +4,7 @@ import type { Socket } from "node:net"
  * Bounds the connections of a server so that those who hold many keep out nobody who needs one. When all places are
  * taken, the newcomer gets the place that the address with the most connections has held for the longest time.
  */
-export class Places {
+export class ConnectionSlots {
   readonly #most: number
   /** By address, oldest first. */
   readonly #holders = new Map<string, Set<Socket>>()

@@ -4,7 +4,7 @@ import type { ConnectionInfo } from "../../proxy/connection/record.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
 import type { Explanation, RouteQuery, RouteTable } from "../../routing/route-table.ts"
 import { jsonLine } from "../log/json-line.ts"
-import { Places } from "./positions.ts"
+import { ConnectionSlots } from "./connection-slots.ts"
 
 /** What the admin server tells of: a gateway. */
 export interface AdminSource {
@@ -68,8 +68,8 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     // How often those times are looked at.
     connectionsCheckingInterval: 1_000,
   })
-  const places = new Places(MOST_CONNECTIONS)
-  server.on("connection", (socket) => places.take(socket))
+  const slots = new ConnectionSlots(MOST_CONNECTIONS)
+  server.on("connection", (socket) => slots.take(socket))
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     answer(request, options).then(
       (result) => send(request, response, result),
