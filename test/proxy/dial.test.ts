@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import type { Socket } from "node:net"
 import { expect, test } from "vitest"
-import { Dial } from "../../src/proxy/backend/dial.ts"
+import { Dial, type DialPlan } from "../../src/proxy/backend/dial.ts"
 import { DnsCache } from "../../src/proxy/backend/dns-cache.ts"
 import { NamePlan } from "../../src/proxy/balance/plans.ts"
 import { TargetState } from "../../src/proxy/balance/target-state.ts"
@@ -71,6 +71,44 @@ test("an endpoint that does not answer leaves time for the next, within one dead
   expect(record.durations.dial).toBeLessThan(1_000)
 })
 
+test.each([
+  ["there is none for it from the first", [0]],
+  ["others have taken the last one meanwhile", [1, 0]],
+])(
+  "an endpoint that does not answer has all of the time for a dial when no retry can be had: %s",
+  async (_, retries) => {
+    const hole = await blackHole()
+    const started = performance.now()
+    let left: readonly number[] = retries
+    const plan: DialPlan = {
+      race: false,
+      pause: 0,
+      /** How many retries there are, at the first time of asking, and at the next. */
+      get more() {
+        if (attempts === 0) return true
+        const [now = 0, ...later] = left
+        left = later
+        return now > 0
+      },
+      next() {
+        attempts++
+        return hole
+      },
+      failed() {},
+      lost() {},
+      connected() {},
+      release() {},
+    }
+    let attempts = 0
+    const failed = deferred<readonly unknown[]>()
+    const observer = { dialConnected() {}, dialFailed: (...told: readonly unknown[]) => failed.resolve(told) }
+    new Dial(plan, observer, new TimerWheel(), new SlabPool(), started + 600).start()
+    expect(await failed.promise).toEqual(["dial-timeout", "ETIMEDOUT"])
+    expect(performance.now() - started).toBeGreaterThanOrEqual(600)
+    expect(attempts).toBe(1)
+  },
+)
+
 test("a backend that never answers is given up at the deadline", async () => {
   const { proxy, port } = await startProxy({ router: routerTo(await blackHole()), deadlines: { dial: 400 } })
   const closed = nextRecord(proxy)
@@ -136,7 +174,7 @@ test.each([
     "forbidden-address",
     "ERR_TLSROUTE_FORBIDDEN_ADDRESS",
   ],
-  ["is never answered", new DnsCache({ lookup: () => new Promise(() => {}) }), "dial-timeout", undefined],
+  ["is never answered", new DnsCache({ lookup: () => new Promise(() => {}) }), "dial-timeout", "NAME_LOOKUP"],
 ])("a connection to a name that %s is refused", async (_, names, outcome, detail) => {
   const { proxy, port } = await startProxy({ router: toName, names, deadlines: { dial: 300 } })
   const closed = nextRecord(proxy)

@@ -1,4 +1,4 @@
-import { connect, type Socket } from "node:net"
+import { connect, isIP, type Socket } from "node:net"
 import { type SlabPool, SlabReader } from "../splice/slabs.ts"
 import { adoptDialing, handOver, type SocketOwner, startReading } from "../splice/socket-owner.ts"
 import type { DialEndpoint } from "../target.ts"
@@ -14,11 +14,11 @@ const OWN_FAULTS: ReadonlySet<string | undefined> = new Set(["EMFILE", "ENFILE",
 export interface DialPlan {
   /** Whether attempts run side by side, as for the addresses of one name, or one at a time. */
   readonly race: boolean
-  /** Whether {@link next} has another endpoint. */
+  /** Whether {@link next} has another endpoint, and may be asked for it now. */
   readonly more: boolean
   /** Milliseconds to wait before {@link next}, once an attempt has failed. */
   readonly pause: number
-  /** The next endpoint to try; `undefined` when another attempt cannot be afforded. */
+  /** The next endpoint to try; `undefined` when there is none. */
   next(): DialEndpoint | undefined
   /**
    * Asks where else the target is, once none of the endpoints known has answered; {@link more} tells what was found.
@@ -115,7 +115,15 @@ export class Dial extends Timed implements SocketOwner {
       this.#fail("dial-timeout")
       return
     }
-    if (!this.#plan.race) this.#giveUp()
+    if (!this.#plan.race) {
+      // What another attempt would cost may have been spent by others meanwhile: then this one has all the time there is.
+      if (!this.#plan.more && this.#open.length > 0) {
+        this.#wheel.arm(this, this.#due - performance.now())
+        return
+      }
+      this.#detail = "ETIMEDOUT"
+      this.#giveUp()
+    }
     this.start()
   }
 
@@ -152,6 +160,8 @@ export class Dial extends Timed implements SocketOwner {
     this.attempts++
     const slabs = this.#pool === undefined ? undefined : new SlabReader(this.#pool)
     try {
+      // A name would be looked up, past all guards, and nothing at all would be this machine.
+      if (isIP(endpoint.address) === 0) throw new NotAnAddress()
       const socket = connect({
         host: endpoint.address,
         port: endpoint.port,
@@ -164,7 +174,7 @@ export class Dial extends Timed implements SocketOwner {
       this.#open.push({ socket, slabs, endpoint })
       return true
     } catch (error) {
-      // Not an address, or not a port: the configuration is wrong, and the next endpoint may be right.
+      // Not an address, or not a port: whoever named the endpoint is wrong, and the next one may be right.
       this.#detail = (error as NodeJS.ErrnoException).code
       this.#plan.failed(endpoint)
       return false
@@ -215,6 +225,10 @@ export class Dial extends Timed implements SocketOwner {
     this.#giveUp()
     this.#observer.dialFailed(reason, this.#detail ?? (reason === "dial-timeout" ? "ETIMEDOUT" : undefined))
   }
+}
+
+class NotAnAddress extends Error {
+  readonly code = "ERR_INVALID_IP_ADDRESS"
 }
 
 function startDial(dial: Dial): void {

@@ -35,13 +35,21 @@ export function planTarget(
   }
   const { id, host, port, anyAddress } = target
   const again = () => names.renew?.(host, port, anyAddress)
-  const planned = (endpoints: readonly DialEndpoint[]) => admitted(balancer.planName(id, endpoints, policy, again))
+  const planned = (found: unknown) => {
+    if (!isEndpoints(found)) return { reason: "unresolved", detail: "INVALID_ANSWER" } as const
+    return admitted(balancer.planName(id, found, policy, again))
+  }
   try {
-    const endpoints = names.resolve(host, port, anyAddress, dialTimeout * RESOLVE_SHARE)
-    return endpoints instanceof Promise ? endpoints.then(planned, unresolved) : planned(endpoints)
+    const found: unknown = names.resolve(host, port, anyAddress, dialTimeout * RESOLVE_SHARE)
+    return Array.isArray(found) ? planned(found) : Promise.resolve(found).then(planned).catch(unresolved)
   } catch (error) {
     return unresolved(error)
   }
+}
+
+/** A resolver is others' code. Whether what it calls addresses are any, the dial finds out. */
+function isEndpoints(found: unknown): found is readonly DialEndpoint[] {
+  return Array.isArray(found) && found.length > 0 && found.every((each) => typeof each === "object" && each !== null)
 }
 
 function admitted(plan: DialPlan | CircuitRefusal): DialPlan | Rejection {
@@ -49,9 +57,10 @@ function admitted(plan: DialPlan | CircuitRefusal): DialPlan | Rejection {
 }
 
 function unresolved(error: unknown): Rejection {
-  const isForbidden = error instanceof ProxyError && error.code === "ERR_TLSROUTE_FORBIDDEN_ADDRESS"
+  const code = (error as NodeJS.ErrnoException | null | undefined)?.code
+  const isForbidden = error instanceof ProxyError && code === "ERR_TLSROUTE_FORBIDDEN_ADDRESS"
   return {
     reason: isForbidden ? "forbidden-address" : "unresolved",
-    detail: (error as NodeJS.ErrnoException | undefined)?.code,
+    detail: typeof code === "string" ? code : undefined,
   }
 }

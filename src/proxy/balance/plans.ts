@@ -53,7 +53,8 @@ export class BalancedPlan extends CircuitPlan implements DialPlan {
   }
 
   get more(): boolean {
-    return this.#attempts < Math.min(this.#policy.dialAttempts, this.#set.loads.length)
+    if (this.#attempts >= Math.min(this.#policy.dialAttempts, this.#set.loads.length)) return false
+    return this.#attempts === 0 || this.state.retries.hasRetry
   }
 
   get pause(): number {

@@ -5,7 +5,7 @@ import { Dial, type DialObserver, type DialPlan } from "../backend/dial.ts"
 import type { NameResolver } from "../backend/dns-cache.ts"
 import { planTarget } from "../backend/target-plan.ts"
 import type { Balancer } from "../balance/balancer.ts"
-import { ProxyError } from "../errors.ts"
+import { describe, ProxyError } from "../errors.ts"
 import type { Admission, Gate } from "../limits/gate.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "../policy.ts"
 import type { ProxyAddress, ProxyHeader } from "../proxy-protocol/header.ts"
@@ -15,6 +15,7 @@ import type { SlabPool, SlabReader } from "../splice/slabs.ts"
 import { adoptReading, keepAlive, type SocketOwner } from "../splice/socket-owner.ts"
 import type { DialEndpoint, DialTarget } from "../target.ts"
 import { Timed, type TimerWheel } from "../timer-wheel.ts"
+import { assertDecision } from "./decision.ts"
 import { summarizeHello } from "./hello-summary.ts"
 import type { ConnectionInfo, ConnectionState, Rejection, RejectReason } from "./record.ts"
 import type { RecordDraft } from "./record-draft.ts"
@@ -170,7 +171,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
 
   deadlineReached(): void {
     if (this.#stage.name === "proxy-header" || this.#stage.name === "hello") this.#refuse("hello-timeout", undefined)
-    else if (this.#stage.name === "routed") this.#refuse("dial-timeout", undefined)
+    else if (this.#stage.name === "routed") this.#refuse("dial-timeout", "NAME_LOOKUP")
   }
 
   // The client's socket
@@ -285,8 +286,10 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     let decision: RouteDecision
     try {
       decision = router.route(new ConnectionRequest(connection, this.#client, hello))
+      assertDecision(decision)
     } catch (cause) {
-      this.#host.connectionError(new ProxyError("ERR_TLSROUTE_ROUTER", "The router threw; it must not", { cause }))
+      const message = `The router must answer a decision, and not throw: ${describe(cause)}`
+      this.#host.connectionError(new ProxyError("ERR_TLSROUTE_ROUTER", message, { cause }))
       this.#refuse("router-error", undefined)
       return
     }

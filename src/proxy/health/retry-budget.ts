@@ -10,6 +10,8 @@ export interface RetryBudgetOptions {
 export const RETRIES_PER_SECOND = 10
 /** Seconds of the grant that may be saved up. */
 const SAVED_SECONDS = 10
+/** One retry. Sums of 0.1 fall short of 1 by rounding. */
+const WHOLE = 1 - 1e-9
 /** Retries that connections may save up. */
 const MOST_EARNED = 200
 
@@ -40,16 +42,20 @@ export class RetryBudget {
     this.#earned = Math.min(MOST_EARNED, this.#earned + ratio)
   }
 
-  /** Takes one retry, if there is one. */
-  withdraw(): boolean {
+  /** Whether there is a retry to take now. */
+  get hasRetry(): boolean {
     const now = this.#now()
     const grant = (now - this.#updated) * this.#perMillisecond
     this.#granted = Math.min(SAVED_SECONDS * 1000 * this.#perMillisecond, this.#granted + grant)
     this.#updated = now
-    // Sums of 0.1 fall short of 1 by rounding.
-    if (this.#earned >= 1 - 1e-9) this.#earned -= 1
-    else if (this.#granted >= 1 - 1e-9) this.#granted -= 1
-    else return false
+    return this.#earned >= WHOLE || this.#granted >= WHOLE
+  }
+
+  /** Takes one retry, if there is one. */
+  withdraw(): boolean {
+    if (!this.hasRetry) return false
+    if (this.#earned >= WHOLE) this.#earned -= 1
+    else this.#granted -= 1
     return true
   }
 }

@@ -169,3 +169,16 @@ test("an attempt lost by this machine's own fault tries the next endpoint and ej
   }
   expect(spread(Array.from({ length: 40 }, () => first(balancer, to)?.address))).toEqual([10, 10, 10, 10])
 })
+
+test("a plan has no more endpoints than retries to reach them by", () => {
+  const balancer = new Balanced("round-robin", Math.random, { retryBudget: 0 })
+  const to = target(3)
+  const plans = Array.from({ length: 30 }, () => balancer.plan(to))
+  for (const plan of plans) {
+    expect(plan.more).toBe(true)
+    plan.next()
+  }
+  // Within this turn the budget grants a second's worth, and what goes by.
+  for (const plan of plans) if (plan.more) expect(plan.next()).toBeDefined()
+  expect(plans.filter(({ more }) => more).length).toBe(0)
+})

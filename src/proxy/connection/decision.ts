@@ -1,0 +1,81 @@
+import type { ConnectionPolicy } from "../policy.ts"
+import type { RouteDecision } from "../router.ts"
+import type { DialEndpoint, DialTarget } from "../target.ts"
+
+/**
+ * Holds what a router answered against what it may answer: a router is others' code, and may be written without types.
+ * What it says of endpoints is held against the same when they are dialled.
+ *
+ * @throws {@link TypeError} saying what is wrong with it
+ */
+export function assertDecision(decision: RouteDecision): void {
+  if (!isObject(decision)) throw new TypeError(`it must answer a decision, not ${String(decision)}`)
+  if ("then" in decision) throw new TypeError("it must answer at once, not with a promise")
+  const { action } = decision
+  if (action === "refuse") return
+  if (action !== "forward") throw new TypeError(`action must be "forward" or "refuse", not ${String(action)}`)
+  assertTarget(decision.target)
+  if (decision.policy !== undefined) assertOnce(decision.policy, assertPolicy)
+}
+
+/** Policies and lists of endpoints, which are immutable and stand for many connections. */
+const sound = new WeakSet<object>()
+
+function assertOnce<T extends object>(value: T, assert: (value: T) => void): void {
+  if (isObject(value) && sound.has(value)) return
+  assert(value)
+  sound.add(value)
+}
+
+function assertTarget(target: DialTarget): void {
+  if (!isObject(target) || typeof target.id !== "string") throw new TypeError("target must be an object with an id")
+  const { kind } = target
+  if (kind === "endpoints") {
+    assertOnce(target.endpoints, assertEndpoints)
+    return
+  }
+  if (kind !== "name") throw new TypeError(`target.kind must be "endpoints" or "name", not ${String(kind)}`)
+  if (typeof target.host !== "string") throw new TypeError("target.host must be a name")
+  if (!(target.port > 0 && target.port < 65_536)) throw new TypeError("target.port must be a port, from 1 to 65535")
+}
+
+function assertEndpoints(endpoints: readonly DialEndpoint[]): void {
+  if (!Array.isArray(endpoints) || !endpoints.every(isObject)) {
+    throw new TypeError("target.endpoints must be a list of endpoints")
+  }
+}
+
+function assertPolicy(policy: ConnectionPolicy): void {
+  if (!isObject(policy)) throw new TypeError("policy must be an object")
+  assertNumbers(policy, "policy", [
+    "dialTimeout",
+    "idleTimeout",
+    "halfClosedTimeout",
+    "maxDuration",
+    "maxDurationJitter",
+    "bandwidth",
+  ])
+  if (!Array.isArray(policy.scopes)) throw new TypeError("policy.scopes must be a list")
+  if (!isObject(policy.drain)) throw new TypeError("policy.drain must be an object")
+  const { backend } = policy
+  if (!isObject(backend)) throw new TypeError("policy.backend must be an object")
+  assertNumbers(backend, "policy.backend", ["dialAttempts", "retryBackoff", "retryBudget"])
+  for (const name of ["circuit", "health"] as const) {
+    if (!isObject(backend[name])) throw new TypeError(`policy.backend.${name} must be an object`)
+  }
+  const { proxyHeader } = backend
+  if (proxyHeader !== undefined && !(isObject(proxyHeader) && Array.isArray(proxyHeader.fields))) {
+    throw new TypeError("policy.backend.proxyHeader must tell a version and a list of fields")
+  }
+}
+
+function assertNumbers<T extends object>(of: T, path: string, names: readonly (keyof T & string)[]): void {
+  for (const name of names) {
+    const value: unknown = of[name]
+    if (typeof value !== "number" || !(value >= 0)) throw new TypeError(`${path}.${name} must be a number, 0 or more`)
+  }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null
+}
