@@ -5,7 +5,12 @@ import type { ObjectRef } from "./resources.ts"
 export const DEFAULT_CONTROLLER_NAME = "tlsroute.dev/gateway-controller"
 
 /** Features that this implementation supports, named as in `GatewayClass.status.supportedFeatures`. */
-export const DEFAULT_SUPPORTED_FEATURES: readonly string[] = ["Gateway", "ReferenceGrant", "TLSRoute"]
+export const DEFAULT_SUPPORTED_FEATURES: readonly string[] = [
+  "Gateway",
+  "GatewayRouteHostnameIntersectionPrecedence",
+  "ReferenceGrant",
+  "TLSRoute",
+]
 
 /** The topology zone and the node of a cluster that a gateway runs in. */
 export interface GatewayLocation {

@@ -1,5 +1,6 @@
 import { canonicalIp } from "../../primitives/ip-address.ts"
 import { arrayOf, field, isAbsent, objectOf, stringMapOf, stringOf } from "../../primitives/json.ts"
+import { isHostname } from "../hostnames/hostname.ts"
 import type { Gateway, GatewayClass, ListenerSet, Namespace } from "../resources.ts"
 import {
   type Admission,
@@ -45,7 +46,9 @@ export interface AdmittedGateway extends Admitted<Gateway> {
   readonly listeners: readonly AdmittedListener[]
   /** Canonical addresses asked for by value. */
   readonly addresses: readonly string[]
-  /** Whether the choice of an address is left to us: nothing is asked for, or an address without a value. */
+  /** Hostnames asked for as addresses: ours if they are among those it is published under, which status knows. */
+  readonly hostnames: readonly string[]
+  /** Whether the choice of an address to bind is left to us: no IP address is asked for, or one without a value. */
   readonly takesAnyAddress: boolean
   readonly allowedListeners: NamespaceRule
   /** Why the whole Gateway is refused. */
@@ -102,6 +105,7 @@ export function admitGateway(object: Gateway, defaultNamespace: string): Admissi
       className,
       listeners: readListeners(spec, findings),
       addresses: addresses.named,
+      hostnames: addresses.hostnames,
       takesAnyAddress: addresses.any,
       allowedListeners: allowed,
       fault: parametersFault(spec) ?? addresses.fault,
@@ -143,13 +147,14 @@ function parametersFault(spec: unknown): GatewayFault | undefined {
 
 interface AskedAddresses {
   readonly named: readonly string[]
+  readonly hostnames: readonly string[]
   readonly any: boolean
   readonly fault?: GatewayFault
 }
 
 function readAddresses(value: unknown, findings: Findings): AskedAddresses {
-  if (isAbsent(value)) return { named: [], any: true }
-  const refused = (fault: GatewayFault): AskedAddresses => ({ named: [], any: false, fault })
+  if (isAbsent(value)) return { named: [], hostnames: [], any: true }
+  const refused = (fault: GatewayFault): AskedAddresses => ({ named: [], hostnames: [], any: false, fault })
   const invalid = (code: string, path: string, message: string): AskedAddresses => {
     findings.error(code, path, message)
     return refused({ reason: "UnsupportedAddress", message: `${path} ${message}` })
@@ -157,14 +162,15 @@ function readAddresses(value: unknown, findings: Findings): AskedAddresses {
   const list = arrayOf(value)
   if (list === undefined) return invalid("InvalidType", "spec.addresses", "must be a list")
   const named = new Set<string>()
-  let any = list.length === 0
+  const hostnames = new Set<string>()
+  let any = false
   for (const [at, entry] of list.entries()) {
     const path = `spec.addresses[${at}]`
     const type = field(entry, "type") ?? "IPAddress"
     const text = field(entry, "value")
     if (typeof type !== "string") return invalid("InvalidType", `${path}.type`, "must be a string")
-    if (type !== "IPAddress") {
-      const message = `addresses of type ${type} are not supported: listeners are bound to those of type IPAddress`
+    if (type !== "IPAddress" && type !== "Hostname") {
+      const message = `addresses of type ${type} are not supported; those of type IPAddress and Hostname are`
       return refused({ reason: "UnsupportedAddress", message, unsupported: `${path}.type` })
     }
     // An address without a value asks for any address of that type.
@@ -172,9 +178,16 @@ function readAddresses(value: unknown, findings: Findings): AskedAddresses {
       any = true
       continue
     }
+    if (type === "Hostname") {
+      if (typeof text !== "string" || !isHostname(text)) {
+        return invalid("InvalidValue", `${path}.value`, "must be a hostname in lower case")
+      }
+      hostnames.add(text)
+      continue
+    }
     const address = typeof text === "string" ? canonicalIp(text) : undefined
     if (address === undefined) return invalid("InvalidValue", `${path}.value`, "must be an IP address")
     named.add(address)
   }
-  return { named: [...named].sort(), any }
+  return { named: [...named].sort(), hostnames: [...hostnames], any: any || named.size === 0 }
 }

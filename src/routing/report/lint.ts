@@ -1,5 +1,5 @@
 import { compareText } from "../../primitives/compare-text.ts"
-import { arrayOf, field } from "../../primitives/json.ts"
+import { arrayOf, field, isAbsent } from "../../primitives/json.ts"
 import { suggest } from "../../primitives/suggest.ts"
 import { GATEWAY_API_GROUP } from "../admit/admission.ts"
 import type { AdmittedParentRef } from "../admit/route.ts"
@@ -30,6 +30,7 @@ export function lintSnapshot(
     for (const state of snapshot.routes) lintParents(state, snapshot, findings)
     return findings.sorted()
   }
+  lintNoEffect(snapshot, findings)
   const ways = new WaysIn(snapshot)
   for (const state of snapshot.routes) {
     lintParents(state, snapshot, findings)
@@ -90,6 +91,11 @@ class LintFindings {
   readonly #counts = new Map<string, number>()
   readonly #told = new Set<string>()
 
+  /** For a part of a Gateway or ListenerSet that has no effect. */
+  noEffect(object: ObjectRef, path: string, message: string): void {
+    this.#problems.push({ severity: "warning", code: "NoEffect", object, path, message })
+  }
+
   warn(state: RouteState, code: string, path: string, message: string): void {
     const finding = `${code} ${state.route.key} ${path} ${message}`
     if (this.#told.has(finding)) return
@@ -104,6 +110,44 @@ class LintFindings {
 
   sorted(): readonly ResourceProblem[] {
     return this.#problems.sort(compareProblems)
+  }
+}
+
+/** Fields that the API knows and this implementation does without. Those of Gateways that are not ours are not our matter. */
+function lintNoEffect({ listening, objects }: Snapshot, findings: LintFindings): void {
+  const { gateways, listenerSets } = listening.topology
+  for (const key of gateways.keys()) {
+    const gateway = objects.gateways.get(key)
+    if (gateway === undefined) continue
+    const { ref } = gateway
+    const spec = field(gateway.object, "spec")
+    const infrastructure = field(spec, "infrastructure")
+    for (const name of ["labels", "annotations"]) {
+      if (isAbsent(field(infrastructure, name))) continue
+      const message = "has no effect: no infrastructure is made for a Gateway; write them on what this program runs in"
+      findings.noEffect(ref, `spec.infrastructure.${name}`, message)
+    }
+    if (!isAbsent(field(spec, "tls"))) {
+      findings.noEffect(ref, "spec.tls", "has no effect: TLS is passed through, and backends look at certificates")
+    }
+    for (const [at, address] of (arrayOf(field(spec, "addresses")) ?? []).entries()) {
+      const routability = field(address, "routability")
+      if (isAbsent(routability) || routability === "") continue
+      const message = "has no effect: who reaches an address is for what stands before the gateway to say"
+      findings.noEffect(ref, `spec.addresses[${at}].routability`, message)
+    }
+    lintListeners(ref, spec, findings)
+  }
+  for (const key of listenerSets.keys()) {
+    const set = objects.listenerSets.get(key)
+    if (set !== undefined) lintListeners(set.ref, field(set.object, "spec"), findings)
+  }
+}
+
+function lintListeners(ref: ObjectRef, spec: unknown, findings: LintFindings): void {
+  for (const [at, listener] of (arrayOf(field(spec, "listeners")) ?? []).entries()) {
+    const message = "has no effect: filters are for HTTP requests, and TLS is passed through unread"
+    if (!isAbsent(field(listener, "filters"))) findings.noEffect(ref, `spec.listeners[${at}].filters`, message)
   }
 }
 

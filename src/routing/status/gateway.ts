@@ -1,4 +1,5 @@
 import { field, isAbsent, objectOf } from "../../primitives/json.ts"
+import { listFew } from "../../primitives/list-few.ts"
 import type { AdmittedGateway } from "../admit/gateway.ts"
 import type { GatewayState } from "../listeners/topology.ts"
 import type { Gateway, GatewayAddress } from "../resources.ts"
@@ -21,7 +22,7 @@ export function gatewayStatus(
     ...(addresses === undefined ? {} : { addresses }),
     conditions: mergeConditions(
       field(status, "conditions"),
-      [accepted(state), programmed(state, addresses, context)],
+      [accepted(state), programmed(gateway, state, addresses, context)],
       gateway.generation,
       context.now,
     ),
@@ -46,6 +47,7 @@ function accepted({ fault, listeners }: GatewayState): OwnCondition {
 }
 
 function programmed(
+  gateway: AdmittedGateway,
   state: GatewayState,
   addresses: readonly GatewayAddress[] | undefined,
   context: StatusContext,
@@ -58,6 +60,8 @@ function programmed(
     if (report.state === "failed" && report.addressUnusable)
       return fails("Programmed", "AddressNotUsable", report.message)
   }
+  const missing = gateway.hostnames.filter((hostname) => !addresses?.some(({ value }) => value === hostname))
+  if (missing.length > 0) return fails("Programmed", "AddressNotUsable", notPublished(gateway, missing, context))
   if (state.addresses.length === 0 && addresses?.length === 0) {
     return fails("Programmed", "AddressNotAssigned", "no address is assigned")
   }
@@ -68,20 +72,33 @@ function programmed(
   return fails("Programmed", "Pending", failed?.state === "failed" ? failed.message : "no port is bound yet")
 }
 
+/** Why hostnames that a Gateway asks for are not its addresses. */
+function notPublished(gateway: AdmittedGateway, missing: readonly string[], context: StatusContext): string {
+  const published = givenAddresses(gateway, context) ?? []
+  const as = published.length === 0 ? "nothing" : listFew(published.map(({ value = "" }) => value))
+  return `spec.addresses asks for hostname ${listFew(missing)}, and the gateway is published as ${as}: its own Service must have that hostname`
+}
+
+function givenAddresses(gateway: AdmittedGateway, { addresses }: StatusContext): readonly GatewayAddress[] | undefined {
+  const given = typeof addresses === "function" ? addresses(gateway.object) : addresses
+  return given?.map(({ type, value }) => ({ type: type ?? "IPAddress", value }))
+}
+
 /** Addresses to publish; `undefined` leaves those that are there. */
 function publishedAddresses(
   gateway: AdmittedGateway,
   { addresses: own, listeners }: GatewayState,
-  { addresses, reports }: StatusContext,
+  context: StatusContext,
 ): readonly GatewayAddress[] | undefined {
-  const given = typeof addresses === "function" ? addresses(gateway.object) : addresses
-  if (given === undefined && own.length === 0 && gateway.takesAnyAddress) return undefined
+  const { hostnames, takesAnyAddress } = gateway
+  const given = givenAddresses(gateway, context)
+  if (given === undefined && own.length === 0 && takesAnyAddress && hostnames.length === 0) return undefined
   if (!listeners.some(({ served }) => served)) return []
-  if (given !== undefined && gateway.takesAnyAddress) {
-    return given.slice(0, MAX_ADDRESSES).map(({ type, value }) => ({ type: type ?? "IPAddress", value }))
-  }
-  return own
-    .filter((value) => reports.isBoundAt(gateway.key, value))
-    .slice(0, MAX_ADDRESSES)
+  // A Gateway that asks for hostnames gets those alone of what it is published as.
+  const asked = (given ?? []).filter(({ type, value = "" }) => type === "Hostname" && hostnames.includes(value))
+  const bound = own
+    .filter((value) => context.reports.isBoundAt(gateway.key, value))
     .map((value) => ({ type: "IPAddress", value }))
+  if (hostnames.length > 0) return [...bound, ...asked].slice(0, MAX_ADDRESSES)
+  return (given !== undefined && takesAnyAddress ? given : bound).slice(0, MAX_ADDRESSES)
 }

@@ -58,6 +58,11 @@ export const portNumber = integer(1, 65535)
 /** Bounds of `format: int32`. */
 export const int32 = integer(-(2 ** 31), 2 ** 31 - 1)
 
+const WHOLE_SUBDOMAIN = new RegExp(`^${SUBDOMAIN}$`)
+
+/** True for a domain name as Kubernetes names things with one. */
+export const isSubdomain = (value: string): boolean => value.length <= 253 && WHOLE_SUBDOMAIN.test(value)
+
 const HOSTNAME = new RegExp(`^(\\*\\.)?${SUBDOMAIN}$`)
 const HOSTNAME_RULE =
   "valid based on RFC-1123: lower case letters, digits, '-' and '.', no dot at the end, and a wildcard only as the whole first label"

@@ -1,4 +1,5 @@
 import { addresses } from "./address.ts"
+import type { Channel } from "./channel.ts"
 import {
   group,
   kind,
@@ -11,6 +12,7 @@ import {
   refuseDuplicates,
 } from "./fields.ts"
 import { listeners, secretReference, warnOfMissingSelector } from "./listener.ts"
+import type { Report } from "./report.ts"
 import { choice, defaulted, list, map, optional, record, required, type Shape, text } from "./shape.ts"
 
 const allowedListeners = record({
@@ -33,60 +35,73 @@ const infrastructure = record({
 })
 
 /** How clients' certificates are checked; of no effect where TLS is passed through. */
-const frontendTLS = record({
-  validation: optional(
-    record({
-      caCertificateRefs: required(
-        list(
-          record({
-            group: required(group),
-            kind: required(kind),
-            name: required(objectName),
-            namespace: optional(namespaceName),
-          }),
-          { min: 1, max: 16 },
+const frontendTLS = (channel: Channel): Shape =>
+  record({
+    validation: optional(
+      record({
+        caCertificateRefs: required(
+          list<CertificateReference>(
+            record({
+              group: required(group),
+              kind: required(kind),
+              name: required(objectName),
+              namespace: optional(namespaceName),
+            }),
+            { min: 1, max: 16, ...(channel === "experimental" && { rule: refuseNamespaceOfTrustBundle }) },
+          ),
         ),
-      ),
-      mode: defaulted(choice("AllowValidOnly", "AllowInsecureFallback"), "AllowValidOnly"),
-    }),
-  ),
-})
+        mode: defaulted(choice("AllowValidOnly", "AllowInsecureFallback"), "AllowValidOnly"),
+      }),
+    ),
+  })
 
-const gatewayTLS = record({
-  backend: optional(record({ clientCertificateRef: optional(secretReference) })),
-  frontend: optional(
-    record({
-      default: required(frontendTLS),
-      perPort: optional(
-        list<{ readonly port: number }>(record({ port: required(portNumber), tls: required(frontendTLS) }), {
-          max: 64,
-          rule(items, report) {
-            const message = "port for TLS configuration must be unique within the Gateway"
-            refuseDuplicates(
-              items,
-              (item) => item.port,
-              report,
-              () => message,
-              "port",
-            )
-          },
-        }),
-      ),
-    }),
-  ),
-})
-
-const fields = {
-  gatewayClassName: required(objectName),
-  listeners: required(listeners),
-  addresses: optional(addresses),
-  allowedListeners: optional(allowedListeners),
-  infrastructure: optional(infrastructure),
-  tls: optional(gatewayTLS),
+interface CertificateReference {
+  readonly group: string
+  readonly kind: string
+  readonly namespace?: string | null
 }
 
-/** `Gateway.spec` of the standard channel. */
-export const gatewaySpec: Shape = record(fields)
+function refuseNamespaceOfTrustBundle(refs: readonly CertificateReference[], report: Report): void {
+  for (const [index, { group, kind, namespace }] of refs.entries()) {
+    if (group !== "certificates.k8s.io" || kind !== "ClusterTrustBundle" || (namespace ?? undefined) === undefined)
+      continue
+    report.breach("Forbidden", "a ClusterTrustBundle has no namespace", index, "namespace")
+  }
+}
 
-/** `Gateway.spec` of the experimental channel. */
-export const experimentalGatewaySpec: Shape = record({ ...fields, defaultScope: optional(choice("All", "None")) })
+const gatewayTLS = (channel: Channel): Shape =>
+  record({
+    backend: optional(record({ clientCertificateRef: optional(secretReference) })),
+    frontend: optional(
+      record({
+        default: required(frontendTLS(channel)),
+        perPort: optional(
+          list<{ readonly port: number }>(record({ port: required(portNumber), tls: required(frontendTLS(channel)) }), {
+            max: 64,
+            rule(items, report) {
+              const message = "port for TLS configuration must be unique within the Gateway"
+              refuseDuplicates(
+                items,
+                (item) => item.port,
+                report,
+                () => message,
+                "port",
+              )
+            },
+          }),
+        ),
+      }),
+    ),
+  })
+
+/** `Gateway.spec`. */
+export const gatewaySpec = (channel: Channel): Shape =>
+  record({
+    gatewayClassName: required(objectName),
+    listeners: required(listeners("Gateway", channel)),
+    addresses: optional(addresses(channel)),
+    allowedListeners: optional(allowedListeners),
+    infrastructure: optional(infrastructure),
+    tls: optional(gatewayTLS(channel)),
+    ...(channel === "experimental" && { defaultScope: optional(choice("All", "None")) }),
+  })

@@ -1,6 +1,7 @@
+import type { Channel } from "./channel.ts"
 import { endpointSlice, namespace, service } from "./core.ts"
 import { GATEWAY_GROUP } from "./fields.ts"
-import { experimentalGatewaySpec, gatewaySpec } from "./gateway.ts"
+import { gatewaySpec } from "./gateway.ts"
 import { gatewayClassSpec } from "./gateway-class.ts"
 import { listenerSetSpec } from "./listener-set.ts"
 import { metadata } from "./metadata.ts"
@@ -8,9 +9,6 @@ import { referenceGrantSpec } from "./reference-grant.ts"
 import { anything, type Field, optional, record, required, type Shape } from "./shape.ts"
 import { gatewayClassStatus, gatewayStatus, listenerSetStatus, routeStatus } from "./status.ts"
 import { alphaTLSRouteSpec, beforeMigratingRoute, experimentalTLSRouteSpec, tlsRouteSpec } from "./tls-route.ts"
-
-/** Release channel of the Gateway API. The experimental one has everything of the standard one, and more. */
-export type Channel = "experimental" | "standard"
 
 /** One version of a kind. */
 export interface KindVersion {
@@ -61,8 +59,8 @@ function kind(
 const gatewayClassV1 = everywhere(whole(gatewayClassSpec, gatewayClassStatus))
 const gatewayV1: KindVersion = {
   shapes: {
-    experimental: whole(experimentalGatewaySpec, gatewayStatus),
-    standard: whole(gatewaySpec, gatewayStatus),
+    experimental: whole(gatewaySpec("experimental"), gatewayStatus("experimental")),
+    standard: whole(gatewaySpec("standard"), gatewayStatus("standard")),
   },
 }
 const PREFERRED = `${GATEWAY_GROUP}/v1`
@@ -75,7 +73,12 @@ const referenceGrantV1 = everywhere(whole(referenceGrantSpec))
 const rules = {
   GatewayClass: kind(GATEWAY_GROUP, false, gatewayClassV1, { v1beta1: gatewayClassV1 }),
   Gateway: kind(GATEWAY_GROUP, true, gatewayV1, { v1beta1: gatewayV1 }),
-  ListenerSet: kind(GATEWAY_GROUP, true, everywhere(whole(listenerSetSpec, listenerSetStatus))),
+  ListenerSet: kind(GATEWAY_GROUP, true, {
+    shapes: {
+      experimental: whole(listenerSetSpec("experimental"), listenerSetStatus),
+      standard: whole(listenerSetSpec("standard"), listenerSetStatus),
+    },
+  }),
   TLSRoute: kind(GATEWAY_GROUP, true, tlsRouteV1, {
     v1alpha3: { shapes: { experimental: experimentalTLSRoute }, deprecatedFor: PREFERRED },
     v1alpha2: {

@@ -1,4 +1,5 @@
 import type { Listener } from "../resources.ts"
+import type { Channel } from "./channel.ts"
 import {
   GATEWAY_GROUP,
   group,
@@ -13,7 +14,7 @@ import {
   subdomainName,
 } from "./fields.ts"
 import type { Report } from "./report.ts"
-import { choice, defaulted, list, map, optional, record, required, type Shape, text } from "./shape.ts"
+import { anything, choice, defaulted, list, map, optional, record, required, type Shape, text } from "./shape.ts"
 
 /** A reference to a Secret with a certificate. */
 export const secretReference: Shape = record({
@@ -68,17 +69,36 @@ function requireCertificate({ mode, certificateRefs, options }: NonNullable<List
 
 const hasEntry = (options: unknown): boolean => Object.values(options ?? {}).some((value) => value !== null)
 
-const listener = record<Listener>(
-  {
-    name: required(subdomainName),
-    hostname: optional(hostname),
-    port: required(portNumber),
-    protocol: required(protocol),
-    tls: optional(listenerTLS),
-    allowedRoutes: defaulted(allowedRoutes, { namespaces: { from: "Same" } }),
-  },
-  { rule: checkProtocol },
-)
+const fields = {
+  name: required(subdomainName),
+  hostname: optional(hostname),
+  port: required(portNumber),
+  protocol: required(protocol),
+  tls: optional(listenerTLS),
+  allowedRoutes: defaulted(allowedRoutes, { namespaces: { from: "Same" } }),
+}
+
+/** What runs on HTTP requests before they are routed, since v1.7: no listener with it is served, so it is not looked into. */
+const filters = optional(anything)
+
+function listener(kind: "Gateway" | "ListenerSet", channel: Channel): Shape {
+  if (channel === "standard") return record<Listener>(fields, { rule: checkProtocol })
+  // The rule is a Gateway's alone in v1.7.
+  const rule = kind === "Gateway" ? checkProtocolAndFilters : checkProtocol
+  return record<ListenerWithFilters>({ ...fields, filters }, { rule })
+}
+
+interface ListenerWithFilters extends Listener {
+  readonly filters?: unknown
+}
+
+function checkProtocolAndFilters(listener: ListenerWithFilters, report: Report): void {
+  checkProtocol(listener, report)
+  const { filters, protocol } = listener
+  if (filters !== undefined && filters !== null && protocol !== "HTTP" && protocol !== "HTTPS") {
+    report.breach("Forbidden", `filters must not be specified for protocol ${protocol}`, "filters")
+  }
+}
 
 const WITHOUT_TLS: ReadonlySet<string> = new Set(["HTTP", "TCP", "UDP"])
 const WITHOUT_HOSTNAME: ReadonlySet<string> = new Set(["TCP", "UDP"])
@@ -100,23 +120,24 @@ function checkProtocol({ protocol, tls, hostname }: Listener, report: Report): v
 }
 
 /** `spec.listeners` of Gateway and ListenerSet. */
-export const listeners: Shape = list<Listener>(listener, {
-  min: 1,
-  max: 64,
-  rule(items, report) {
-    refuseDuplicates(
-      items,
-      (item) => item.name,
-      report,
-      (item, earlier) => `listener name must be unique; ${item.name} is the name of listeners[${earlier}] too`,
-      "name",
-    )
-    refuseDuplicates(
-      items,
-      (item) => `${item.port} ${item.protocol} ${item.hostname ?? ""}`,
-      report,
-      (_, earlier) =>
-        `combination of port, protocol and hostname must be unique for each listener, and is that of listeners[${earlier}]`,
-    )
-  },
-})
+export const listeners = (kind: "Gateway" | "ListenerSet", channel: Channel): Shape =>
+  list<Listener>(listener(kind, channel), {
+    min: 1,
+    max: 64,
+    rule(items, report) {
+      refuseDuplicates(
+        items,
+        (item) => item.name,
+        report,
+        (item, earlier) => `listener name must be unique; ${item.name} is the name of listeners[${earlier}] too`,
+        "name",
+      )
+      refuseDuplicates(
+        items,
+        (item) => `${item.port} ${item.protocol} ${item.hostname ?? ""}`,
+        report,
+        (_, earlier) =>
+          `combination of port, protocol and hostname must be unique for each listener, and is that of listeners[${earlier}]`,
+      )
+    },
+  })

@@ -1,5 +1,6 @@
 import type { Condition, GatewayAddress } from "../resources.ts"
 import { address } from "./address.ts"
+import type { Channel } from "./channel.ts"
 import { controllerName, GATEWAY_GROUP, group, int32, kind, refuseDuplicates, subdomainName } from "./fields.ts"
 import { generation, time } from "./metadata.ts"
 import { parentReference } from "./parent-reference.ts"
@@ -100,17 +101,18 @@ export const gatewayClassStatus: Field = defaulted(
 )
 
 /** `Gateway.status`. */
-export const gatewayStatus: Field = defaulted(
-  status(
-    record({
-      addresses: optional(list<GatewayAddress>(address({ valueRequired: true }), { max: 16 })),
-      attachedListenerSets: optional(int32),
-      conditions: pending("Accepted", "Programmed"),
-      listeners: optional(listenerStatuses),
-    }),
-  ),
-  {},
-)
+export const gatewayStatus = (channel: Channel): Field =>
+  defaulted(
+    status(
+      record({
+        addresses: optional(list<GatewayAddress>(address(true, channel), { max: 16 })),
+        attachedListenerSets: optional(int32),
+        conditions: pending("Accepted", "Programmed"),
+        listeners: optional(listenerStatuses),
+      }),
+    ),
+    {},
+  )
 
 /** `ListenerSet.status`. */
 export const listenerSetStatus: Field = defaulted(

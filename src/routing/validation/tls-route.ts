@@ -1,4 +1,5 @@
 import type { BackendRef } from "../resources.ts"
+import type { Channel } from "./channel.ts"
 import {
   group,
   hostname,
@@ -14,31 +15,41 @@ import { parentReferences } from "./parent-reference.ts"
 import type { Report } from "./report.ts"
 import { choice, defaulted, integer, isRecord, list, optional, record, required, type Shape } from "./shape.ts"
 
-const backendRef = record<BackendRef>(
-  {
-    group: defaulted(group, ""),
-    kind: defaulted(kind, "Service"),
-    name: required(objectName),
-    namespace: optional(namespaceName),
-    port: optional(portNumber),
-    weight: defaulted(integer(0, 1_000_000), 1),
-  },
-  { rule: requireServicePort },
-)
+const backendRef = (channel: Channel): Shape =>
+  record<BackendRef>(
+    {
+      group: defaulted(group, ""),
+      kind: defaulted(kind, "Service"),
+      name: required(objectName),
+      namespace: optional(namespaceName),
+      port: optional(portNumber),
+      weight: defaulted(integer(0, 1_000_000), 1),
+    },
+    { rule: channel === "standard" ? requireServicePort : checkPort },
+  )
+
+function checkPort(ref: BackendRef, report: Report): void {
+  requireServicePort(ref, report)
+  const { group, kind, port } = ref
+  if (group !== "gateway.networking.x-k8s.io" || kind !== "XBackend") return
+  if (port !== undefined && port !== null)
+    report.breach("Forbidden", "must not have port for XBackend reference", "port")
+}
 
 function requireServicePort({ group, kind, port }: BackendRef, report: Report): void {
   if ((group ?? "") !== "" || (kind ?? "Service") !== "Service") return
   if (port === undefined || port === null) report.breach("Required", "must have port for Service reference", "port")
 }
 
-const rule = record({
-  name: optional(subdomainName),
-  backendRefs: required(list(backendRef, { min: 1, max: 16 })),
-})
+const rule = (channel: Channel): Shape =>
+  record({
+    name: optional(subdomainName),
+    backendRefs: required(list(backendRef(channel), { min: 1, max: 16 })),
+  })
 
-const oneRule = list(rule, { min: 1, max: 1 })
+const oneRule = (channel: Channel): Shape => list(rule(channel), { min: 1, max: 1 })
 
-const upToSixteenRules = list<{ readonly name?: string }>(rule, {
+const upToSixteenRules = list<{ readonly name?: string }>(rule("experimental"), {
   min: 1,
   max: 16,
   rule: (rules, report) =>
@@ -58,7 +69,7 @@ const hostnames = required(list(hostnameNotIP, { min: 1, max: 1024 }))
 export const tlsRouteSpec: Shape = record({
   parentRefs: optional(parentReferences(false)),
   hostnames,
-  rules: required(oneRule),
+  rules: required(oneRule("standard")),
 })
 
 /** `TLSRoute.spec` of v1 and v1alpha3 in the experimental channel. */
@@ -66,7 +77,7 @@ export const experimentalTLSRouteSpec: Shape = record({
   parentRefs: optional(parentReferences(true)),
   useDefaultGateways,
   hostnames,
-  rules: required(oneRule),
+  rules: required(oneRule("experimental")),
 })
 
 /** `TLSRoute.spec` of v1alpha2, where hostnames may be left out and rules may be several. */

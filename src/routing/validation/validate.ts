@@ -1,6 +1,7 @@
 import { suggest } from "../../primitives/suggest.ts"
 import type { ObjectRef, ResourceProblem } from "../resources.ts"
-import { type Channel, KINDS, type KindRules, type KindVersion, type ValidatedKind } from "./kinds.ts"
+import type { Channel } from "./channel.ts"
+import { KINDS, type KindRules, type KindVersion, type ValidatedKind } from "./kinds.ts"
 import { quote, Report, typeName } from "./report.ts"
 import { isRecord, type Shape } from "./shape.ts"
 
@@ -22,7 +23,7 @@ const NOTHING: readonly ResourceProblem[] = Object.freeze([])
 
 /**
  * Tells what the API server would say of an object: breaches of the schema and of the rules of its kind and version
- * (GatewayClass, Gateway, ListenerSet, TLSRoute, ReferenceGrant), as in Gateway API v1.6. Service, EndpointSlice and
+ * (GatewayClass, Gateway, ListenerSet, TLSRoute, ReferenceGrant), as in Gateway API v1.6 and v1.7. Service, EndpointSlice and
  * Namespace are checked as far as routing reads them.
  *
  * An `error` is what the API server refuses: `Required`, `InvalidType`, `InvalidValue`, `TooLong`, `TooMany`,

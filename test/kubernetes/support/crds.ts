@@ -11,9 +11,12 @@ const KINDS = ["gatewayclasses", "gateways", "listenersets", "tlsroutes", "refer
 
 export type Channel = "standard" | "experimental"
 
-/** Folder of a channel's CRDs: of `TLSROUTE_CRDS` (`standard` and `experimental` in it), or of the Go module. */
+/**
+ * Folder of a channel's CRDs: of the first directory of `TLSROUTE_CRDS` (`standard` and `experimental` in it), or of the
+ * Go module.
+ */
 async function crdFolder(channel: Channel): Promise<string> {
-  const given = process.env["TLSROUTE_CRDS"]
+  const [given] = (process.env["TLSROUTE_CRDS"] ?? "").split(":")
   if (given !== undefined && given !== "") {
     const folder = join(given, channel)
     if (!existsSync(folder)) throw new Error(`TLSROUTE_CRDS names ${given}, which has no folder ${channel}`)

@@ -202,6 +202,7 @@ export function mend(object: unknown): unknown {
     else delete listener["tls"]
     if (listener["tls"] !== undefined) part(listener, "tls")["mode"] = "Passthrough"
     if (listener["protocol"] === "TCP" || listener["protocol"] === "UDP") delete listener["hostname"]
+    if (listener["protocol"] !== "HTTP" && listener["protocol"] !== "HTTPS") delete listener["filters"]
     spread(listener, index)
   }
   for (const [index, settings] of parts(part(part(spec, "tls"), "frontend"), "perPort").entries()) {
@@ -211,6 +212,7 @@ export function mend(object: unknown): unknown {
   for (const [index, address] of addresses.entries()) {
     if ((address["type"] ?? "IPAddress") === "IPAddress") address["value"] = `10.0.0.${index}`
     else if (address["value"] !== undefined) address["value"] = `a${index}`
+    if (address["routability"] !== "example.com/controller") delete address["routability"]
   }
   for (const [index, parent] of parts(spec, "parentRefs").entries()) {
     parent["kind"] = `Kind${index}`

@@ -8,13 +8,19 @@ import { type Definition, judge, readDefinitions, valuesAt } from "./crds.ts"
 import { valid } from "./objects.ts"
 import { RULES, type RuleRef, TRANSITION_RULES } from "./rules.ts"
 
-const directory = process.env["TLSROUTE_CRDS"]
+/** One directory for each release of the Gateway API, with a colon between them. */
+const directories = (process.env["TLSROUTE_CRDS"] ?? "").split(":").filter((directory) => directory !== "")
 const agreement = "validation and the CustomResourceDefinitions agree"
 
-if (directory === undefined) {
+if (directories.length === 0) {
   test.skip(`${agreement} (skipped: TLSROUTE_CRDS does not name a directory with the definitions)`, () => {})
 } else {
-  describe(agreement, () => compare(readDefinitions(directory)))
+  describe(agreement, () => {
+    for (const directory of directories) {
+      const definitions = readDefinitions(directory)
+      describe(`in ${definitions[0]?.release}`, () => compare(definitions))
+    }
+  })
 }
 
 const RUNS = 100
@@ -95,9 +101,10 @@ function compare(definitions: readonly Definition[]): void {
 }
 
 const holdsIn =
-  ({ channel, kind, version }: Definition) =>
+  ({ release, channel, kind, version }: Definition) =>
   (rule: RuleRef): boolean =>
     rule.kinds.includes(kind) &&
+    (rule.since === undefined || release.localeCompare(rule.since, "en", { numeric: true }) >= 0) &&
     (rule.versions === undefined || rule.versions.includes(version)) &&
     (rule.channel === undefined || rule.channel === channel)
 

@@ -47,6 +47,8 @@ export interface CelRule {
 
 /** One version of one kind in one channel. */
 export interface Definition {
+  /** Release of the Gateway API, for example `v1.7.0`. */
+  readonly release: string
   readonly channel: "experimental" | "standard"
   readonly kind: string
   readonly version: string
@@ -60,21 +62,46 @@ export interface Definition {
 export function readDefinitions(directory: string): readonly Definition[] {
   return (["experimental", "standard"] as const).flatMap((channel) =>
     readdirSync(join(directory, channel)).flatMap((file) => {
-      const { spec } = parse(readFileSync(join(directory, channel, file), "utf8")) as CustomResourceDefinition
-      return spec.versions.map(({ name, served, deprecated, schema }) => ({
-        channel,
-        kind: spec.names.kind,
-        version: name,
-        served,
-        deprecated: deprecated ?? false,
-        schema: schema.openAPIV3Schema,
-        rules: [...rulesOf(schema.openAPIV3Schema, "")],
-      }))
+      const { metadata, spec } = parse(readFileSync(join(directory, channel, file), "utf8")) as CustomResourceDefinition
+      return spec.versions.map(({ name, served, deprecated, schema: { openAPIV3Schema } }) => {
+        const schema = withoutOpaque(openAPIV3Schema, "")
+        return {
+          release: metadata.annotations[BUNDLE_VERSION] ?? "",
+          channel,
+          kind: spec.names.kind,
+          version: name,
+          served,
+          deprecated: deprecated ?? false,
+          schema,
+          rules: [...rulesOf(schema, "")],
+        }
+      })
     }),
   )
 }
 
+const BUNDLE_VERSION = "gateway.networking.k8s.io/bundle-version"
+
+/** Fields that validation takes as they are: what HTTP listeners do with requests, which nothing here serves. */
+const OPAQUE = new Set(["spec.listeners[].filters"])
+
+function withoutOpaque(schema: Schema, field: string): Schema {
+  if (OPAQUE.has(field)) return {}
+  const { properties, items } = schema
+  const below = (name: string): string => (field === "" ? name : `${field}.${name}`)
+  return {
+    ...schema,
+    ...(properties && {
+      properties: Object.fromEntries(
+        Object.entries(properties).map(([name, property]) => [name, withoutOpaque(property, below(name))]),
+      ),
+    }),
+    ...(items && { items: withoutOpaque(items, `${field}[]`) }),
+  }
+}
+
 interface CustomResourceDefinition {
+  readonly metadata: { readonly annotations: Readonly<Record<string, string>> }
   readonly spec: {
     readonly names: { readonly kind: string }
     readonly versions: readonly {
@@ -89,7 +116,7 @@ interface CustomResourceDefinition {
 function* rulesOf(schema: Schema, field: string): Generator<CelRule> {
   for (const { rule, message } of schema["x-kubernetes-validations"] ?? []) {
     const transition = rule.includes("oldSelf")
-    const evaluate = plan(CEL, parseCel(rule))
+    const evaluate = plan(CEL, parseCel(rule.replaceAll(FORMAT_CALL, "isDNS1123Subdomain($1)")))
     const digest = createHash("sha256").update(rule).digest("hex").slice(0, 12)
     // An evaluation that fails, for a field that is not there, is a rule that does not hold.
     yield { field, digest, message, transition, holds: (self) => evaluate({ self: toCel(self) }) === true }
@@ -107,16 +134,28 @@ const celIsIP = celFunc(
   CelScalar.BOOL,
   (text) => isIP(text) !== 0 && !text.includes("%") && !text.toLowerCase().startsWith("::ffff:"),
 )
-const CEL = celEnv({ funcs: [...strings, celIsIP] })
+/** The Kubernetes library's named format: what it is called on is an object that no other rule asks for. */
+const celIsSubdomain = celFunc("isDNS1123Subdomain", [CelScalar.STRING], CelScalar.BOOL, (text) => {
+  return text.length <= 253 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/.test(text)
+})
+/** `!format.dns1123Subdomain().validate(x).hasValue()`, which has a value where there is something to object to. */
+const FORMAT_CALL = /!format\.dns1123Subdomain\(\)\.validate\((self\.split\('\/'\)\[0\])\)\.hasValue\(\)/g
+const CEL = celEnv({ funcs: [...strings, celIsIP, celIsSubdomain] })
 
-type CelValue = string | boolean | bigint | null | CelValue[] | Map<string, CelValue>
+type CelValue = string | boolean | bigint | number | null | CelValue[] | Map<string, CelValue>
 
 function toCel(value: unknown): CelValue {
   if (Array.isArray(value)) return value.map(toCel)
-  if (typeof value === "number") return BigInt(value)
+  // What is opaque holds numbers of every sort.
+  if (typeof value === "number") return Number.isInteger(value) ? BigInt(value) : value
   if (typeof value !== "object" || value === null) return value as string | boolean | null
-  // Kubernetes escapes names that CEL reserves.
-  return new Map(Object.entries(value).map(([key, item]) => [key === "namespace" ? "__namespace__" : key, toCel(item)]))
+  // Kubernetes escapes names that CEL reserves; rules of v1.7 select them plainly, which CEL allows.
+  return new Map(
+    Object.entries(value).flatMap(([key, item]): [string, CelValue][] => {
+      const plain: [string, CelValue] = [key, toCel(item)]
+      return key === "namespace" ? [plain, ["__namespace__", plain[1]]] : [plain]
+    }),
+  )
 }
 
 const DATE_TIME = /^(\d{4}-\d\d-\d\d)t([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(z|[+-]\d\d:\d\d)$/i

@@ -1,4 +1,4 @@
-/** One cross-field rule of Gateway API v1.6, and where it holds. */
+/** One cross-field rule of the Gateway API, and where it holds. */
 export interface RuleRef {
   /** What the rule demands. */
   readonly name: string
@@ -10,6 +10,8 @@ export interface RuleRef {
   /** Versions and channels that have the rule; all when left out. */
   readonly versions?: readonly string[]
   readonly channel?: "experimental" | "standard"
+  /** First release that has the rule; every one since v1.6 when left out. */
+  readonly since?: string
 }
 
 /** A rule, with values that keep it and values that break it. */
@@ -197,6 +199,67 @@ export const RULES: readonly RuleCase[] = [
     bad: [[{ type: "Hostname", value: "A.example" }]],
     problem: { code: "InvalidValue", path: "status.addresses[0].value", message: /must be a hostname/ },
   },
+  ...["spec", "status"].map(
+    (part): RuleCase => ({
+      name: `routability in the ${part} is Cluster, or of a domain of its own`,
+      digest: "591bc5c26ce2",
+      kinds: ["Gateway"],
+      channel: "experimental",
+      since: "v1.7.0",
+      field: `${part}.addresses[].routability`,
+      change: `${part}.addresses`,
+      good: ["", "Cluster", "example.com/a", "a/b/c", "notk8s.io/a", `${"a".repeat(250)}/b`].map((routability) => [
+        { value: "10.0.0.1", routability },
+      ]),
+      bad: ["cluster", "Private", "k8s.io/a", "x.k8s.io/a", "A/b", "a/", "/a", "-a/b"].map((routability) => [
+        { value: "10.0.0.1", routability },
+      ]),
+      problem: {
+        code: "InvalidValue",
+        path: `${part}.addresses[0].routability`,
+        message: /must be empty, Cluster, or/,
+      },
+    }),
+  ),
+  {
+    name: "filters are of HTTP and HTTPS listeners",
+    digest: "2c84d2895e8d",
+    ...LISTENERS,
+    kinds: ["Gateway"],
+    channel: "experimental",
+    since: "v1.7.0",
+    field: "spec.listeners[]",
+    good: [[{ ...http, filters: {} }], [{ ...https, filters: {} }], [{ ...tls, filters: null }]],
+    bad: [[{ ...tls, filters: {} }]],
+    problem: {
+      code: "Forbidden",
+      path: "spec.listeners[0].filters",
+      message: /must not be specified for protocol TLS/,
+    },
+  },
+  ...["default", "perPort"].map((place): RuleCase => {
+    const settings = (ref: object) => {
+      const tls = { validation: { caCertificateRefs: [{ group: "certificates.k8s.io", name: "roots", ...ref }] } }
+      return place === "default" ? { default: tls } : { default: {}, perPort: [{ port: 443, tls }] }
+    }
+    const path = place === "default" ? "default" : "perPort[].tls"
+    return {
+      name: `a ClusterTrustBundle has no namespace (${place})`,
+      digest: "3c32699255c6",
+      kinds: ["Gateway"],
+      channel: "experimental",
+      since: "v1.7.0",
+      field: `spec.tls.frontend.${path}.validation.caCertificateRefs`,
+      change: "spec.tls.frontend",
+      good: [settings({ kind: "ClusterTrustBundle" }), settings({ kind: "Other", namespace: "apps" })],
+      bad: [settings({ kind: "ClusterTrustBundle", namespace: "apps" })],
+      problem: {
+        code: "Forbidden",
+        path: `spec.tls.frontend.${path.replace("[]", "[0]")}.validation.caCertificateRefs[0].namespace`,
+        message: /a ClusterTrustBundle has no namespace/,
+      },
+    }
+  }),
   ...["labels", "annotations"].flatMap((map): RuleCase[] => [
     {
       name: `infrastructure ${map} have qualified names`,
@@ -377,6 +440,25 @@ export const RULES: readonly RuleCase[] = [
       code: "Required",
       path: "spec.rules[0].backendRefs[0].port",
       message: /must have port for Service reference/,
+    },
+  },
+  {
+    name: "an XBackend is referred to without a port",
+    digest: "91f0c17f10a5",
+    kinds: ["TLSRoute"],
+    channel: "experimental",
+    since: "v1.7.0",
+    field: "spec.rules[].backendRefs[]",
+    change: "spec.rules",
+    good: [
+      [{ backendRefs: [{ group: "gateway.networking.x-k8s.io", kind: "XBackend", name: "app" }] }],
+      [{ backendRefs: [{ group: "example.com", kind: "XBackend", name: "app", port: 443 }] }],
+    ],
+    bad: [[{ backendRefs: [{ group: "gateway.networking.x-k8s.io", kind: "XBackend", name: "app", port: 443 }] }]],
+    problem: {
+      code: "Forbidden",
+      path: "spec.rules[0].backendRefs[0].port",
+      message: /must not have port for XBackend reference/,
     },
   },
   {
