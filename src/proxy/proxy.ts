@@ -11,6 +11,7 @@ import { ListenError, ProxyError } from "./errors.ts"
 import { describe, GuardedEmitter } from "./guarded-emitter.ts"
 import { Gate } from "./limits/gate.ts"
 import { bind, boundAddress } from "./listen/bind.ts"
+import { OwnSockets } from "./listen/own-sockets.ts"
 import {
   assertMaxHelloBytes,
   type CloseOptions,
@@ -120,6 +121,7 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
         throw new ListenError(key, host, port, "it was unlistened while it was being bound")
       }
       this.#servers.set(key, server)
+      this.#host.own.add(key, boundAddress(server))
       this.setListenerPolicy(key, options.policy)
       return boundAddress(server)
     } finally {
@@ -136,6 +138,7 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
     const server = this.#servers.get(key)
     if (server === undefined) return this.#binding.delete(key)
     this.#servers.delete(key)
+    this.#host.own.delete(key)
     this.#policies.delete(key)
     server.close()
     return true
@@ -249,6 +252,7 @@ class Host implements ConnectionHost {
   readonly balancer: Balancer
   readonly names: NameResolver
   readonly slabs = defaultSlabs
+  readonly own = new OwnSockets()
   readonly connections = new LiveConnections<Connection>()
   readonly #events: GuardedEmitter<SpliceProxyEvents>
   #emptied: (() => void) | undefined

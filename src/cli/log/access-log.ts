@@ -12,6 +12,7 @@ const NOTEWORTHY: ReadonlySet<ConnectionOutcome> = new Set<ConnectionOutcome>([
   "no-endpoints",
   "unresolved",
   "forbidden-address",
+  "loop",
   "dial-failed",
   "dial-timeout",
 ])

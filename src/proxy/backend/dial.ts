@@ -1,4 +1,5 @@
 import { connect, isIP, type Socket } from "node:net"
+import type { OwnSockets } from "../listen/own-sockets.ts"
 import { type SlabPool, SlabReader } from "../splice/slabs.ts"
 import { adoptDialing, handOver, type SocketOwner, startReading } from "../splice/socket-owner.ts"
 import type { DialEndpoint } from "../target.ts"
@@ -35,12 +36,18 @@ export interface DialPlan {
   release(): void
 }
 
+/** Why a dial came to nothing. `loop`: the last endpoint was a socket of this proxy's own. */
+export type DialFailure = "dial-failed" | "dial-timeout" | "loop"
+
+/** Detail of a `loop` that a dial would have made. */
+const OWN_LISTENER = "OWN_LISTENER"
+
 /** Is told how a dial ended; exactly one of the two is called, unless it is aborted. */
 export interface DialObserver {
   /** Connected. The socket reads through `slabs`, where it was given, which must be started before this returns. */
   dialConnected(socket: Socket, slabs: SlabReader | undefined, endpoint: DialEndpoint): void
   /** Nothing could be reached; `detail` is the last error's code. */
-  dialFailed(reason: "dial-failed" | "dial-timeout", detail: string | undefined): void
+  dialFailed(reason: DialFailure, detail: string | undefined): void
 }
 
 interface Attempt {
@@ -65,6 +72,7 @@ export class Dial extends Timed implements SocketOwner {
   readonly #wheel: TimerWheel
   readonly #pool: SlabPool | undefined
   readonly #due: number
+  readonly #own: OwnSockets | undefined
   readonly #open: Attempt[] = []
   /** Until the next attempt. A retry is rare enough for a timer of its own, and waits for less than a tick of the wheel. */
   #pause: NodeJS.Timeout | undefined
@@ -78,14 +86,23 @@ export class Dial extends Timed implements SocketOwner {
    * @param wheel - keeps the deadline
    * @param pool - memory that sockets read into; without one they emit `data`, to their owner
    * @param due - the deadline, on the clock of `performance.now()`
+   * @param own - sockets that are not dialled, as connections would come back
    */
-  constructor(plan: DialPlan, observer: DialObserver, wheel: TimerWheel, pool: SlabPool | undefined, due: number) {
+  constructor(
+    plan: DialPlan,
+    observer: DialObserver,
+    wheel: TimerWheel,
+    pool: SlabPool | undefined,
+    due: number,
+    own?: OwnSockets,
+  ) {
     super()
     this.#plan = plan
     this.#observer = observer
     this.#wheel = wheel
     this.#pool = pool
     this.#due = due
+    this.#own = own
   }
 
   /** Begins. May call the observer at once. */
@@ -158,6 +175,11 @@ export class Dial extends Timed implements SocketOwner {
 
   #attempt(endpoint: DialEndpoint): boolean {
     this.attempts++
+    if (this.#own?.has(endpoint) === true) {
+      this.#detail = OWN_LISTENER
+      this.#plan.failed(endpoint)
+      return false
+    }
     const slabs = this.#pool === undefined ? undefined : new SlabReader(this.#pool)
     try {
       // A name would be looked up, past all guards, and nothing at all would be this machine.
@@ -220,9 +242,10 @@ export class Dial extends Timed implements SocketOwner {
     this.#open.length = 0
   }
 
-  #fail(reason: "dial-failed" | "dial-timeout"): void {
+  #fail(cause: "dial-failed" | "dial-timeout"): void {
     this.#isOver = true
     this.#giveUp()
+    const reason = cause === "dial-failed" && this.#detail === OWN_LISTENER ? "loop" : cause
     this.#observer.dialFailed(reason, this.#detail ?? (reason === "dial-timeout" ? "ETIMEDOUT" : undefined))
   }
 }

@@ -1,12 +1,13 @@
 import type { Socket } from "node:net"
 import type { ClientHello } from "../../client-hello/hello.ts"
 import { ClientHelloParser } from "../../client-hello/parser.ts"
-import { Dial, type DialObserver, type DialPlan } from "../backend/dial.ts"
+import { Dial, type DialFailure, type DialObserver, type DialPlan } from "../backend/dial.ts"
 import type { NameResolver } from "../backend/dns-cache.ts"
 import { planTarget } from "../backend/target-plan.ts"
 import type { Balancer } from "../balance/balancer.ts"
 import { describe, ProxyError } from "../errors.ts"
 import type { Admission, Gate } from "../limits/gate.ts"
+import type { OwnSockets } from "../listen/own-sockets.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "../policy.ts"
 import type { ProxyAddress, ProxyHeader } from "../proxy-protocol/header.ts"
 import { ProxyHeaderParser } from "../proxy-protocol/parser.ts"
@@ -33,6 +34,8 @@ export interface OpeningHost {
   readonly gate: Gate
   /** Whether records tell of the ClientHello. */
   readonly describesHello: boolean
+  /** Tells this proxy from all others. */
+  readonly instance: string
   /** Keeps deadlines. */
   readonly wheel: TimerWheel
   /** Chooses endpoints. */
@@ -41,6 +44,8 @@ export interface OpeningHost {
   readonly names: NameResolver
   /** Memory that backends' sockets read into. */
   readonly slabs: SlabPool
+  /** What must not be dialled, as connections would come back. */
+  readonly own: OwnSockets
   /** A target was chosen. */
   connectionRouted(connection: ConnectionInfo, decision: RouteDecision): void
   /** Something that is not the client's doing. */
@@ -241,8 +246,13 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
       return
     }
     this.#stage = HELLO
-    if (result.status === "complete") this.#believe(result.header)
-    else if (this.#policy.proxyProtocol?.mode === "required") {
+    if (result.status === "complete") {
+      if (this.#hasSent(result.header)) {
+        this.#refuse("loop", "OWN_UNIQUE_ID")
+        return
+      }
+      this.#believe(result.header)
+    } else if (this.#policy.proxyProtocol?.mode === "required") {
       this.#refuse("no-proxy-header", undefined)
       return
     }
@@ -250,6 +260,11 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     const refusal = this.#host.gate.admitClient(admission, this.#policy.scopes, clientAddress)
     if (refusal !== undefined) this.#refuse(refusal.reason, refusal.detail)
     else if (result.rest.length > 0) this.#readHello(result.rest)
+  }
+
+  /** Whether this proxy has told a backend of the same connection: the id is its own. */
+  #hasSent({ uniqueId }: ProxyHeader): boolean {
+    return uniqueId !== undefined && Buffer.from(uniqueId).toString("latin1").startsWith(`${this.#host.instance}-`)
   }
 
   #believe({ addresses }: ProxyHeader): void {
@@ -334,18 +349,18 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   // Dialling
 
   #dial(plan: DialPlan): void {
-    const { wheel, slabs } = this.#host
+    const { wheel, slabs, own } = this.#host
     const { draft, policy } = this.#connection
     wheel.disarm(this)
     const due = (draft.helloAt ?? draft.acceptedAt) + policy.dialTimeout
     // What is held to a rate must be paused at will, which a socket that reads into slabs decides by itself.
     const isThrottled = policy.bandwidth !== Number.POSITIVE_INFINITY
-    const dial = new Dial(plan, this, wheel, isThrottled ? undefined : slabs, due)
+    const dial = new Dial(plan, this, wheel, isThrottled ? undefined : slabs, due, own)
     this.#stage = { name: "dialing", dial, plan }
     dial.start()
   }
 
-  dialFailed(reason: "dial-failed" | "dial-timeout", detail: string | undefined): void {
+  dialFailed(reason: DialFailure, detail: string | undefined): void {
     if (this.#stage.name === "dialing") this.#connection.draft.dialAttempts = this.#stage.dial.attempts
     this.#refuse(reason, detail)
   }

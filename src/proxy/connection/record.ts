@@ -60,6 +60,8 @@ export type RejectReason =
   | "unresolved"
   /** The target's name has only addresses that must not be dialled. */
   | "forbidden-address"
+  /** The target leads back to this gateway: to a socket that it listens on, or through another proxy. */
+  | "loop"
   /** Every endpoint tried refused the connection. */
   | "dial-failed"
   /** No endpoint answered by the deadline. */

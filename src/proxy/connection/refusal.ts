@@ -28,6 +28,7 @@ const DESCRIPTIONS: Readonly<Record<RejectReason, number>> = {
   "no-endpoints": INTERNAL_ERROR,
   unresolved: INTERNAL_ERROR,
   "forbidden-address": INTERNAL_ERROR,
+  loop: INTERNAL_ERROR,
   "dial-failed": INTERNAL_ERROR,
   "dial-timeout": INTERNAL_ERROR,
 }
