@@ -14,6 +14,8 @@ export type ProxyProtocolErrorCode =
   | "PROXY_COMMAND"
   /** Address family or transport has no meaning in version 2. */
   | "PROXY_FAMILY"
+  /** The transport is that of datagrams (`DGRAM`). */
+  | "PROXY_DATAGRAM"
   /** The declared length is over the cap. */
   | "PROXY_TOO_LONG"
   /** The declared length cannot hold the addresses of the family. */

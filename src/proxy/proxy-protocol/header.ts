@@ -27,7 +27,7 @@ export interface ProxyHeader {
   readonly command: "local" | "proxy"
   /**
    * The client, and what it connected to. `undefined` when the header does not tell: a `local` command, an
-   * unknown or unspecified family, or one that is no TCP over IP (datagrams, Unix sockets); the
+   * unknown or unspecified family, or one that is no TCP over IP (Unix sockets); the
    * specification has the receiver use the connection's own addresses then.
    */
   readonly addresses: { readonly source: ProxyAddress; readonly destination: ProxyAddress } | undefined

@@ -31,6 +31,10 @@ export function declaredV2Bytes(bytes: Uint8Array): number {
   if (needed === undefined || (byteAt(bytes, 13) & 0x0f) > 2) {
     throw new ProxyProtocolError("PROXY_FAMILY", `family and transport 0x${byteAt(bytes, 13).toString(16)} unknown`)
   }
+  // What carries the header is a stream: who sends it means another connection, or nothing that can be answered.
+  if ((byteAt(bytes, 13) & 0x0f) === 2) {
+    throw new ProxyProtocolError("PROXY_DATAGRAM", "the header describes datagrams, sent over a TCP connection")
+  }
   if (length < needed) {
     throw new ProxyProtocolError("PROXY_TRUNCATED_ADDRESSES", `${length} bytes cannot hold ${needed} of addresses`)
   }
@@ -41,6 +45,7 @@ export function declaredV2Bytes(bytes: Uint8Array): number {
 export function parseV2(bytes: Uint8Array): ProxyHeader {
   if ((byteAt(bytes, 12) & 0x0f) === 0) return header("local", undefined, [])
   const family = byteAt(bytes, 13) >> 4
+  // Without a transport the addresses say nothing that can be relied on (section 2.2, UNSPEC).
   const isStream = (byteAt(bytes, 13) & 0x0f) === 1
   const addressBytes = ADDRESS_BYTES[family] ?? 0
   const tlvs = readTlvs(bytes.subarray(V2_FIXED_BYTES + addressBytes))

@@ -87,9 +87,9 @@ describe("a version 2 header", () => {
   it.each([
     ["LOCAL", "20 00 0000"],
     ["LOCAL whatever its family and bytes say", "20 ff 0003 0102ff"],
+    ["LOCAL over datagrams", "20 12 000c c0000201 c6336407 dc04 01bb"],
     ["UNSPEC", "21 00 0000"],
     ["UNSPEC over a stream", "21 01 0000"],
-    ["UDP over IPv4", "21 12 000c c0000201 c6336407 dc04 01bb"],
     ["a Unix stream", `21 31 00d8 ${"00".repeat(216)}`],
   ])("leaves the connection's own addresses in force for %s", (_, rest) => {
     expect(parseProxyHeader(v2(rest))).toMatchObject({ status: "complete", header: { addresses: undefined } })
@@ -112,6 +112,10 @@ describe("a version 2 header", () => {
     ["command 2", "22 11 000c", "PROXY_COMMAND"],
     ["address family 4", "21 41 000c", "PROXY_FAMILY"],
     ["transport 3", "21 13 000c", "PROXY_FAMILY"],
+    ["UDP over IPv4, at the 16th byte", "21 12 000c", "PROXY_DATAGRAM"],
+    ["UDP over IPv6", `21 22 0024 ${"00".repeat(36)}`, "PROXY_DATAGRAM"],
+    ["Unix datagrams", `21 32 00d8 ${"00".repeat(216)}`, "PROXY_DATAGRAM"],
+    ["datagrams of no family", "21 02 0000", "PROXY_DATAGRAM"],
     ["addresses cut short", "21 11 000b", "PROXY_TRUNCATED_ADDRESSES"],
     ["a length over the cap, at the 16th byte", "21 11 ffff", "PROXY_TOO_LONG"],
     ["a field that reaches into the payload", "21 00 0004 e0 0002 01 02", "PROXY_TRUNCATED_TLV"],

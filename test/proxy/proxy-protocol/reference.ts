@@ -178,6 +178,7 @@ function binary(bytes: Buffer, maxBytes: number): Answer {
   const addressBytes = [0, 12, 36, 216][family]
   if (command === 1 && (addressBytes === undefined || transport > 2)) codes.push("PROXY_FAMILY")
   if (command === 1 && length < (addressBytes ?? 0)) codes.push("PROXY_TRUNCATED_ADDRESSES")
+  if (command === 1 && transport === 2) codes.push("PROXY_DATAGRAM")
   if (16 + length > maxBytes) codes.push("PROXY_TOO_LONG")
   if (codes.length > 0) return invalid(...codes)
   const end = 16 + length
