@@ -9,11 +9,19 @@ export type ClientHelloErrorCode =
   | "NOT_TLS"
   /** Plain HTTP, sent to a TLS port. */
   | "PLAIN_HTTP"
+  /** A PostgreSQL client that asks for TLS, or for a session without it, in PostgreSQL's own protocol. */
+  | "POSTGRESQL"
+  /** A PROXY protocol header, where none is read. */
+  | "PROXY_PROTOCOL"
+  /** A Remote Desktop client, which asks for TLS in its own protocol. */
+  | "RDP"
+  /** An SSH client. */
+  | "SSH"
   /** An SSLv2-format ClientHello (RFC 5246 appendix E.2), which TLS 1.3 servers refuse. */
   | "SSLV2"
   /** A record other than handshake before the ClientHello or between its fragments (RFC 8446 section 5.1). */
   | "RECORD_TYPE"
-  /** A record whose legacy_record_version is not 3.0 to 3.3 (RFC 8446 section 5.1). */
+  /** A record whose legacy_record_version is not 3.x (RFC 8446 section 5.1). */
   | "RECORD_VERSION"
   /** A handshake record without a byte in it (RFC 8446 section 5.1). */
   | "RECORD_EMPTY"

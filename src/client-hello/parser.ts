@@ -1,5 +1,6 @@
 import { uint16 } from "../primitives/uint16.ts"
 import { ClientHelloError, type ClientHelloErrorCode } from "./errors.ts"
+import { FOREIGN, foreignProtocol } from "./foreign.ts"
 import type { ClientHello } from "./hello.ts"
 import { readClientHello } from "./message.ts"
 
@@ -24,8 +25,6 @@ const MAX_FRAGMENT = 0x4000
 const HANDSHAKE = 22
 const CLIENT_HELLO = 1
 const UNKNOWN = -1
-
-const HTTP_METHODS = ["GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "CONNECT ", "OPTIONS ", "TRACE ", "PATCH ", "PRI "]
 
 /**
  * Parses one ClientHello that is all there, or not yet.
@@ -139,10 +138,9 @@ export class ClientHelloParser {
       if (error === undefined) return false
       throw error
     }
+    // The minor version is for nobody to read (RFC 8446 section 5.1).
     if (this.#length > start + 1 && bytes[start + 1] !== 3)
       throw this.#fail("RECORD_VERSION", "a record has a version other than 3.x", start + 1)
-    if (this.#length > start + 2 && (bytes[start + 2] ?? 0) > 3)
-      throw this.#fail("RECORD_VERSION", "a record has a version above 3.3", start + 2)
     if (this.#length < start + RECORD_HEADER) return false
     const fragment = uint16(bytes, start + 3)
     if (fragment === 0) throw this.#fail("RECORD_EMPTY", "a handshake record is empty", start + 3)
@@ -212,20 +210,11 @@ export class ClientHelloParser {
     if (start > 0 || (type >= 20 && type <= 24)) {
       return this.#fail("RECORD_TYPE", `a record of type ${type} where a ClientHello was expected`, start)
     }
-    if ((type & 0x80) !== 0) {
-      if (this.#length < 3) return undefined
-      if (this.#buffer[2] === CLIENT_HELLO) return this.#fail("SSLV2", "an SSLv2 ClientHello", 0)
-    }
-    const text = String.fromCharCode(...this.#buffer.subarray(0, Math.min(this.#length, 8)))
-    if (HTTP_METHODS.some((method) => text.startsWith(method))) {
-      return this.#fail("PLAIN_HTTP", "plain HTTP, where TLS was expected", 0)
-    }
-    if (HTTP_METHODS.some((method) => method.startsWith(text))) return undefined
-    return this.#fail(
-      "NOT_TLS",
-      `the first byte is 0x${type.toString(16).padStart(2, "0")}, which begins no TLS record`,
-      0,
-    )
+    const foreign = foreignProtocol(this.#buffer, this.#length)
+    if (foreign === "incomplete") return undefined
+    if (foreign !== undefined) return this.#fail(foreign, FOREIGN[foreign], 0)
+    const first = `0x${type.toString(16).padStart(2, "0")}`
+    return this.#fail("NOT_TLS", `the first byte is ${first}, which begins no TLS record; only TLS can be routed`, 0)
   }
 
   #tooLarge(at: number): ClientHelloError {

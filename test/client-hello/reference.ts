@@ -104,7 +104,7 @@ function readRecords(input: readonly number[], maxBytes: number): readonly numbe
     const type = next()
     if (type !== 22) throw first ? notTls(input) : new Refusal("RECORD_TYPE")
     if (next() !== 3) throw new Refusal("RECORD_VERSION")
-    if (next() > 3) throw new Refusal("RECORD_VERSION")
+    next()
     const fragment = next() * 256 + next()
     if (fragment === 0) throw new Refusal("RECORD_EMPTY")
     if (fragment > 2 ** 14) throw new Refusal("RECORD_TOO_LARGE")
@@ -123,18 +123,32 @@ function readRecords(input: readonly number[], maxBytes: number): readonly numbe
   return handshake.slice(4)
 }
 
+/** Protocols that clients speak at wrong ports, by how they begin; a dot stands for any byte. */
+const FOREIGN: readonly (readonly [code: ClientHelloErrorCode, begins: string])[] = [
+  ["POSTGRESQL", "\0\0\0\x10\x04\xd2\x16\x2e"],
+  ["POSTGRESQL", "\0\0\0\x08\x04\xd2\x16\x2f"],
+  ["POSTGRESQL", "\0\0\0\x08\x04\xd2\x16\x30"],
+  ["POSTGRESQL", "\0\0..\0\x03\0"],
+  ["PROXY_PROTOCOL", "PROXY "],
+  ["PROXY_PROTOCOL", "\r\n\r\n\0\r\nQUIT\n"],
+  ["RDP", "\x03\0...\xe0"],
+  ["SSH", "SSH-"],
+  ...["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI"].map(
+    (word) => ["PLAIN_HTTP", `${word} `] as const,
+  ),
+]
+
 function notTls(input: readonly number[]): Refusal | Cut {
   if (input[0]! >= 20 && input[0]! <= 24) return new Refusal("RECORD_TYPE")
   if (input[0]! >= 128) {
     if (input.length < 3) return new Cut()
     return new Refusal(input[2] === 1 ? "SSLV2" : "NOT_TLS")
   }
-  const text = latin1(input.slice(0, 8))
-  for (const word of ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PRI"]) {
-    if (text.startsWith(`${word} `)) return new Refusal("PLAIN_HTTP")
-    if (`${word} `.startsWith(text)) return new Cut()
-  }
-  return new Refusal("NOT_TLS")
+  const text = latin1(input.slice(0, 12))
+  const alike = FOREIGN.filter(([, begins]) => [...begins].every((c, i) => c === "." || !text[i] || c === text[i]))
+  const whole = alike.find(([, begins]) => text.length >= begins.length)
+  if (whole !== undefined) return new Refusal(whole[0])
+  return alike.length > 0 ? new Cut() : new Refusal("NOT_TLS")
 }
 
 /** Takes bytes from the front; refuses with the code of what is being read when there are too few. */

@@ -28,7 +28,24 @@ type Row = readonly [what: string, source: string, code: ClientHelloErrorCode, b
 const rows: readonly Row[] = [
   ["plain HTTP", "RFC 9110", "PLAIN_HTTP", bytes("GET / HTTP/1.1\r\n")],
   ["HTTP/2 without TLS", "RFC 9113 section 3.4", "PLAIN_HTTP", bytes("PRI * HTTP/2.0\r\n")],
-  ["an SSH banner", "RFC 4253", "NOT_TLS", bytes("SSH-2.0-OpenSSH_9.6\r\n")],
+  ["an SSH banner", "RFC 4253 section 4.2", "SSH", bytes("SSH-2.0-OpenSSH_9.6\r\n")],
+  ["an SSLRequest", "PostgreSQL, Message Formats", "POSTGRESQL", bytes(0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f)],
+  ["a GSSENCRequest", "PostgreSQL, Message Formats", "POSTGRESQL", bytes(0, 0, 0, 8, 4, 0xd2, 0x16, 0x30)],
+  [
+    "a CancelRequest",
+    "PostgreSQL, Message Formats",
+    "POSTGRESQL",
+    bytes(0, 0, 0, 16, 4, 0xd2, 0x16, 0x2e, u16(0), u16(7)),
+  ],
+  ["a StartupMessage", "PostgreSQL, Message Formats", "POSTGRESQL", bytes(0, 0, 0, 0x54, 0, 3, 0, 0, "user\0me\0")],
+  ["version 1 of the PROXY protocol", "PROXY protocol 2.1", "PROXY_PROTOCOL", bytes("PROXY TCP4 192.0.2.1 ")],
+  ["version 2 of the PROXY protocol", "PROXY protocol 2.2", "PROXY_PROTOCOL", bytes("\r\n\r\n\0\r\nQUIT\n!")],
+  [
+    "a Remote Desktop client",
+    "[MS-RDPBCGR] section 4.1.1",
+    "RDP",
+    bytes(3, 0, 0, 0x2c, 0x27, 0xe0, 0, 0, 0, 0, 0, "Cookie: mstshash=eltons\r\n", 1, 0, 8, 0, 3, 0, 0, 0),
+  ],
   ["a word that begins like a method", "RFC 9110", "NOT_TLS", bytes("GETTING THERE")],
   ["zeros", "RFC 8446 section 5.1", "NOT_TLS", new Uint8Array(16)],
   ["bytes above 127 that are no SSLv2 hello", "RFC 5246 appendix E.2", "NOT_TLS", bytes(0x80, 0x2e, 2, 3, 1)],
@@ -49,7 +66,7 @@ const rows: readonly Row[] = [
     bytes(record(message.subarray(0, 9)), record(bytes(1, 0), 21)),
   ],
   ["record version 2.x", "RFC 8446 section 5.1", "RECORD_VERSION", record(message, 22, 0x0200)],
-  ["record version 3.4", "RFC 8446 section 5.1", "RECORD_VERSION", record(message, 22, 0x0304)],
+  ["a TPKT header before anything but a connection request", "[MS-RDPBCGR]", "NOT_TLS", bytes(3, 0, 0, 8, 2, 0xf0)],
   ["an empty handshake record", "RFC 8446 section 5.1", "RECORD_EMPTY", bytes(record(bytes()), record(message))],
   [
     "an empty record between fragments",
@@ -218,6 +235,10 @@ const rows: readonly Row[] = [
 const codes: Readonly<Record<ClientHelloErrorCode, true>> = {
   NOT_TLS: true,
   PLAIN_HTTP: true,
+  POSTGRESQL: true,
+  PROXY_PROTOCOL: true,
+  RDP: true,
+  SSH: true,
   SSLV2: true,
   RECORD_TYPE: true,
   RECORD_VERSION: true,
@@ -248,6 +269,9 @@ const codes: Readonly<Record<ClientHelloErrorCode, true>> = {
 
 /** The nearest to what is refused that is not: each rule refuses no more than it says. */
 const neighbours: readonly (readonly [what: string, source: string, bytes: Uint8Array])[] = [
+  ["record version 3.0", "RFC 8446 section 5.1", record(message, 22, 0x0300)],
+  ["record version 3.4", "RFC 8446 section 5.1", record(message, 22, 0x0304)],
+  ["record version 3.255", "RFC 8446 section 5.1", record(message, 22, 0x03ff)],
   ["a record of exactly 2^14 bytes", "RFC 8446 section 5.1", padded(0x4000)],
   ["a hello that goes on in a second record", "RFC 8446 section 5.1", inRecords(message, [message.length - 1])],
   ["a handshake header cut into records of one byte", "RFC 8446 section 5.1", inRecords(message, [1, 1, 1, 1])],

@@ -70,7 +70,7 @@ describe("a route that takes every name, and clients without one", () => {
 
   it.each([
     ["plain HTTP", bytes("GET / HTTP/1.1\r\nHost: a.example.com\r\n\r\n"), "not-tls PLAIN_HTTP"],
-    ["a PostgreSQL SSLRequest", bytes(0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f), "not-tls NOT_TLS"],
+    ["a PostgreSQL SSLRequest", bytes(0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f), "not-tls POSTGRESQL"],
     ["a record that claims 65 535 bytes", bytes(22, 3, 1, 0xff, 0xff), "invalid-hello RECORD_TOO_LARGE"],
     ["a hello of two names", named("a.example.com", "b.example.com"), "invalid-hello SERVER_NAME_MULTIPLE"],
     ["a hello of a name that ends in a dot", named("a.example.com."), "invalid-hello SERVER_NAME_TRAILING_DOT"],

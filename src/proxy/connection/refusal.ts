@@ -67,6 +67,10 @@ export function rejectReason(code: ClientHelloErrorCode): "not-tls" | "hello-too
   switch (code) {
     case "NOT_TLS":
     case "PLAIN_HTTP":
+    case "POSTGRESQL":
+    case "PROXY_PROTOCOL":
+    case "RDP":
+    case "SSH":
     case "SSLV2":
       return "not-tls"
     case "TOO_LARGE":

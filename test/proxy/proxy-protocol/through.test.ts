@@ -93,7 +93,14 @@ describe("a listener that reads PROXY protocol headers", () => {
       "PROXY_LINE_SYNTAX",
     ],
     ["a peer that is not trusted", "required", ["10.0.0.0/8"], "PROXY UNKNOWN\r\n", "untrusted-proxy", undefined],
-    ["a header from a peer that is not trusted", "optional", ["10.0.0.0/8"], "PROXY UNKNOWN\r\n", "not-tls", "NOT_TLS"],
+    [
+      "a header from a peer that is not trusted",
+      "optional",
+      ["10.0.0.0/8"],
+      "PROXY UNKNOWN\r\n",
+      "not-tls",
+      "PROXY_PROTOCOL",
+    ],
   ] as const)("refuses %s", async (_, mode, trusted, bytes, outcome, detail) => {
     const policy = listenerPolicy({ proxyProtocol: proxyProtocol(mode, [...trusted]) })
     const { socket, closed } = await listen(policy)
