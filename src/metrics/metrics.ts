@@ -1,8 +1,10 @@
 import { errorMonitor } from "node:events"
-import { Counter, Gauge, Histogram, Registry } from "prom-client"
+import { Counter, Gauge, Registry } from "prom-client"
 import type { ConnectionInfo, ConnectionRecord } from "../proxy/connection/record.ts"
 import type { ResourceProblem } from "../routing/resources.ts"
+import { Histogram } from "./histogram.ts"
 import { BoundedLabels } from "./route-labels.ts"
+import { type RouteTally, Tallies } from "./tallies.ts"
 
 /** What metrics are taken from: a gateway, or a proxy used alone, which has no `config` and `health` events. */
 export interface MetricsSource {
@@ -74,14 +76,8 @@ class Instruments {
   readonly #source: MetricsSource
   readonly #registry: Registry
   readonly #routes: BoundedLabels
-  readonly #accepted: Counter<"listener">
-  readonly #closed: Counter<"listener" | "route" | "outcome" | "ended_by">
-  readonly #bytes: Counter<"listener" | "route" | "direction">
-  readonly #dials: Counter<"route">
   readonly #errors: Counter<"code">
-  readonly #hello: Histogram<"listener">
-  readonly #dial: Histogram<"route">
-  readonly #duration: Histogram<"listener">
+  readonly #tallies: Tallies
   readonly #applied: Counter
   readonly #appliedAt: Gauge
   readonly #routeCount: Gauge
@@ -96,17 +92,31 @@ class Instruments {
     this.#registry = registry
     this.#routes = new BoundedLabels(maxRoutes)
     const registers = [registry]
-    this.#accepted = new Counter({
+    const accepted: Counter<"listener"> = new Counter({
       name: this.#name("connections_accepted_total"),
       help: "Connections accepted.",
       labelNames: ["listener"],
       registers,
+      collect: () => {
+        accepted.reset()
+        for (const [listener, tally] of this.#tallies.listeners) {
+          if (tally.accepted > 0) accepted.inc({ listener }, tally.accepted)
+        }
+      },
     })
-    this.#closed = new Counter({
+    const closed: Counter<"listener" | "route" | "outcome" | "ended_by"> = new Counter({
       name: this.#name("connections_closed_total"),
       help: "Connections that ended, by how they ended and who ended them.",
       labelNames: ["listener", "route", "outcome", "ended_by"],
       registers,
+      collect: () => {
+        closed.reset()
+        this.#eachRoute((listener, route, tally) => {
+          for (const [outcome, sides] of tally.closed) {
+            for (const [ended_by, count] of sides) closed.inc({ listener, route, outcome, ended_by }, count)
+          }
+        })
+      },
     })
     const active: Gauge<"listener" | "state"> = new Gauge({
       name: this.#name("connections_active"),
@@ -115,17 +125,30 @@ class Instruments {
       registers,
       collect: () => countActive(active, source.connections),
     })
-    this.#bytes = new Counter({
+    const bytes: Counter<"listener" | "route" | "direction"> = new Counter({
       name: this.#name("transferred_bytes_total"),
       help: "Bytes of connections that ended, read from the client or from the backend.",
       labelNames: ["listener", "route", "direction"],
       registers,
+      collect: () => {
+        bytes.reset()
+        this.#eachRoute((listener, route, tally) => {
+          bytes.inc({ listener, route, direction: "from_client" }, tally.bytesFromClient)
+          bytes.inc({ listener, route, direction: "from_backend" }, tally.bytesFromBackend)
+        })
+      },
     })
-    this.#dials = new Counter({
+    const dials: Counter<"route"> = new Counter({
       name: this.#name("dial_attempts_total"),
       help: "Endpoints tried.",
       labelNames: ["route"],
       registers,
+      collect: () => {
+        dials.reset()
+        this.#eachRoute((_listener, route, tally) => {
+          if (tally.dials > 0) dials.inc({ route }, tally.dials)
+        })
+      },
     })
     this.#errors = new Counter({
       name: this.#name("errors_total"),
@@ -133,27 +156,34 @@ class Instruments {
       labelNames: ["code"],
       registers,
     })
-    this.#hello = new Histogram({
-      name: this.#name("hello_duration_seconds"),
-      help: "Time from accept to a whole ClientHello.",
-      labelNames: ["listener"],
-      buckets: PHASE_BUCKETS,
-      registers,
-    })
-    this.#dial = new Histogram({
-      name: this.#name("dial_duration_seconds"),
-      help: "Time from the choice of a route to an established backend connection.",
-      labelNames: ["route"],
-      buckets: PHASE_BUCKETS,
-      registers,
-    })
-    this.#duration = new Histogram({
-      name: this.#name("connection_duration_seconds"),
-      help: "Time from accept to the end.",
-      labelNames: ["listener"],
-      buckets: CONNECTION_BUCKETS,
-      registers,
-    })
+    const hello = new Histogram(
+      {
+        name: this.#name("hello_duration_seconds"),
+        help: "Time from accept to a whole ClientHello.",
+        label: "listener",
+        buckets: PHASE_BUCKETS,
+      },
+      registry,
+    )
+    const dial = new Histogram(
+      {
+        name: this.#name("dial_duration_seconds"),
+        help: "Time from the choice of a route to an established backend connection.",
+        label: "route",
+        buckets: PHASE_BUCKETS,
+      },
+      registry,
+    )
+    const total = new Histogram(
+      {
+        name: this.#name("connection_duration_seconds"),
+        help: "Time from accept to the end.",
+        label: "listener",
+        buckets: CONNECTION_BUCKETS,
+      },
+      registry,
+    )
+    this.#tallies = new Tallies({ hello, dial, total }, this.#routes)
     this.#applied = new Counter({ name: this.#name("config_applied_total"), help: "Snapshots applied.", registers })
     this.#appliedAt = new Gauge({
       name: this.#name("config_applied_timestamp_seconds"),
@@ -207,7 +237,7 @@ class Instruments {
   }
 
   readonly #onConnection = (connection: ConnectionInfo): void => {
-    this.#accepted.inc({ listener: connection.listener })
+    this.#tallies.accept(connection.listener)
   }
 
   readonly #onHealth = ({ target, healthy }: HealthChange): void => {
@@ -217,15 +247,7 @@ class Instruments {
   }
 
   readonly #onClose = (record: ConnectionRecord): void => {
-    const { listener, outcome, endedBy, durations } = record
-    const route = record.route === undefined ? "" : this.#routes.admit(record.route)
-    this.#closed.inc({ listener, route, outcome, ended_by: endedBy })
-    this.#bytes.inc({ listener, route, direction: "from_client" }, record.bytesFromClient)
-    this.#bytes.inc({ listener, route, direction: "from_backend" }, record.bytesFromBackend)
-    this.#duration.observe({ listener }, durations.total / 1000)
-    if (durations.hello !== undefined) this.#hello.observe({ listener }, durations.hello / 1000)
-    if (durations.dial !== undefined) this.#dial.observe({ route }, durations.dial / 1000)
-    if (record.dialAttempts > 0) this.#dials.inc({ route }, record.dialAttempts)
+    this.#tallies.close(record)
   }
 
   readonly #onError = (error: Error & { readonly code?: unknown }): void => {
@@ -245,29 +267,17 @@ class Instruments {
     this.#forgetRoutes(new Set(table.routes.map(({ ref }) => `${ref.namespace}/${ref.name}`)))
   }
 
-  /** Series of routes that are gone would be kept, and scraped, for ever. */
   #forgetRoutes(present: ReadonlySet<string>): void {
     const live = new Set(present)
     for (const { route } of this.#source.connections) if (route !== undefined) live.add(route)
-    const gone = new Set(this.#routes.retain(live))
-    if (gone.size === 0) return
-    for (const metric of [this.#closed, this.#bytes, this.#dials, this.#dial]) removeRoutes(metric, gone)
+    this.#tallies.forget(this.#routes.retain(live))
   }
-}
 
-interface Series {
-  get(): Promise<{ readonly values: readonly { readonly labels: Partial<Record<string, string | number>> }[] }>
-  remove(labels: Partial<Record<string, string | number>>): void
-}
-
-function removeRoutes(metric: unknown, gone: ReadonlySet<string>): void {
-  const series = metric as Series
-  void series.get().then(({ values }) => {
-    for (const { labels } of values) {
-      const { le: _, ...own } = labels
-      if (typeof own["route"] === "string" && gone.has(own["route"])) series.remove(own)
+  #eachRoute(visit: (listener: string, route: string, tally: RouteTally) => void): void {
+    for (const [listener, { routes }] of this.#tallies.listeners) {
+      for (const [route, tally] of routes) visit(listener, route, tally)
     }
-  })
+  }
 }
 
 function countActive(gauge: Gauge<"listener" | "state">, connections: Iterable<ConnectionInfo>): void {

@@ -194,7 +194,7 @@ export class Connection
 
   /** What became of it; complete once it is closed. */
   record(): ConnectionRecord {
-    return this.draft.of(this.toJSON())
+    return this.draft.of(this)
   }
 
   // Opening

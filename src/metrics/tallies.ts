@@ -1,0 +1,107 @@
+import type { ConnectionOutcome, ConnectionRecord, EndedBy } from "../proxy/connection/record.ts"
+import type { Histogram, HistogramSeries } from "./histogram.ts"
+import type { BoundedLabels } from "./route-labels.ts"
+
+/** What is counted of the connections of one listener that had one route, or none. */
+export class RouteTally {
+  bytesFromClient = 0
+  bytesFromBackend = 0
+  dials = 0
+  /** Connections by how they ended and who ended them. */
+  readonly closed = new Map<ConnectionOutcome, Map<EndedBy, number>>()
+}
+
+/** What is counted of the connections of one listener. */
+export class ListenerTally {
+  accepted = 0
+  /** By route; the empty text for connections that had none. */
+  readonly routes = new Map<string, RouteTally>()
+  readonly #hello: HistogramSeries
+  readonly #total: HistogramSeries
+
+  /**
+   * @param hello - of accept to a whole ClientHello
+   * @param total - of accept to the end
+   */
+  constructor(hello: HistogramSeries, total: HistogramSeries) {
+    this.#hello = hello
+    this.#total = total
+  }
+
+  /** Counts a connection that is over. */
+  close(route: string, record: ConnectionRecord): void {
+    const { durations, outcome, endedBy } = record
+    this.#total.observe(durations.total / 1000)
+    if (durations.hello !== undefined) this.#hello.observe(durations.hello / 1000)
+    const tally = entry(this.routes, route, () => new RouteTally())
+    tally.bytesFromClient += record.bytesFromClient
+    tally.bytesFromBackend += record.bytesFromBackend
+    tally.dials += record.dialAttempts
+    const closed = entry(tally.closed, outcome, () => new Map<EndedBy, number>())
+    closed.set(endedBy, (closed.get(endedBy) ?? 0) + 1)
+  }
+}
+
+/** Histograms of the times that a connection takes, in seconds. */
+export interface PhaseHistograms {
+  readonly hello: Histogram<"listener">
+  readonly dial: Histogram<"route">
+  readonly total: Histogram<"listener">
+}
+
+/**
+ * What is counted of connections. It costs a few additions each; labels are put into words when somebody reads the
+ * metrics.
+ */
+export class Tallies {
+  readonly listeners = new Map<string, ListenerTally>()
+  readonly #phases: PhaseHistograms
+  readonly #routes: BoundedLabels
+
+  /**
+   * @param phases - where times are counted
+   * @param routes - which routes are told apart
+   */
+  constructor(phases: PhaseHistograms, routes: BoundedLabels) {
+    this.#phases = phases
+    this.#routes = routes
+  }
+
+  /** Counts a connection that was accepted. */
+  accept(listener: string): void {
+    this.#listener(listener).accepted += 1
+  }
+
+  /** Counts a connection that is over. */
+  close(record: ConnectionRecord): void {
+    const route = record.route === undefined ? "" : this.#routes.admit(record.route)
+    this.#listener(record.listener).close(route, record)
+    const { dial } = record.durations
+    if (dial !== undefined) this.#phases.dial.series(route).observe(dial / 1000)
+  }
+
+  /** Forgets routes: their series would be kept, and scraped, for ever. */
+  forget(routes: Iterable<string>): void {
+    for (const route of routes) {
+      this.#phases.dial.remove(route)
+      for (const listener of this.listeners.values()) listener.routes.delete(route)
+    }
+  }
+
+  #listener(name: string): ListenerTally {
+    return entry(
+      this.listeners,
+      name,
+      () => new ListenerTally(this.#phases.hello.series(name), this.#phases.total.series(name)),
+    )
+  }
+}
+
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key)
+  if (value === undefined) {
+    value = make()
+    map.set(key, value)
+  }
+  return value
+}
