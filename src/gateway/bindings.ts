@@ -13,6 +13,8 @@ export type BindingState =
       /** The system's own code, for example `EADDRINUSE`, where it gave one. */
       readonly code: string | undefined
       readonly error: Error
+      /** The socket that its listeners had before, which serves them until this one is bound. */
+      readonly keeps?: { readonly address: string; readonly port: number } | undefined
     }
 
 /** What opens and closes the sockets: the proxy, or the workers that run one each. */
@@ -43,6 +45,8 @@ interface Slot {
   state: BindingState
   failures: number
   retry: NodeJS.Timeout | undefined
+  /** Key of the socket that is wanted in the place of this one; `undefined` while it is wanted itself. */
+  heir: string | undefined
 }
 
 /** Keeps the bound sockets equal to what the table wants: opens and closes only what changed, retries what failed. */
@@ -62,15 +66,38 @@ export class Bindings {
 
   /** State of every wanted binding, in the order wanted. */
   states(): readonly BindingState[] {
-    return Array.from(this.#slots.values(), (slot) => slot.state)
+    const wanted = [...this.#slots.values()].filter(({ heir }) => heir === undefined)
+    return wanted.map(({ state }) => {
+      const keeps = state.bound ? undefined : this.#keptFor(state.binding.key)
+      if (state.bound || keeps === undefined) return state
+      return { ...state, keeps, message: `${state.message}; ${keeps.address} port ${keeps.port} stays open until then` }
+    })
+  }
+
+  /**
+   * Sockets that are bound and no longer wanted, with the one that is wanted for the same listeners in their place:
+   * until that is bound, the old one serves them.
+   */
+  successors(wanted: readonly ListenerBinding[]): ReadonlyMap<string, string> {
+    const keys = new Set(wanted.map(({ key }) => key))
+    const heirs = new Map(wanted.flatMap(({ key, listeners }) => listeners.map(({ id }) => [id, key] as const)))
+    const successors = new Map<string, string>()
+    for (const [key, { state }] of this.#slots) {
+      if (!state.bound || keys.has(key)) continue
+      const heir = state.binding.listeners.map(({ id }) => heirs.get(id)).find((found) => found !== undefined)
+      if (heir !== undefined) successors.set(key, heir)
+    }
+    return successors
   }
 
   /** Makes `wanted` true as far as the system lets it. Calls run one after another. */
   reconcile(wanted: readonly ListenerBinding[]): Promise<readonly BindingState[]> {
     return this.#enqueue(async () => {
       const keys = new Set(wanted.map((binding) => binding.key))
+      const successors = this.successors(wanted)
       for (const [key, slot] of this.#slots) {
-        if (!keys.has(key)) await this.#drop(key, slot)
+        slot.heir = successors.get(key)
+        if (!keys.has(key) && slot.heir === undefined) await this.#drop(key, slot)
       }
       for (const binding of wanted) {
         if (this.#life.signal.aborted) break
@@ -105,13 +132,40 @@ export class Bindings {
       slot.state = { ...slot.state, binding }
       return
     }
-    const state = await this.#bind(binding)
+    let state = await this.#bind(binding)
+    if (this.#life.signal.aborted) return
+    if (!state.bound && state.code === "EADDRINUSE") state = await this.#takeOver(binding, state)
     if (this.#life.signal.aborted) return
     const failures = state.bound ? 0 : (slot?.failures ?? 0) + 1
     clearTimeout(slot?.retry)
-    const next: Slot = { binding, state, failures, retry: undefined }
+    const next: Slot = { binding, state, failures, retry: undefined, heir: undefined }
     this.#slots.set(binding.key, next)
     if (!state.bound) this.#scheduleRetry(next)
+    else for (const [key, old] of this.#predecessors(binding.key)) await this.#drop(key, old)
+  }
+
+  /** What holds a port may be the very socket that is to be replaced: it gives way, and comes back if that is no use. */
+  async #takeOver(binding: ListenerBinding, failed: BindingState): Promise<BindingState> {
+    const local = this.#localPort(binding.port)
+    const holders = this.#predecessors(binding.key).filter(([, { state }]) => state.bound && state.port === local)
+    if (holders.length === 0) return failed
+    for (const [key] of holders) await this.#target.unlisten(key)
+    const state = await this.#bind(binding)
+    if (state.bound) return state
+    for (const [key, slot] of holders) {
+      slot.state = await this.#bind(slot.binding)
+      if (!slot.state.bound) this.#slots.delete(key)
+    }
+    return state
+  }
+
+  #predecessors(key: string): readonly (readonly [string, Slot])[] {
+    return [...this.#slots].filter(([, { heir }]) => heir === key)
+  }
+
+  #keptFor(key: string): { readonly address: string; readonly port: number } | undefined {
+    const [kept] = this.#predecessors(key).flatMap(([, { state }]) => (state.bound ? [state] : []))
+    return kept === undefined ? undefined : { address: kept.address, port: kept.port }
   }
 
   #scheduleRetry(slot: Slot): void {

@@ -5,6 +5,7 @@ import type { ConnectionInfo } from "../proxy/connection/record.ts"
 import type { ProxyLimits } from "../proxy/limits/gate.ts"
 import type { LimitSharing } from "../proxy/limits/sharing.ts"
 import type { CloseOptions, ListenOptions, SpliceProxyOptions } from "../proxy/options.ts"
+import type { ListenerPolicy } from "../proxy/policy.ts"
 import { SpliceProxy, type SpliceProxyEvents } from "../proxy/proxy.ts"
 import type { DialEndpoint } from "../proxy/target.ts"
 import type { RouteMatcher, RouteTable } from "../routing/route-table.ts"
@@ -12,7 +13,7 @@ import type { ListenTarget } from "./bindings.ts"
 import type { PolicyOptions } from "./policies/options.ts"
 import type { Policies } from "./policies/policies.ts"
 import { RemovalCheck } from "./removal.ts"
-import { TableRouter } from "./table-router.ts"
+import { NO_SUCCESSORS, type Successors, TableRouter } from "./table-router.ts"
 
 /** Options of a data plane. */
 export interface DataPlaneOptions extends Pick<SpliceProxyOptions, "refusal" | "describeHello" | "names"> {
@@ -46,9 +47,9 @@ export interface EndpointVerdict {
 export interface DataPlane extends ListenTarget, EventEmitter<SpliceProxyEvents> {
   /**
    * Puts a table in force for connections that are routed from now on, and lets those drain whose policy says
-   * so. It is in force everywhere when this returns, or settles.
+   * so. It is in force everywhere when this returns, or settles. Sockets that have a successor serve as that one.
    */
-  setTable(table: RouteTable, policies: Policies): void | Promise<void>
+  setTable(table: RouteTable, policies: Policies, successors?: Successors): void | Promise<void>
   /** Takes what an active check has come to. */
   endpointChecked(verdict: EndpointVerdict): void
   /** Live connections. */
@@ -67,6 +68,7 @@ export class LocalDataPlane extends SpliceProxy implements DataPlane {
   readonly #router: TableRouter
   readonly #listening = new Set<string>()
   #policies: Policies
+  #successors: Successors = NO_SUCCESSORS
 
   /**
    * @param table - what connections are routed by
@@ -83,10 +85,11 @@ export class LocalDataPlane extends SpliceProxy implements DataPlane {
     this.#policies = policies
   }
 
-  setTable(table: RouteMatcher, policies: Policies): void {
+  setTable(table: RouteMatcher, policies: Policies, successors: Successors = NO_SUCCESSORS): void {
     this.#policies = policies
-    this.#router.setTable(table, policies)
-    for (const key of this.#listening) this.setListenerPolicy(key, policies.binding(key)?.listener)
+    this.#successors = successors
+    this.#router.setTable(table, policies, successors)
+    for (const key of this.#listening) this.setListenerPolicy(key, this.#policyOf(key))
     const check = new RemovalCheck(table)
     this.drainRemoved((connection) => check.removalOf(connection))
     this.forgetUnused()
@@ -95,11 +98,15 @@ export class LocalDataPlane extends SpliceProxy implements DataPlane {
   override async listen(options: ListenOptions): Promise<AddressInfo> {
     const { key } = options
     const policies = this.#policies
-    const address = await super.listen({ ...options, policy: policies.binding(key)?.listener })
+    const address = await super.listen({ ...options, policy: this.#policyOf(key) })
     this.#listening.add(key)
     // Others may have come into force while the port was being bound.
-    if (policies !== this.#policies) this.setListenerPolicy(key, this.#policies.binding(key)?.listener)
+    if (policies !== this.#policies) this.setListenerPolicy(key, this.#policyOf(key))
     return address
+  }
+
+  #policyOf(key: string): ListenerPolicy | undefined {
+    return this.#policies.binding(this.#successors.get(key) ?? key)?.listener
   }
 
   override unlisten(key: string): boolean {

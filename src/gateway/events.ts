@@ -10,6 +10,8 @@ export interface ConfigApplied {
   readonly table: RouteTable
   /** Everything found wrong in the snapshot; its good part is in force. */
   readonly problems: readonly ResourceProblem[]
+  /** Those of them that are with objects whose last good version stays in force: see the option `onError`. */
+  readonly kept: readonly ResourceProblem[]
   /** Each socket the table wants, and whether it listens. */
   readonly bindings: readonly BindingState[]
 }

@@ -2,9 +2,8 @@ import type { NameResolver } from "../proxy/backend/dns-cache.ts"
 import type { ConnectionInfo } from "../proxy/connection/record.ts"
 import { describe, GuardedEmitter } from "../proxy/guarded-emitter.ts"
 import type { CloseOptions } from "../proxy/options.ts"
-import type { GatewayResources } from "../routing/resources.ts"
+import type { GatewayResources, ResourceProblem } from "../routing/resources.ts"
 import type { Explanation, RouteQuery, RouteTable, Statuses, StatusOptions } from "../routing/route-table.ts"
-import { createRouteTableBuilder, type RouteTableBuilder } from "../routing/table-builder.ts"
 import type { GatewaySource } from "../sources/source.ts"
 import { type BindingState, Bindings } from "./bindings.ts"
 import { createDataPlane } from "./create-data-plane.ts"
@@ -14,10 +13,9 @@ import { EventRelay, RELAYED } from "./event-relay.ts"
 import type { GatewayEvents } from "./events.ts"
 import { HealthChecks } from "./health-checks.ts"
 import type { PassthroughGatewayOptions } from "./options.ts"
-import { AnnotationScan } from "./policies/annotated-objects.ts"
-import { PolicyCompiler } from "./policies/compiler.ts"
-import type { Policies } from "./policies/policies.ts"
+import { type CompiledSnapshot, type OnError, SnapshotCompiler } from "./snapshot-compiler.ts"
 import { assertSource, followSource } from "./source-loop.ts"
+import { type StartOptions, whyUnusable } from "./start.ts"
 
 type Phase =
   | { readonly name: "idle" }
@@ -43,16 +41,13 @@ export function createPassthroughGateway(options: PassthroughGatewayOptions): Pa
 /** A running TLS-passthrough gateway. Made by {@link createPassthroughGateway}. */
 export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
   readonly #source: GatewaySource
-  readonly #builder: RouteTableBuilder
-  readonly #annotations: AnnotationScan
-  readonly #compiler: PolicyCompiler
+  readonly #compiler: SnapshotCompiler
   readonly #plane: DataPlane
   readonly #bindings: Bindings
   /** Resolves names of health checks. One that the program gives is the data plane's to close. */
   readonly #ownNames: NameResolver | undefined
   readonly #checks: HealthChecks
-  #table: RouteTable
-  #policies: Policies
+  #compiled: CompiledSnapshot
   readonly #life = new AbortController()
   readonly #relays: readonly EventRelay[]
   #phase: Phase = { name: "idle" }
@@ -62,12 +57,9 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
     super()
     assertSource(options.source)
     this.#source = options.source
-    this.#builder = createRouteTableBuilder(options)
-    this.#annotations = new AnnotationScan(options.defaultNamespace)
-    this.#compiler = new PolicyCompiler(options.policies)
-    this.#table = this.#builder.build({})
-    this.#policies = this.#compiler.compile([], this.#table)
-    this.#plane = createDataPlane(this.#table, this.#policies, options)
+    this.#compiler = new SnapshotCompiler(options, options.onError ?? onErrorOf(options.source))
+    this.#compiled = this.#compiler.compile({})
+    this.#plane = createDataPlane(this.#compiled.table, this.#compiled.policies, options)
     const names = options.names ?? dnsCache(options.resolve)
     this.#ownNames = options.names === undefined ? names : undefined
     this.#checks = new HealthChecks(names, (change) => {
@@ -83,19 +75,19 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
   /**
    * Takes the first snapshot, binds every listener and begins to serve.
    *
-   * @param options - `tolerateBindErrors`: go on without the ports that cannot be bound, as after any later
-   * snapshot: they are reported, and tried again. For configuration that many people write.
+   * @param options - what to go on without
    * @throws {@link GatewayError} `ERR_TLSROUTE_BIND` naming the port that cannot be bound,
-   * `ERR_TLSROUTE_SOURCE` when the source throws or ends before its first snapshot, `ERR_TLSROUTE_STATE` when
+   * `ERR_TLSROUTE_SOURCE` when the source throws or ends before its first snapshot, `ERR_TLSROUTE_UNUSABLE`, with the
+   * problems, when the first snapshot asks for no port or a file of it could not be read, `ERR_TLSROUTE_STATE` when
    * started twice, or closed before the first snapshot came. The gateway is closed after any of them.
    */
-  async start(options: { readonly tolerateBindErrors?: boolean } = {}): Promise<void> {
+  async start(options: StartOptions = {}): Promise<void> {
     if (this.#phase.name !== "idle") {
       throw new GatewayError("ERR_TLSROUTE_STATE", `the gateway is ${this.#phase.name}; make a new one to start again`)
     }
     try {
       await new Promise<void>((resolve, reject) => {
-        const loop = this.#follow(options.tolerateBindErrors ?? false, resolve, reject)
+        const loop = this.#follow(options, resolve, reject)
         this.#phase = { name: "running", loop }
         loop.then(() => reject(this.#endedTooSoon()), reject)
       })
@@ -141,18 +133,23 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
 
   /** The table in force. */
   get routeTable(): RouteTable {
-    return this.#table
+    return this.#compiled.table
+  }
+
+  /** What is wrong with objects whose last good version stays in force: see the option `onError`. */
+  get kept(): readonly ResourceProblem[] {
+    return this.#compiled.kept
   }
 
   /** Tells which route a name gets on a port, and why: see {@link RouteTable.explain}. */
   explain(query: RouteQuery): Explanation {
-    return this.#table.explain(query)
+    return this.#compiled.table.explain(query)
   }
 
   /** Statuses of every object, with `Programmed` telling what is really bound. */
   statuses(options: Omit<StatusOptions, "bound"> = {}): Statuses {
     const bound = new Map(this.addresses().map((state) => [state.binding.key, state]))
-    return this.#table.statuses({ ...options, bound })
+    return this.#compiled.table.statuses({ ...options, bound })
   }
 
   /** Live connections. */
@@ -160,13 +157,19 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
     return this.#plane.connections
   }
 
-  #follow(tolerateBindErrors: boolean, started: () => void, failedToStart: (error: Error) => void): Promise<void> {
+  #follow(
+    { tolerateBindErrors = false, unusable = "reject" }: StartOptions,
+    started: () => void,
+    failedToStart: (error: Error) => void,
+  ): Promise<void> {
     let first = true
     const { signal } = this.#life
     return followSource(this.#source, signal, {
       snapshot: async (resources) => {
         const failed = (await this.#apply(resources, signal)).filter((state) => !state.bound)
         if (signal.aborted) return
+        const fault = first && unusable !== "serve" ? whyUnusable(this.#compiled) : undefined
+        if (fault !== undefined) return unusable === "wait" ? undefined : failedToStart(fault)
         if (first && !tolerateBindErrors && failed[0] !== undefined) return failedToStart(failed[0].error)
         first = false
         for (const { error } of failed) this.tell("error", error)
@@ -176,7 +179,7 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
         const error = new GatewayError("ERR_TLSROUTE_SOURCE", `the config source failed: ${describe(cause)}`, {
           cause,
         })
-        if (first) failedToStart(error)
+        if (first && unusable !== "wait") failedToStart(error)
         else this.tell("error", error)
       },
     })
@@ -193,11 +196,10 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
   }
 
   async #apply(resources: GatewayResources, signal: AbortSignal): Promise<readonly BindingState[]> {
-    const table = this.#builder.build(resources)
-    const policies = this.#compiler.compile(this.#annotations.scan(resources), table)
-    this.#table = table
-    this.#policies = policies
-    await this.#plane.setTable(table, policies)
+    const compiled = this.#compiler.compile(resources)
+    const { table, policies } = compiled
+    this.#compiled = compiled
+    await this.#plane.setTable(table, policies, this.#bindings.successors(table.listeners))
     if (signal.aborted) return []
     this.#checks.update(table, policies)
     const bindings = await this.#bindings.reconcile(table.listeners)
@@ -216,15 +218,20 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
   }
 
   #announce(): void {
-    const table = this.#table
-    const policies = this.#policies
+    const { table, policies, kept } = this.#compiled
     this.tell("config", {
       table,
       // Looking for problems in thousands of objects takes time, and is for who wants to know.
       get problems() {
-        return [...table.problems, ...policies.problems]
+        return [...kept, ...table.problems, ...policies.problems]
       },
+      kept,
       bindings: this.#bindings.states(),
     })
   }
+}
+
+/** What a source asks for, where the program does not. */
+function onErrorOf(source: GatewaySource): OnError {
+  return typeof source === "function" ? (source.onError ?? "apply") : "apply"
 }

@@ -8,6 +8,12 @@ export interface PassthroughGatewayOptions extends RouteTableOptions, LocalAddre
   /** Where configuration comes from: one snapshot, or a function that yields them. */
   readonly source: GatewaySource
   /**
+   * What becomes of an object that was good and turns bad. `keep`: its last good version stays in force, and the
+   * `config` event tells. `apply`: its bad parts have no effect, as with an API server. Default: `keep` for
+   * {@link fileSource}, `apply` for any other source.
+   */
+  readonly onError?: "keep" | "apply" | undefined
+  /**
    * Workers that carry the connections, for more than one core: a number, or `auto` for as many as there are
    * cores. They are threads that share ports where Node.js and the system can (22.12 and later, on Linux),
    * else processes of `node:cluster`. Options for the data plane must then be plain data. Default 1: this thread.

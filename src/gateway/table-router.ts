@@ -3,6 +3,15 @@ import type { RouteDecision, RouteRequest, Router } from "../proxy/router.ts"
 import type { ListenerBinding, NoMatch, RouteMatch, RouteMatcher, TableRoute } from "../routing/route-table.ts"
 import type { BindingPolicies, Policies } from "./policies/policies.ts"
 
+/**
+ * Keys of sockets that are no longer wanted, with those of the sockets that are wanted in their place: what the new
+ * one would serve, the old one does until it is closed.
+ */
+export type Successors = ReadonlyMap<string, string>
+
+/** The usual case. */
+export const NO_SUCCESSORS: Successors = new Map()
+
 /** One socket, with what has been decided for its connections so far. */
 interface Served {
   readonly binding: ListenerBinding
@@ -24,10 +33,19 @@ export class TableRouter implements Router {
     this.#served = servedOf(table, policies)
   }
 
-  /** Puts another table in force for connections that are routed from now on. */
-  setTable(table: RouteMatcher, policies: Policies): void {
+  /**
+   * Puts another table in force for connections that are routed from now on.
+   *
+   * @param successors - sockets that serve in the place of others, by key
+   */
+  setTable(table: RouteMatcher, policies: Policies, successors: Successors = NO_SUCCESSORS): void {
     this.#table = table
-    this.#served = servedOf(table, policies)
+    const served = servedOf(table, policies)
+    for (const [key, heir] of successors) {
+      const same = served.get(heir)
+      if (same !== undefined && !served.has(key)) served.set(key, same)
+    }
+    this.#served = served
     // Routes take their turns over when they are next asked for; those not asked for are forgotten with the next table.
     this.#before = this.#turns
     this.#turns = new Map()
@@ -69,7 +87,7 @@ function turnsOver(route: TableRoute, before: WeightedRoundRobin | undefined): W
   )
 }
 
-function servedOf(table: RouteMatcher, policies: Policies): ReadonlyMap<string, Served> {
+function servedOf(table: RouteMatcher, policies: Policies): Map<string, Served> {
   return new Map(
     table.listeners.map((binding) => [
       binding.key,

@@ -40,6 +40,7 @@ interface AppliedConfig {
     readonly routes: readonly { readonly ref: { readonly namespace: string; readonly name: string } }[]
   }
   readonly problems: readonly ResourceProblem[]
+  readonly kept?: readonly ResourceProblem[]
   readonly bindings: readonly { readonly bound: boolean }[]
 }
 
@@ -82,6 +83,7 @@ class Instruments {
   readonly #appliedAt: Gauge
   readonly #routeCount: Gauge
   readonly #problems: Gauge<"severity">
+  readonly #kept: Gauge
   readonly #bindings: Gauge<"state">
   /** Unhealthy endpoints by target; targets without any are not kept. */
   readonly #unhealthy = new Map<string, number>()
@@ -197,6 +199,11 @@ class Instruments {
       labelNames: ["severity"],
       registers,
     })
+    this.#kept = new Gauge({
+      name: this.#name("config_kept_objects"),
+      help: "Objects that turned bad and whose last good version stays in force.",
+      registers,
+    })
     this.#bindings = new Gauge({
       name: this.#name("bindings"),
       help: "Sockets that the configuration asks for, bound or not.",
@@ -254,7 +261,8 @@ class Instruments {
     this.#errors.inc({ code: typeof error.code === "string" ? error.code : error.name })
   }
 
-  readonly #onConfig = ({ table, problems, bindings }: AppliedConfig): void => {
+  readonly #onConfig = ({ table, problems, kept = [], bindings }: AppliedConfig): void => {
+    this.#kept.set(new Set(kept.map(({ object }) => `${object?.kind} ${object?.namespace}/${object?.name}`)).size)
     this.#applied.inc()
     this.#appliedAt.setToCurrentTime()
     this.#routeCount.set(table.routes.length)

@@ -21,12 +21,16 @@ export interface FileSourceOptions extends ReadOptions {
    * of links), in milliseconds. Default: 2000.
    */
   readonly pollInterval?: number
+  /** Wait for named paths that do not exist yet; they are reported in `problems`. Default: false. */
+  readonly allowMissing?: boolean
 }
 
 /** A source over files: what `createPassthroughGateway` takes as `source`. */
 export interface FileSource {
   /** Yields a snapshot at the start and after every change, until the signal aborts. */
   (signal: AbortSignal): AsyncIterable<GatewayResources>
+  /** People mistype: an object that was good and turns bad stays in force as it was. */
+  readonly onError: "keep"
   /**
    * Tells where a field of an object stands in the files as last read, for reporting problems that routing finds.
    * `path` is a field path such as `spec.listeners[0].tls.mode`, or `""` for the object itself.
@@ -91,7 +95,7 @@ export function fileSource(pathOrPaths: string | readonly string[], options: Fil
       while (!signal.aborted) {
         const asked = reloads.splice(0)
         const scanned = await watcher.scan()
-        if (last === undefined) requirePresent(scanned)
+        if (last === undefined && options.allowMissing !== true) requirePresent(scanned)
         const snapshot = await manifests.update(scanned, asked.length > 0)
         latest = manifests
         for (const tell of asked) tell(snapshot !== last)
@@ -108,6 +112,7 @@ export function fileSource(pathOrPaths: string | readonly string[], options: Fil
   }
 
   return Object.assign(follow, {
+    onError: "keep" as const,
     locate: (object: ObjectRef, path: string) => latest?.locate(object, path),
     async reload() {
       const changed = await Promise.all([...followers].map((reload) => reload()))

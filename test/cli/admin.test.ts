@@ -38,6 +38,7 @@ async function admin(overrides: Partial<AdminOptions> = {}) {
     routeTable: table,
     connections: new Set([1, 2, 3].map(connection)),
     addresses: () => [{ bound: true, binding: { key: "*:8443" } }],
+    kept: [],
     explain: (query: Parameters<typeof table.explain>[0]) => table.explain(query),
   }
   const started = await startAdmin({
@@ -45,7 +46,7 @@ async function admin(overrides: Partial<AdminOptions> = {}) {
     port: 0,
     gateway,
     isServing: () => true,
-    needsEveryPort: true,
+    wasComplete: () => true,
     ...overrides,
   })
   onTestFinished(() => started.close())
@@ -70,13 +71,27 @@ describe("the admin server", () => {
 
   it("is ready while the gateway serves and every socket is bound", async () => {
     let serving = true
-    const { get, gateway } = await admin({ isServing: () => serving })
+    const { get } = await admin({ isServing: () => serving })
     expect((await get("/readyz")).status).toBe(200)
     serving = false
     expect(await get("/readyz")).toMatchObject({ status: 503, text: expect.stringContaining('"serving":false') })
-    serving = true
+  })
+
+  it("is not ready before all was bound that was asked for, and stays so while one socket works", async () => {
+    let complete = false
+    const { get, gateway } = await admin({ wasComplete: () => complete })
+    expect((await get("/readyz")).status).toBe(503)
+    complete = true
+    const keeps = { address: "::", port: 8443 }
+    const failed = { bound: false, binding: { key: "*:9443" }, message: "taken", keeps }
+    gateway.addresses = () => [failed]
+    expect(await get("/readyz")).toMatchObject({ status: 200, text: expect.stringContaining('"unbound":["*:9443"]') })
+    expect(JSON.parse((await get("/readyz?verbose")).text)).toMatchObject({
+      ...{ status: "ok", listeners: 1, routes: 1, errors: 1, warnings: 0, keptObjects: [] },
+      notBound: [{ key: "*:9443", message: "taken", keeps }],
+    })
     gateway.addresses = () => [{ bound: false, binding: { key: "*:8443" } }]
-    expect(await get("/readyz")).toMatchObject({ status: 503, text: expect.stringContaining('"unbound":["*:8443"]') })
+    expect((await get("/readyz")).status).toBe(503)
   })
 
   it("lists listeners, routes, backends and problems", async () => {

@@ -34,7 +34,7 @@ function applier(): (routes: readonly ReturnType<typeof route>[], error?: string
       if (message === undefined) return { bound: true, binding, address: "::", port: 443 }
       return { bound: false, binding, message, code: undefined, error: new Error(message) }
     })
-    return { table, bindings, problems: table.problems }
+    return { table, bindings, problems: table.problems, kept: [] }
   }
 }
 
@@ -83,7 +83,7 @@ describe("the log of configurations", () => {
     const [same] = changes.next(apply(routes, "EADDRINUSE"))
     expect(same).toMatchObject({ worse: false, fields: { bindings: [] } })
     const empty = createRouteTableBuilder().build({})
-    const [closed] = changes.next({ table: empty, bindings: [], problems: [] })
+    const [closed] = changes.next({ table: empty, bindings: [], problems: [], kept: [] })
     expect(closed?.fields).toMatchObject({ closed: { names: ["*:443"] } })
   })
 

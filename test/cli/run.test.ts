@@ -449,6 +449,92 @@ describe("tlsroute run", () => {
   })
 
   test.each([
+    ["is empty", "", "the configuration asks for no port"],
+    ["is no YAML", 'kind: "Gateway\n', "Missing closing"],
+    [
+      "is a Gateway without listeners",
+      "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge}\nspec: {gatewayClassName: any}\n",
+      "no port",
+    ],
+  ])("given a file that %s, does not start, tells why, and exits with 2", async (_what, content, message) => {
+    const file = join(directory, "unusable.yaml")
+    await writeFile(file, content)
+    const { code, stderr } = await cli.run(["run", file])
+    expect(stderr).toContain(message)
+    expect(stderr.trim().split("\n").at(-1)).toMatch(/^tlsroute: .*--allow-empty starts all the same$/)
+    expect(code).toBe(2)
+  })
+
+  test("with --allow-empty starts without anything to serve, is not ready, and serves what comes", async () => {
+    const folder = join(directory, "filled-later")
+    const child = cli.start([
+      ...["run", folder, "--json", "--allow-empty", "--address", "127.0.0.1", "--map-port", "8000:0"],
+      ...["--resolve", `httpbin.org:443:127.0.0.1:${backendPort()}`, "--admin", "127.0.0.1:0"],
+    ])
+    running.push(child)
+    const event = eventsOf(child)
+    const admin = await event("admin")
+    await event("started")
+    const get = (path: string) => fetch(`http://127.0.0.1:${admin.port}${path}`)
+    expect((await get("/readyz")).status).toBe(503)
+    const whole = await readFile(await manifests("later.yaml"), "utf8")
+    await mkdir(folder)
+    await writeFile(join(folder, "all.yaml"), whole)
+    let config = await event("config")
+    while (config.bindings.length === 0) config = await event("config")
+    expect((await get("/readyz")).status).toBe(200)
+    ;(await greet(config.bindings[0].port)).destroy()
+  })
+
+  test("keeps what was good when an edit makes it bad, unless told to apply it", async () => {
+    const file = await manifests("mistyped.yaml")
+    const { event, port } = await serve(file)
+    await manifests("mistyped.yaml", "httpbin..org")
+    const { problems } = await event("config")
+    expect(problems).toContainEqual(
+      expect.objectContaining({
+        message: expect.stringContaining("last good version of this TLSRoute stays in force"),
+      }),
+    )
+    ;(await greet(port)).destroy()
+    const applying = await manifests("applied.yaml")
+    const other = await serve(applying, "--on-error", "apply")
+    await manifests("applied.yaml", "httpbin..org")
+    await other.event("config")
+    await expect(greet(other.port)).rejects.toThrow()
+  })
+
+  test("with --dry-run tells what would change in the gateway behind --admin, and changes nothing", async () => {
+    const file = await manifests("dry.yaml")
+    const child = cli.start([
+      ...["run", file, "--json", "--address", "127.0.0.1", "--map-port", "8000:0", "--admin", "127.0.0.1:0"],
+    ])
+    running.push(child)
+    const event = eventsOf(child)
+    const admin = await event("admin")
+    await event("started")
+    const planned = await manifests("planned.yaml", "renamed.example.com")
+    const dry = (...files: string[]) => cli.run(["run", ...files, "--dry-run", "--admin", `127.0.0.1:${admin.port}`])
+    expect((await dry(file)).stdout).toBe("nothing would change\n")
+    const renamed = await dry(planned)
+    expect(renamed).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^~ reroutes default\/httpbin: renamed\.example\.com to /),
+    })
+    await writeFile(
+      planned,
+      (await readFile(planned, "utf8"))
+        .replaceAll("port: 8000", "port: 9000")
+        .replaceAll("name: httpbin\n", "name: other\n"),
+    )
+    const { stdout } = await dry(planned)
+    expect(stdout).toContain("+ opens *:9000\n- closes *:8000\n")
+    const alone = await cli.run(["run", file, "--dry-run", "--json"])
+    expect(JSON.parse(alone.stdout)).toMatchObject({ opened: ["*:8000"], closed: [], removed: [], rerouted: [] })
+    expect(await cli.run(["run", file, "--dry-run", "--admin", "127.0.0.1:1"])).toMatchObject({ code: 2 })
+  })
+
+  test.each([
     ["a file that does not exist", ["/nowhere.yaml"], "/nowhere.yaml: no such file or directory"],
     ["a namespace that can be none", ["x", "-n", "Bad Name"], "Expected a DNS label"],
     ["half a port mapping", ["x", "--map-port", "443"], "Expected GATEWAY_PORT:LOCAL_PORT"],

@@ -4,6 +4,13 @@ import { Bindings, type LocalAddressOptions } from "../../src/gateway/bindings.t
 import { buildRouteTable } from "../../src/routing/table-builder.ts"
 import { gateway, listener } from "../support/resources.ts"
 
+/** One listener, on any port. */
+const moved = (port: number, address?: string) => {
+  const edge = gateway([listener("tls", port)])
+  const spec = address === undefined ? edge.spec : { ...edge.spec, addresses: [{ value: address }] }
+  return buildRouteTable({ gateways: [{ ...edge, spec }] }).listeners
+}
+
 const wanted = (...ports: number[]) =>
   buildRouteTable({ gateways: [gateway(ports.map((port) => listener(`tls-${port}`, port)))] }).listeners
 
@@ -16,10 +23,13 @@ function bindings(local: LocalAddressOptions = {}) {
         const bind = () => resolve({ address: "::", family: "IPv6", port })
         asked.push({ port, bind, refuse: (code) => reject(Object.assign(new Error(code), { code })) })
       }),
-    unlisten: () => undefined,
+    unlisten: (key: string) => {
+      closed.push(key)
+    },
   }
+  const closed: string[] = []
   const onChange = vi.fn()
-  return { bindings: new Bindings(target, local, onChange), asked, onChange }
+  return { bindings: new Bindings(target, local, onChange), asked, closed, onChange }
 }
 
 describe("bindings that are stopped", () => {
@@ -73,5 +83,66 @@ describe("mapPort", () => {
       { bound: false, binding: { port: 8443 } },
       { bound: true, port: 9443 },
     ])
+  })
+})
+
+describe("a listener that moves to another port", () => {
+  it("keeps its socket until the new one is bound, however long that takes", async () => {
+    vi.useFakeTimers()
+    try {
+      const { bindings: sockets, asked, closed } = bindings()
+      const start = sockets.reconcile(moved(8443))
+      await vi.advanceTimersByTimeAsync(0)
+      asked[0]?.bind()
+      await start
+      expect(sockets.successors(moved(9443))).toEqual(new Map([["*:8443", "*:9443"]]))
+      const change = sockets.reconcile(moved(9443))
+      await vi.advanceTimersByTimeAsync(0)
+      asked[1]?.refuse("EADDRINUSE")
+      expect(await change).toMatchObject([
+        { bound: false, keeps: { port: 8443 }, message: expect.stringContaining(":: port 8443 stays open until then") },
+      ])
+      expect(closed).toEqual([])
+      await vi.advanceTimersByTimeAsync(1_000)
+      asked[2]?.bind()
+      await vi.advanceTimersByTimeAsync(0)
+      expect(sockets.states()).toMatchObject([{ bound: true, port: 9443 }])
+      expect(closed).toEqual(["*:8443"])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it("has its socket back at once when the change is undone", async () => {
+    const { bindings: sockets, asked, closed } = bindings()
+    const start = sockets.reconcile(moved(8443))
+    await expect.poll(() => asked.length).toBe(1)
+    asked[0]?.bind()
+    await start
+    const change = sockets.reconcile(moved(9443))
+    await expect.poll(() => asked.length).toBe(2)
+    asked[1]?.refuse("EACCES")
+    await change
+    expect(await sockets.reconcile(moved(8443))).toMatchObject([{ bound: true, port: 8443 }])
+    expect(closed).toEqual([])
+    sockets.stop()
+  })
+
+  it("gives way where its own socket holds the port, and comes back where that was no use", async () => {
+    const { bindings: sockets, asked, closed } = bindings()
+    const start = sockets.reconcile(moved(8443))
+    await expect.poll(() => asked.length).toBe(1)
+    asked[0]?.bind()
+    await start
+    const change = sockets.reconcile(moved(8443, "192.0.2.1"))
+    await expect.poll(() => asked.length).toBe(2)
+    asked[1]?.refuse("EADDRINUSE")
+    await expect.poll(() => asked.length).toBe(3)
+    expect(closed).toEqual(["*:8443"])
+    asked[2]?.refuse("EADDRNOTAVAIL")
+    await expect.poll(() => asked.length).toBe(4)
+    asked[3]?.bind()
+    expect(await change).toMatchObject([{ bound: false, code: "EADDRNOTAVAIL", keeps: { port: 8443 } }])
+    sockets.stop()
   })
 })

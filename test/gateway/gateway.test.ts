@@ -131,7 +131,7 @@ describe("start", () => {
   it("throws when called twice", async () => {
     const empty = createPassthroughGateway({ source: {} })
     cleanups.push(() => empty.close())
-    await empty.start()
+    await empty.start({ unusable: "serve" })
     await expect(empty.start()).rejects.toMatchObject({ code: "ERR_TLSROUTE_STATE" })
   })
 })
@@ -483,4 +483,68 @@ it("puts the policy in force on a port that is bound while the configuration cha
   const rejected = once(plane, "reject")
   await ask(port)
   expect((await rejected)[1]).toMatchObject({ reason: "denied" })
+})
+
+describe("a first snapshot that is nothing to serve", () => {
+  const broken = route("app", ["app..example"], toApp)
+
+  it("makes start() reject, with what is wrong in the error", async () => {
+    const served = createPassthroughGateway({ source: { tlsRoutes: [broken] } })
+    const error = await served.start().catch((cause: unknown) => cause)
+    expect(error).toBeInstanceOf(GatewayError)
+    expect(error).toMatchObject({
+      code: "ERR_TLSROUTE_UNUSABLE",
+      message: expect.stringContaining("the configuration asks for no port: TLSRoute default/app spec.hostnames[0]"),
+      problems: expect.arrayContaining([expect.objectContaining({ object: expect.objectContaining({ name: "app" }) })]),
+    })
+    expect(served.addresses()).toEqual([])
+  })
+
+  it("is waited out where the program says so, failures of the source included", async () => {
+    const config = await appOn([8443])
+    let calls = 0
+    const served = createPassthroughGateway({
+      address: "127.0.0.1",
+      mapPort: () => 0,
+      async *source() {
+        calls += 1
+        if (calls === 1) throw new Error("not there yet")
+        yield {}
+        yield config
+      },
+    })
+    cleanups.push(() => served.close({ drainTimeout: 0 }))
+    const reported = once(served, "error")
+    const started = served.start({ unusable: "wait" })
+    expect((await reported)[0]).toMatchObject({ code: "ERR_TLSROUTE_SOURCE" })
+    await started
+    expect(await ask(localPort(served))).toBe("app")
+  })
+
+  it("is served where the program says so", async () => {
+    const served = createPassthroughGateway({ source: {} })
+    cleanups.push(() => served.close({ drainTimeout: 0 }))
+    await served.start({ unusable: "serve" })
+    expect(served.addresses()).toEqual([])
+  })
+})
+
+it("serves a listener on its old port while its new one cannot be bound", async () => {
+  const taken = net.createServer().listen(0, "127.0.0.1")
+  await once(taken, "listening")
+  cleanups.push(() => void taken.close())
+  const { port: occupied } = taken.address() as net.AddressInfo
+  const config = await appOn([8443])
+  const source = objectSource(config)
+  const { gateway: served, port } = await serve({ source, mapPort: (wanted) => (wanted === 9443 ? occupied : 0) })
+  served.on("error", () => undefined)
+  const applied = once(served, "config")
+  source.set({ ...config, gateways: [gateway([listener("tls-8443", 9443)])] })
+  expect((await applied)[0].bindings).toMatchObject([{ bound: false, code: "EADDRINUSE", keeps: { port } }])
+  expect(await ask(port)).toBe("app")
+  const bound = once(served, "config")
+  taken.close()
+  expect((await bound)[0].bindings).toMatchObject([{ bound: true, port: occupied }])
+  expect(await ask(occupied)).toBe("app")
+  expect(await ask(port)).toBe("ECONNREFUSED")
 })

@@ -5,6 +5,7 @@ import type { ResourceProblem } from "../../routing/resources.ts"
 import type { Explanation, RouteQuery, RouteTable } from "../../routing/route-table.ts"
 import { jsonLine } from "../log/json-line.ts"
 import { ConnectionSlots } from "./connection-slots.ts"
+import { tableJson } from "./table-json.ts"
 
 /** What the admin server tells of: a gateway. */
 export interface AdminSource {
@@ -13,7 +14,14 @@ export interface AdminSource {
   /** Live connections. */
   readonly connections: Iterable<ConnectionInfo> & { readonly size: number }
   /** Which sockets are bound. */
-  addresses(): readonly { readonly bound: boolean; readonly binding: { readonly key: string } }[]
+  addresses(): readonly {
+    readonly bound: boolean
+    readonly binding: { readonly key: string }
+    readonly message?: string
+    readonly keeps?: { readonly address: string; readonly port: number } | undefined
+  }[]
+  /** What is wrong with objects whose last good version stays in force. */
+  readonly kept: readonly ResourceProblem[]
   /** Which route a name gets, and why. */
   explain(query: RouteQuery): Explanation
 }
@@ -28,8 +36,11 @@ export interface AdminOptions {
   readonly gateway: AdminSource
   /** Whether new connections should be sent here: false before the start and from the first moment of a drain. */
   readonly isServing: () => boolean
-  /** Whether one socket that is not bound makes it not ready. */
-  readonly needsEveryPort: boolean
+  /**
+   * Whether everything that was asked for has been bound once. From then on a change that cannot be carried out takes
+   * nothing out of service that works: it is ready while one socket is bound. Left out, it is ready without any.
+   */
+  readonly wasComplete?: (() => boolean) | undefined
   /** Writes the metrics, when there are any. */
   readonly metrics?: { readonly contentType: string; metrics(): Promise<string> } | undefined
 }
@@ -128,12 +139,12 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
     case "/livez":
       return json(200, { status: "ok" })
     case "/readyz":
-      return readiness(options)
+      return readiness(options, url.searchParams.has("verbose"))
     case "/metrics":
       if (metrics === undefined) return failure(404, "metrics are off: install prom-client")
       return { status: 200, type: metrics.contentType, body: await metrics.metrics() }
     case "/routes":
-      return json(200, routes(gateway.routeTable))
+      return json(200, tableJson(gateway.routeTable))
     case "/explain":
       return explain(gateway, url.searchParams)
     case "/connections":
@@ -156,32 +167,25 @@ function parseTarget(target = "/"): URL | undefined {
   return URL.canParse(target, "http://admin") ? new URL(target, "http://admin") : undefined
 }
 
-function readiness({ gateway, isServing, needsEveryPort }: AdminOptions): Answer {
-  const unbound = gateway.addresses().flatMap(({ bound, binding }) => (bound ? [] : [binding.key]))
+function readiness({ gateway, isServing, wasComplete }: AdminOptions, verbose: boolean): Answer {
+  const states = gateway.addresses()
+  const unbound = states.filter(({ bound }) => !bound)
   const serving = isServing()
-  const ready = serving && (unbound.length === 0 || !needsEveryPort)
-  return json(ready ? 200 : 503, { status: ready ? "ok" : "unavailable", serving, unbound })
+  const works = states.some(({ bound, keeps }) => bound || keeps !== undefined)
+  const ready = serving && (wasComplete === undefined || (works && wasComplete()))
+  const told = { status: ready ? "ok" : "unavailable", serving, unbound: unbound.map(({ binding }) => binding.key) }
+  return json(ready ? 200 : 503, verbose ? { ...told, ...details(gateway, unbound) } : told)
 }
 
-function routes(table: RouteTable) {
+function details({ routeTable, kept }: AdminSource, unbound: ReturnType<AdminSource["addresses"]>) {
+  const ofSeverity = (wanted: string) => routeTable.problems.filter(({ severity }) => severity === wanted).length
   return {
-    listeners: table.listeners.map(({ key, address, port, listeners }) => ({
-      key,
-      address: address ?? null,
-      port,
-      listeners: listeners.map(({ id, hostname }) => ({ id, hostname: hostname ?? "*" })),
-    })),
-    routes: table.routes.map(({ ref, backends, totalWeight }) => ({
-      route: `${ref.namespace}/${ref.name}`,
-      totalWeight,
-      backends: backends.map(({ ref: backend, port, weight, target }) => ({
-        backend: `${backend.namespace}/${backend.name}`,
-        port,
-        weight,
-        target,
-      })),
-    })),
-    problems: table.problems satisfies readonly ResourceProblem[],
+    listeners: routeTable.listeners.length,
+    routes: routeTable.routes.length,
+    errors: ofSeverity("error"),
+    warnings: ofSeverity("warning"),
+    notBound: unbound.map(({ binding, message, keeps }) => ({ key: binding.key, message, keeps })),
+    keptObjects: kept,
   }
 }
 

@@ -112,7 +112,7 @@ async function controller(flags: ControllerFlags): Promise<void> {
   const { write, service } = await followStatuses(flags, access, gateway, writer, clusterLog)
   look = write
 
-  const started = gateway.start({ tolerateBindErrors: true }).then(() => {
+  const started = gateway.start({ tolerateBindErrors: true, unusable: "serve" }).then(() => {
     serving = true
     putServingFirst()
     log.started()

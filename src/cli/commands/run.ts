@@ -1,4 +1,4 @@
-import { Command } from "commander"
+import { Command, Option } from "commander"
 import { GatewayError } from "../../gateway/errors.ts"
 import { createPassthroughGateway } from "../../gateway/gateway.ts"
 import { type FileSource, fileSource } from "../../sources/file-source.ts"
@@ -18,21 +18,39 @@ import {
 } from "../shared/serving.ts"
 import { signalsHelp, takeSignals } from "../shared/signals.ts"
 import { UsageError } from "../shared/usage-error.ts"
+import { dryRun } from "./dry-run.ts"
 
-interface RunFlags extends RoutingFlags, ServingFlags {}
+interface RunFlags extends RoutingFlags, ServingFlags {
+  readonly allowEmpty?: true
+  readonly onError: "keep" | "apply"
+  readonly dryRun?: true
+}
 
 /** `tlsroute run`: serves what manifests say, and follows their changes until a signal ends it. */
 export function runCommand(): Command {
   return addServingFlags(addRoutingFlags(new Command("run")))
     .description("serve the Gateways and TLSRoutes of manifests, and follow their changes")
     .argument("<files...>", "YAML or JSON files, directories of them, or - for standard input")
+    .option("--allow-empty", "start without a port to serve, and without files that are to come")
+    .addOption(
+      new Option("--on-error <what>", "keep the last good version of an object that turns bad, or apply what is left")
+        .choices(["keep", "apply"])
+        .default("keep"),
+    )
+    .option("--dry-run", "tell what would change in the gateway behind --admin, and serve nothing")
     .addHelpText("after", signalsHelp("reads the files again now, and goes on"))
     .action(run)
 }
 
 async function run(files: readonly string[], flags: RunFlags): Promise<void> {
-  const source = fileSource(files)
-  const gateway = createPassthroughGateway({ source, ...servingOptions(flags), ...routeTableOptions(flags) })
+  if (flags.dryRun) return dryRun(files, flags)
+  const source = fileSource(files, { allowMissing: flags.allowEmpty ?? false })
+  const gateway = createPassthroughGateway({
+    source,
+    onError: flags.onError,
+    ...servingOptions(flags),
+    ...routeTableOptions(flags),
+  })
   setLogLevel(flags.logLevel)
   const log = flags.json ? jsonLog(source.locate) : terminalLog(source.locate)
   const ended = takeSignals(() => void reload(source, log))
@@ -48,12 +66,16 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
   })
   let serving = false
   const admin = await openAdmin(flags, gateway, () => serving, true, log)
+  const unusable = flags.allowEmpty ? "serve" : "reject"
   try {
-    started = await Promise.race([gateway.start().then(() => true), ended.then(() => false)])
+    started = await Promise.race([gateway.start({ unusable }).then(() => true), ended.then(() => false)])
   } catch (error) {
     await admin?.close()
     if (!(error instanceof GatewayError)) throw error
     if (error.cause instanceof SourceError) throw new UsageError(error.cause.message)
+    if (error.code === "ERR_TLSROUTE_UNUSABLE") {
+      throw new UsageError(`${error.message}; --allow-empty starts all the same`)
+    }
     log.error(error)
     process.exitCode = 1
     return

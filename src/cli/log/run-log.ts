@@ -82,7 +82,7 @@ export function terminalLog(locate: ReadResult["locate"]): RunLog {
       const located = locateProblems(problems, locate)
       const format = (severity: ResourceProblem["severity"]) =>
         located.flatMap((problem) => (problem.severity === severity ? [formatProblem(problem, errors)] : []))
-      const unbound = bindings.flatMap((state) => (state.bound ? [] : [describeError(state.error, errors)]))
+      const unbound = bindings.flatMap((state) => (state.bound ? [] : [describeError(state, errors)]))
       const wrong = [...format("error"), ...unbound]
       const doubtful = format("warning")
       const listening = bindings.flatMap((state) => (state.bound ? [describeBinding(state)] : []))
@@ -125,7 +125,7 @@ function describeHealth({ target, endpoint, healthy, reason }: EndpointHealthCha
   return `${style("yellow", "unhealthy:")} ${where}${reason === undefined ? "" : ` (${printable(reason)})`}`
 }
 
-function describeError(error: Error, { style }: Terminal): string {
+function describeError(error: Pick<Error, "message">, { style }: Terminal): string {
   return `${style("red", "error:")} ${printable(error.message)}`
 }
 

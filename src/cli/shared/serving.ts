@@ -69,7 +69,7 @@ export function servingOptions(flags: ServingFlags): Omit<PassthroughGatewayOpti
  * @param flags - with or without `--admin`
  * @param gateway - what it tells of
  * @param isServing - whether new connections should be sent here
- * @param needsEveryPort - whether one port that cannot be bound makes the whole gateway not ready
+ * @param needsEveryPort - whether it is not ready before every port that is asked for was bound
  * @param log - is told where it listens
  */
 export async function openAdmin(
@@ -81,8 +81,13 @@ export async function openAdmin(
 ): Promise<Admin | undefined> {
   if (admin === undefined) return undefined
   const metrics = await optionalMetrics(gateway)
+  let complete = false
+  gateway.on("config", ({ bindings }) => {
+    complete ||= bindings.length > 0 && bindings.every(({ bound }) => bound)
+  })
+  const wasComplete = needsEveryPort ? () => complete : undefined
   try {
-    const started = await startAdmin({ ...admin, gateway, isServing, needsEveryPort, metrics })
+    const started = await startAdmin({ ...admin, gateway, isServing, wasComplete, metrics })
     log.admin(admin.host ?? "*", started.port)
     return started
   } catch (error) {

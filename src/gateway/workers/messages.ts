@@ -7,6 +7,7 @@ import type { RouteDecision } from "../../proxy/router.ts"
 import type { RouteTableData } from "../../routing/route-table.ts"
 import type { DataPlaneOptions, EndpointVerdict } from "../data-plane.ts"
 import type { AnnotatedObject } from "../policies/annotated-objects.ts"
+import type { Successors } from "../table-router.ts"
 import type { ConnectionReport } from "./connection-reports.ts"
 
 /** Events that travel from workers, and only while somebody listens. */
@@ -16,6 +17,7 @@ export type RelayedEvent = Exclude<keyof SpliceProxyEvents, "error">
 export interface Configuration {
   readonly table: RouteTableData
   readonly annotated: readonly AnnotatedObject[]
+  readonly successors: Successors
 }
 
 /** Which part of the limits is a worker's. */

@@ -11,6 +11,7 @@ import type { RouteTable } from "../../routing/route-table.ts"
 import type { DataPlane, DataPlaneOptions, EndpointVerdict } from "../data-plane.ts"
 import { GatewayError } from "../errors.ts"
 import type { Policies } from "../policies/policies.ts"
+import { NO_SUCCESSORS, type Successors } from "../table-router.ts"
 import type { WorkerHost } from "./host.ts"
 import type { Configuration, EventMessage, RelayedEvent, WorkerStart } from "./messages.ts"
 import { type Listening, WorkerLink } from "./worker-link.ts"
@@ -40,6 +41,7 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
   readonly #unhealthy = new Map<string, EndpointVerdict>()
   #table: RouteTable
   #policies: Policies
+  #successors: Successors = NO_SUCCESSORS
   #deaths = 0
   #closing: Promise<void> | undefined
 
@@ -58,9 +60,10 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
   }
 
   /** Settles when every worker routes by it; one that dies meanwhile is replaced by one that does. */
-  async setTable(table: RouteTable, policies: Policies): Promise<void> {
+  async setTable(table: RouteTable, policies: Policies, successors: Successors = NO_SUCCESSORS): Promise<void> {
     this.#table = table
     this.#policies = policies
+    this.#successors = successors
     const configuration = this.#configuration()
     await Promise.allSettled(this.#live().map((link) => link.ask({ type: "configure", configuration })))
   }
@@ -148,7 +151,7 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
   }
 
   #configuration(): Configuration {
-    return { table: this.#table.toData(), annotated: this.#policies.annotated }
+    return { table: this.#table.toData(), annotated: this.#policies.annotated, successors: this.#successors }
   }
 
   #start(index: number): WorkerLink {

@@ -54,6 +54,8 @@ class Worker {
   #start({ options, configuration, limits, unhealthy, events }: WorkerStart): void {
     this.#compiler = new PolicyCompiler(options.policies)
     const plane = new LocalDataPlane(...this.#read(configuration), options, sharingOf(limits))
+    // One that takes the place of another may have to bind sockets that are on their way out.
+    plane.setTable(...this.#read(configuration), configuration.successors)
     this.#plane = plane
     for (const verdict of unhealthy) plane.endpointChecked(verdict)
     plane.on("error", (error) => this.#post({ type: "error", error: errorMessage(error) }))
@@ -89,7 +91,7 @@ class Worker {
         return plane.listen({ key, host, port, reusePort })
       }
       case "configure":
-        plane.setTable(...this.#read(request.configuration))
+        plane.setTable(...this.#read(request.configuration), request.configuration.successors)
         break
       case "unlisten":
         plane.unlisten(request.key)
