@@ -146,10 +146,11 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
     return this.#compiled.table.explain(query)
   }
 
-  /** Statuses of every object, with `Programmed` telling what is really bound. */
-  statuses(options: Omit<StatusOptions, "bound"> = {}): Statuses {
+  /** Statuses of every object, with `Programmed` telling what is really bound, and which policies are refused. */
+  statuses(options: Omit<StatusOptions, "bound" | "policyProblems"> = {}): Statuses {
     const bound = new Map(this.addresses().map((state) => [state.binding.key, state]))
-    return this.#compiled.table.statuses({ ...options, bound })
+    const { table, policies } = this.#compiled
+    return table.statuses({ ...options, bound, policyProblems: policies.problems })
   }
 
   /** Live connections. */

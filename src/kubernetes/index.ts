@@ -14,6 +14,7 @@ export type { ReflectorEvent } from "./reflector.ts"
 export { type ServiceAddresses, type ServiceAddressesOptions, watchServiceAddresses } from "./service-addresses.ts"
 export { type ClusterSnapshotOptions, readClusterSnapshot } from "./snapshot.ts"
 export { type KubernetesSourceOptions, kubernetesSource } from "./source.ts"
+export type { EventDraft } from "./status-events.ts"
 export {
   type StatusWriter,
   type StatusWriterEvent,

@@ -2,6 +2,7 @@ import { hostname } from "node:os"
 import type { ApiClient } from "./api-client.ts"
 import { pause } from "./backoff.ts"
 import { isConflict, isNotFound } from "./errors.ts"
+import { microTime } from "./micro-time.ts"
 import { resourcePath } from "./resource-kinds.ts"
 
 /** Which Lease decides who leads, and how fast. The times are those of Kubernetes' own controllers. */
@@ -185,6 +186,3 @@ export class LeaderElection {
     this.#onChange(leading)
   }
 }
-
-/** `metav1.MicroTime` has exactly six digits. */
-const microTime = (): string => new Date().toISOString().replace(/\.(\d{3})Z$/, ".$1000Z")

@@ -1,14 +1,14 @@
-import { isDeepStrictEqual } from "node:util"
-import type { KubernetesObject } from "../routing/resources.ts"
-import type { ObjectStatus, Statuses } from "../routing/route-table.ts"
+import type { ObjectRef } from "../routing/resources.ts"
+import type { Statuses } from "../routing/route-table.ts"
 import { ApiClient } from "./api-client.ts"
-import { Backoff, DEFAULT_BACKOFF, pause } from "./backoff.ts"
 import { type ClusterAccess, loadClusterAccess } from "./cluster-access.ts"
-import { isConflict, isNotFound, KubernetesError } from "./errors.ts"
+import { isNotFound } from "./errors.ts"
+import { EventRecorder } from "./event-recorder.ts"
+import type { Failure } from "./kind-pauses.ts"
 import { LeaderElection, type LeaseOptions } from "./leader-election.ts"
-import { RateLimit } from "./rate-limit.ts"
-import { apiVersionOf, RESOURCE_KINDS, resourcePath } from "./resource-kinds.ts"
-import { statusPatch } from "./status-merge.ts"
+import { type EventDraft, statusEvents } from "./status-events.ts"
+import { StatusQueue } from "./status-queue.ts"
+import { type AnyStatus, updateStatus } from "./status-update.ts"
 
 /** Options of {@link startStatusWriter}. */
 export interface StatusWriterOptions {
@@ -18,9 +18,14 @@ export interface StatusWriterOptions {
   readonly controllerName: string
   /** With several replicas: the Lease whose holder alone writes. Left out, this one always writes. */
   readonly lease?: LeaseOptions
-  /** Writes per second in the long run. Default 50. */
+  /**
+   * Whether to write Events (`events.k8s.io/v1`) about what changed in the statuses that are written, for
+   * `kubectl describe`. Needs the rights to create and patch them. Default false.
+   */
+  readonly events?: boolean
+  /** Writes per second in the long run. Default 200; API servers have a fairness of their own. */
   readonly writesPerSecond?: number
-  /** Writes at once after a pause. Default 100. */
+  /** Writes at once after a pause. Default 200. */
   readonly burst?: number
   /** Writes under way at the same time. Default 8. */
   readonly concurrency?: number
@@ -32,7 +37,10 @@ export interface StatusWriterOptions {
 export type StatusWriterEvent =
   /** A status was written. */
   | { readonly type: "status-written"; readonly kind: string; readonly namespace: string; readonly name: string }
-  /** A status could not be written. With `retryMs` it is tried again; without, not until it changes. */
+  /**
+   * A status could not be written. With `retryMs` it is tried again; without, not until it changes. Of a kind whose
+   * writes go on failing, one is told of now and then.
+   */
   | {
       readonly type: "status-failed"
       readonly kind: string
@@ -45,15 +53,14 @@ export type StatusWriterEvent =
   | { readonly type: "leader"; readonly leading: boolean; readonly identity: string }
   /** The Lease could not be read or renewed. */
   | { readonly type: "lease-failed"; readonly error: unknown }
-
-type AnyStatus = ObjectStatus<KubernetesObject & { readonly status?: object }>
+  /** Events could not be written: `lost` of them since the last time that this was told. */
+  | { readonly type: "events-failed"; readonly error: unknown; readonly lost: number }
 
 interface Attempt {
   readonly basedOn: string | undefined
   readonly status: unknown
 }
 
-const MAX_CONFLICTS = 8
 // Statuses are computed this often at most, and rest four times as long as computing them took.
 const MIN_REST_MS = 100
 const REST_PER_WORK = 4
@@ -81,25 +88,36 @@ export class StatusWriter {
   readonly #client: ApiClient
   readonly #options: StatusWriterOptions
   readonly #election: LeaderElection | undefined
-  readonly #rate: RateLimit
-  readonly #backoff = new Backoff(DEFAULT_BACKOFF)
-  readonly #stop = new AbortController()
-  readonly #queue = new Map<string, AnyStatus>()
-  readonly #busy = new Set<string>()
+  readonly #recorder: EventRecorder | undefined
+  readonly #queue: StatusQueue
   readonly #attempts = new Map<string, Attempt>()
   #latest: (() => Statuses) | undefined
-  #statuses: ReadonlySet<AnyStatus> = new Set()
+  #statuses: ReadonlyMap<string, AnyStatus> = new Map()
   #refresh: NodeJS.Timeout | undefined
   #refreshAt = 0
-  #pausedUntil = 0
-  #dispatching = false
+  #closed = false
   #idle: (() => void)[] = []
 
   /** @internal */
   constructor(client: ApiClient, options: StatusWriterOptions) {
     this.#client = client
     this.#options = options
-    this.#rate = new RateLimit(options.writesPerSecond ?? 50, options.burst ?? 100)
+    this.#queue = new StatusQueue({
+      writesPerSecond: options.writesPerSecond ?? 200,
+      burst: options.burst ?? 200,
+      concurrency: options.concurrency ?? 8,
+      write: (key, status, signal) => this.#writeOne(key, status, signal),
+      failed: (key, status, error, failure) => this.#failed(key, status, error, failure),
+      idle: () => this.#settle(),
+    })
+    if (options.events === true) {
+      this.#recorder = new EventRecorder({
+        client,
+        controllerName: options.controllerName,
+        instance: options.lease?.identity,
+        onFailed: (error, lost) => this.#emit({ type: "events-failed", error, lost }),
+      })
+    }
     if (options.lease === undefined) return
     this.#election = new LeaderElection(client, options.lease, {
       change: (leading) => this.#leadershipChanged(leading),
@@ -114,7 +132,7 @@ export class StatusWriter {
 
   /** Statuses still to be written. */
   get pending(): number {
-    return this.#queue.size + this.#busy.size
+    return this.#queue.pending
   }
 
   /**
@@ -126,19 +144,31 @@ export class StatusWriter {
     this.#scheduleFill()
   }
 
+  /**
+   * Writes an Event about an object that has a status here, such as an endpoint of a route that does not answer. Does
+   * nothing on a replica that does not write, or without the option `events`.
+   */
+  record({ kind, namespace, name }: Pick<ObjectRef, "kind" | "namespace" | "name">, draft: EventDraft): void {
+    const known = this.#statuses.get(`${kind}/${namespace}/${name}`)
+    if (known !== undefined && this.leading) this.#recorder?.record(known, draft)
+  }
+
   /** Resolves once nothing is left to write. */
   async flushed(): Promise<void> {
-    if (this.pending === 0 && this.#refresh === undefined) return
-    await new Promise<void>((resolve) => this.#idle.push(resolve))
+    if (this.pending > 0 || this.#refresh !== undefined) {
+      await new Promise<void>((resolve) => this.#idle.push(resolve))
+    }
+    await this.#recorder?.flushed()
   }
 
   /** Stops, and hands the Lease over. What was not written is left to the next holder. */
   async close(): Promise<void> {
+    this.#closed = true
     clearTimeout(this.#refresh)
     this.#refresh = undefined
-    this.#queue.clear()
     this.#latest = undefined
-    this.#stop.abort()
+    this.#queue.close()
+    this.#recorder?.close()
     await this.#election?.close()
     this.#settle()
     this.#client.close()
@@ -150,7 +180,7 @@ export class StatusWriter {
   }
 
   #scheduleFill(): void {
-    if (this.#refresh !== undefined || this.#stop.signal.aborted || !this.leading) return
+    if (this.#refresh !== undefined || this.#closed || !this.leading) return
     // Never at once: who takes in a new configuration would wait for all statuses to be computed.
     this.#refresh = setTimeout(() => this.#fill(), Math.max(0, this.#refreshAt - performance.now()))
   }
@@ -158,121 +188,52 @@ export class StatusWriter {
   #fill(): void {
     clearTimeout(this.#refresh)
     this.#refresh = undefined
-    this.#queue.clear()
     const started = performance.now()
     const statuses = this.leading ? this.#latest?.() : undefined
-    const list = statuses === undefined ? [] : inOrder(statuses)
-    this.#statuses = new Set(list)
-    const present = new Set<string>()
-    for (const status of list) {
-      const key = keyOf(status)
-      present.add(key)
-      if (status.changed && !this.#isRepeated(key, status)) this.#queue.set(key, status)
-    }
-    for (const key of this.#attempts.keys()) if (!present.has(key)) this.#attempts.delete(key)
+    this.#statuses = new Map(statuses === undefined ? [] : inOrder(statuses).map((status) => [keyOf(status), status]))
+    for (const key of this.#attempts.keys()) if (!this.#statuses.has(key)) this.#attempts.delete(key)
+    const changed = [...this.#statuses].filter(([key, status]) => status.changed && !this.#isRepeated(key, status))
     const now = performance.now()
     this.#refreshAt = now + Math.max(MIN_REST_MS, (now - started) * REST_PER_WORK)
-    void this.#dispatch()
+    this.#queue.replace(changed, (status) => this.#statuses.get(keyOf(status)) === status)
   }
 
   /** Between a write and the watch that tells of it, snapshots still hold the old object: it is not written again. */
   #isRepeated(key: string, { object, status }: AnyStatus): boolean {
     const attempt = this.#attempts.get(key)
-    if (attempt === undefined || attempt.basedOn !== object.metadata.resourceVersion) return false
-    return isDeepStrictEqual(attempt.status, withoutTimes(status))
+    if (attempt === undefined) return false
+    if (attempt.basedOn === object.metadata.resourceVersion) return equalButTimes(attempt.status, status)
+    this.#attempts.delete(key)
+    return false
   }
 
-  /** Starts writes as the rate allows; what waits for its turn may still be replaced by something newer. */
-  async #dispatch(): Promise<void> {
-    if (this.#dispatching) return
-    this.#dispatching = true
-    const { signal } = this.#stop
-    while (this.#queue.size > 0 && this.#busy.size < (this.#options.concurrency ?? 8) && !signal.aborted) {
-      await this.#rate.take(signal)
-      await pause(Math.max(0, this.#pausedUntil - performance.now()), signal)
-      const next = this.#dequeue()
-      if (next === undefined) break
-      const [key, status] = next
-      this.#busy.add(key)
-      void this.#writeOne(key, status).finally(() => {
-        this.#busy.delete(key)
-        void this.#dispatch()
-      })
-    }
-    this.#dispatching = false
-    this.#settle()
-  }
-
-  #dequeue(): readonly [string, AnyStatus] | undefined {
-    for (const [key, status] of this.#queue) {
-      if (this.#busy.has(key)) continue
-      this.#queue.delete(key)
-      return [key, status]
-    }
-    return undefined
-  }
-
-  async #writeOne(key: string, status: AnyStatus): Promise<void> {
-    const { signal } = this.#stop
-    const { kind, namespace, name } = status.ref
+  async #writeOne(key: string, status: AnyStatus, signal: AbortSignal): Promise<void> {
+    const { controllerName } = this.#options
     try {
-      const written = await this.#update(status, signal)
-      this.#backoff.reset()
-      this.#attempts.set(key, {
-        basedOn: status.object.metadata.resourceVersion,
-        status: withoutTimes(status.status),
-      })
-      if (written) this.#emit({ type: "status-written", kind, namespace, name })
+      const change = await updateStatus(this.#client, status, controllerName, signal)
+      this.#remember(key, status)
+      if (change === undefined) return
+      const { kind, namespace, name } = status.ref
+      this.#emit({ type: "status-written", kind, namespace, name })
+      if (this.#recorder === undefined) return
+      for (const draft of statusEvents(status.ref, change.before, change.after, controllerName)) {
+        if (namespace !== "") this.#recorder.record(status, draft)
+      }
     } catch (error) {
-      if (signal.aborted || isNotFound(error)) return
-      const retryMs = this.#retryAfter(error)
-      this.#emit({ type: "status-failed", kind, namespace, name, error, retryMs })
-      if (retryMs === undefined) {
-        const basedOn = status.object.metadata.resourceVersion
-        this.#attempts.set(key, { basedOn, status: withoutTimes(status.status) })
-        return
-      }
-      this.#pausedUntil = performance.now() + retryMs
-      // Unless a newer one has come meanwhile.
-      if (!this.#queue.has(key) && this.#statuses.has(status)) this.#queue.set(key, status)
+      // An object that is gone needs no status.
+      if (!isNotFound(error)) throw error
     }
   }
 
-  /** `undefined` when trying again would give the same answer. */
-  #retryAfter(error: unknown): number | undefined {
-    if (!(error instanceof KubernetesError)) return undefined
-    if (error.status === 400 || error.status === 422) return undefined
-    return Math.max(error.retryAfterMs ?? 0, this.#backoff.next())
+  #failed(key: string, status: AnyStatus, error: unknown, { retryMs, isNews }: Failure): void {
+    const { kind, namespace, name } = status.ref
+    if (isNews) this.#emit({ type: "status-failed", kind, namespace, name, error, retryMs })
+    // It would be refused again.
+    if (retryMs === undefined) this.#remember(key, status)
   }
 
-  async #update({ ref, object, status }: AnyStatus, signal: AbortSignal): Promise<boolean> {
-    const path = pathOf(ref, object)
-    let current: KubernetesObject & { readonly status?: object } = object
-    for (let conflicts = 0; ; conflicts++) {
-      const patch = statusPatch({
-        current: current.status as Readonly<Record<string, unknown>> | undefined,
-        base: object.status as Readonly<Record<string, unknown>> | undefined,
-        desired: status as Readonly<Record<string, unknown>>,
-        controllerName: this.#options.controllerName,
-      })
-      if (patch === undefined) return false
-      const { resourceVersion } = current.metadata
-      try {
-        await this.#client.send({
-          method: "PATCH",
-          path: `${path}/status`,
-          body: { metadata: { resourceVersion }, status: patch },
-          signal,
-        })
-        return true
-      } catch (error) {
-        if (!isConflict(error) || conflicts >= MAX_CONFLICTS) throw error
-      }
-      current = await this.#client.send<typeof current>({ method: "GET", path, signal })
-      // Computed from another spec, or for another object of that name: the next snapshot knows better.
-      const { uid, generation } = object.metadata
-      if (current.metadata.uid !== uid || current.metadata.generation !== generation) return false
-    }
+  #remember(key: string, { object, status }: AnyStatus): void {
+    this.#attempts.set(key, { basedOn: object.metadata.resourceVersion, status })
   }
 
   #leadershipChanged(leading: boolean): void {
@@ -282,7 +243,7 @@ export class StatusWriter {
   }
 
   #settle(): void {
-    if ((this.pending > 0 || this.#refresh !== undefined) && !this.#stop.signal.aborted) return
+    if ((this.pending > 0 || this.#refresh !== undefined) && !this.#closed) return
     const waiting = this.#idle
     this.#idle = []
     for (const resolve of waiting) resolve()
@@ -304,16 +265,12 @@ const inOrder = (statuses: Statuses): readonly AnyStatus[] =>
 
 const keyOf = ({ ref }: AnyStatus): string => `${ref.kind}/${ref.namespace}/${ref.name}`
 
-function pathOf(ref: AnyStatus["ref"], object: KubernetesObject): string {
-  const kind = RESOURCE_KINDS.find((candidate) => candidate.group === ref.group && candidate.kind === ref.kind)
-  if (kind === undefined) {
-    throw new KubernetesError("ERR_TLSROUTE_KUBERNETES_PROTOCOL", `${ref.kind} is not a kind that has a status here`)
-  }
-  const apiVersion = object.apiVersion ?? apiVersionOf(kind.group, kind.versions[0] ?? "v1")
-  const namespace = kind.namespaced ? ref.namespace : undefined
-  return resourcePath(apiVersion, kind.plural, { namespace, name: ref.name })
+/** Whether two statuses say the same; every `lastTransitionTime` differs with each computation. */
+function equalButTimes(a: unknown, b: unknown): boolean {
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return a === b
+  const fields = new Set([...Object.keys(a), ...Object.keys(b)])
+  fields.delete("lastTransitionTime")
+  return [...fields].every((field) =>
+    equalButTimes((a as Record<string, unknown>)[field], (b as Record<string, unknown>)[field]),
+  )
 }
-
-/** The status with every `lastTransitionTime` left out: it differs with each computation. */
-const withoutTimes = (status: unknown): unknown =>
-  JSON.parse(JSON.stringify(status, (key, value: unknown) => (key === "lastTransitionTime" ? undefined : value)))

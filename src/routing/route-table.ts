@@ -270,6 +270,12 @@ export interface StatusOptions {
   readonly addresses?:
     | readonly { readonly type?: string; readonly value: string }[]
     | ((gateway: Gateway) => readonly { readonly type?: string; readonly value: string }[])
+  /**
+   * What is wrong with policies in annotations, which routing does not read: told by the condition
+   * `tlsroute.dev/PoliciesAccepted` of Gateways, ListenerSets and the parents of routes, while there is something to
+   * tell. What a Service says counts for the routes that lead to it.
+   */
+  readonly policyProblems?: readonly ResourceProblem[]
 }
 
 export type { Condition }

@@ -32,10 +32,11 @@ describe("the rights of the controller", () => {
     expect(written.filter((rule, index) => written.indexOf(rule) !== index)).toEqual([])
   })
 
-  it("write statuses and its own Lease, and nothing else", () => {
+  it("write statuses, Events and its own Lease, and nothing else", () => {
     const writing = rules.filter(({ verbs }) => verbs.some((verb) => !READING.has(verb)))
     const beside = writing.filter(({ resources }) => !resources.every((resource) => resource.endsWith("/status")))
     expect(beside).toEqual([
+      { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create", "patch"] },
       { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["create"] },
       {
         apiGroups: ["coordination.k8s.io"],

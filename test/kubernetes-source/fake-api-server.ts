@@ -59,6 +59,7 @@ const KINDS: Readonly<Record<string, string>> = {
   endpointslices: "EndpointSlice",
   leases: "Lease",
   nodes: "Node",
+  events: "Event",
   customresourcedefinitions: "CustomResourceDefinition",
 }
 
@@ -77,6 +78,7 @@ export class FakeApiServer {
     ["v1", new Set(["namespaces", "services", "nodes"])],
     ["discovery.k8s.io/v1", new Set(["endpointslices"])],
     ["coordination.k8s.io/v1", new Set(["leases"])],
+    ["events.k8s.io/v1", new Set(["events"])],
     [`${GATEWAY}/v1`, new Set(["gatewayclasses", "gateways", "listenersets", "tlsroutes", "referencegrants"])],
     [`${GATEWAY}/v1beta1`, new Set(["gatewayclasses", "gateways", "referencegrants"])],
   ])
@@ -149,6 +151,11 @@ export class FakeApiServer {
       type: "DELETED",
       object: { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } },
     })
+  }
+
+  /** All objects of a kind. */
+  all(plural: string): readonly StoredObject[] {
+    return [...this.#objects].filter(([key]) => key.startsWith(`${plural}/`)).map(([, object]) => object)
   }
 
   get(plural: string, name: string, namespace?: string): StoredObject | undefined {

@@ -8,6 +8,7 @@ vi.setConfig({ testTimeout: 8_000 })
 
 const OURS = "tlsroute.dev/gateway"
 const NONE: Statuses = { gatewayClasses: [], gateways: [], listenerSets: [], tlsRoutes: [] }
+const WARNING = { type: "Warning", reason: "EndpointUnhealthy", action: "CheckHealth", note: "no answer" } as const
 const LEASE = { namespace: "system", name: "tlsroute", durationMs: 1_000, retryMs: 50 }
 
 let api: FakeApiServer
@@ -199,6 +200,137 @@ describe("failures", () => {
     expect(stored("two")).toEqual([parent(OURS)])
     expect(api.writes.filter(({ request }) => request.includes("/one/"))).toHaveLength(1)
     expect(events).toContainEqual(expect.objectContaining({ type: "status-failed", name: "one", retryMs: undefined }))
+  })
+})
+
+describe("a kind that may not be written", () => {
+  const gatewayStatus = () => {
+    const object = structuredClone(api.get("gateways", "gateway", "shop")) as unknown as Gateway
+    const ref = { group: "gateway.networking.k8s.io", kind: "Gateway", namespace: "shop", name: "gateway" }
+    return { ref, object, status: { addresses: [{ value: "192.0.2.1" }] }, changed: true }
+  }
+  const routes = (count: number) => Array.from({ length: count }, (_, at) => routeStatus(`r${at}`, parent(OURS)))
+
+  beforeEach(() => {
+    api.put("gateways", { metadata: { namespace: "shop", name: "gateway" }, spec: {} })
+    for (let at = 0; at < 30; at++) api.put("tlsroutes", route(`r${at}`))
+  })
+
+  test("holds up no other kind, and is tried by one write at a time", async () => {
+    const writer = await start()
+    api.fault = (request) => (request.includes("/tlsroutes/") && request.startsWith("PATCH") ? 403 : undefined)
+    writer.write({ ...NONE, tlsRoutes: routes(30) })
+    await expect.poll(() => events.some(({ type }) => type === "status-failed")).toBe(true)
+    writer.write({ ...NONE, gateways: [gatewayStatus()], tlsRoutes: routes(30) })
+    await expect
+      .poll(() => api.get("gateways", "gateway", "shop")?.status)
+      .toEqual({
+        addresses: [{ value: "192.0.2.1" }],
+      })
+    const tries = patches()
+    await expect.poll(patches, { timeout: 5_000 }).toBeGreaterThan(tries + 1)
+    // Eight at first, then a probe after each pause; and one is told of for all of them.
+    expect(patches()).toBeLessThan(20)
+    expect(events.filter(({ type }) => type === "status-failed")).toHaveLength(1)
+  })
+
+  test("is written within about two seconds of getting the right, however long it was missing", async () => {
+    const writer = await start()
+    api.fault = (request) => (request.startsWith("PATCH") ? 403 : undefined)
+    writer.write({ ...NONE, tlsRoutes: routes(30) })
+    // By then pauses that double would be six seconds.
+    await expect.poll(patches, { timeout: 7_000 }).toBeGreaterThan(12)
+    api.fault = undefined
+    const repaired = performance.now()
+    await writer.flushed()
+    expect(performance.now() - repaired).toBeLessThan(3_000)
+    expect(stored("r29")).toEqual([parent(OURS)])
+  }, 15_000)
+})
+
+describe("Events", () => {
+  const noted = () => api.all("events").map(({ type, reason, note }) => ({ type, reason, note }))
+
+  test("tell what changed in a status, about the object that it is of", async () => {
+    const writer = await start({ events: true })
+    writer.write({ ...NONE, tlsRoutes: [routeStatus("one", parent(OURS))] })
+    await writer.flushed()
+    const [event] = api.all("events")
+    expect(event).toMatchObject({
+      metadata: { namespace: "shop", name: expect.stringMatching(/^one\.[0-9a-f]+$/) },
+      regarding: {
+        kind: "TLSRoute",
+        namespace: "shop",
+        name: "one",
+        uid: api.get("tlsroutes", "one", "shop")?.metadata.uid,
+      },
+      reportingController: OURS,
+      reportingInstance: expect.stringMatching(/./),
+      eventTime: expect.stringMatching(/^\d{4}-.*\.\d{6}Z$/),
+      type: "Normal",
+      reason: "Accepted",
+      action: "Accepted",
+    })
+  })
+
+  test("are not written without the option, nor by a replica that does not lead", async () => {
+    api.put("leases", {
+      metadata: { namespace: "system", name: "tlsroute" },
+      spec: { holderIdentity: "other", leaseDurationSeconds: 50 },
+    })
+    const follower = await start({ events: true, lease: { ...LEASE, identity: "me" } })
+    follower.record({ kind: "TLSRoute", namespace: "shop", name: "one" }, WARNING)
+    const silent = await start()
+    silent.write({ ...NONE, tlsRoutes: [routeStatus("one", parent(OURS))] })
+    await silent.flushed()
+    expect(api.all("events")).toEqual([])
+  })
+
+  test("about the same thing are one, with a count", async () => {
+    const writer = await start({ events: true })
+    writer.write({ ...NONE, tlsRoutes: [{ ...routeStatus("one", parent(OURS)), changed: false }] })
+    await writer.flushed()
+    for (let at = 0; at < 5; at++) writer.record({ kind: "TLSRoute", namespace: "shop", name: "one" }, WARNING)
+    await writer.flushed()
+    expect(noted()).toEqual([{ type: "Warning", reason: "EndpointUnhealthy", note: "no answer" }])
+    writer.record({ kind: "TLSRoute", namespace: "shop", name: "one" }, WARNING)
+    await writer.flushed()
+    expect(api.all("events")).toHaveLength(1)
+    expect(api.all("events")[0]?.["series"]).toMatchObject({ count: 5 })
+  })
+
+  test("about one object are a few, however much happens to it", async () => {
+    const writer = await start({ events: true })
+    writer.write({ ...NONE, tlsRoutes: [{ ...routeStatus("one", parent(OURS)), changed: false }] })
+    await writer.flushed()
+    for (let at = 0; at < 100; at++) {
+      writer.record({ kind: "TLSRoute", namespace: "shop", name: "one" }, { ...WARNING, note: `failure ${at}` })
+    }
+    await writer.flushed()
+    expect(api.all("events")).toHaveLength(10)
+  })
+
+  test("that may not be written are lost, told of once, and hold up no status", async () => {
+    api.put("tlsroutes", route("two"))
+    api.fault = (request) => (request.includes("/events") ? 403 : undefined)
+    const writer = await start({ events: true })
+    writer.write({ ...NONE, tlsRoutes: [routeStatus("one", parent(OURS)), routeStatus("two", parent(OURS))] })
+    await writer.flushed()
+    expect(stored("two")).toEqual([parent(OURS)])
+    expect(events.filter(({ type }) => type === "events-failed")).toMatchObject([{ lost: 1 }])
+  })
+
+  test("that a server has forgotten are told anew", async () => {
+    const writer = await start({ events: true })
+    writer.write({ ...NONE, tlsRoutes: [{ ...routeStatus("one", parent(OURS)), changed: false }] })
+    await writer.flushed()
+    const about = { kind: "TLSRoute", namespace: "shop", name: "one" }
+    writer.record(about, WARNING)
+    await writer.flushed()
+    for (const { metadata } of api.all("events")) api.remove("events", metadata.name, "shop")
+    writer.record(about, WARNING)
+    await writer.flushed()
+    expect(api.all("events")).toMatchObject([{ note: "no answer", series: { count: 2 } }])
   })
 })
 

@@ -77,6 +77,42 @@ describe("statuses once written", () => {
     expect(tlsRoutes[0]?.object).toBe(world.tlsRoutes[0])
   })
 
+  it("tell which policies are refused, on the object and on routes to a Service that says them, as long as they are", () => {
+    const world = { gateways: [gateway("gateway")], tlsRoutes: [route("a")], services: [service("backend")] }
+    const table = buildRouteTable(world)
+    const problem = (group: string, kind: string, name: string) => ({
+      severity: "error" as const,
+      code: "InvalidPolicy",
+      object: { group, kind, namespace: route("a").metadata.namespace ?? "default", name },
+      path: "metadata.annotations",
+      message: `${kind} wrong`,
+    })
+    const conditionIn = (conditions: readonly { readonly type: string; readonly message: string }[] | undefined) =>
+      conditions?.find(({ type }) => type === "tlsroute.dev/PoliciesAccepted")
+    const refused = table.statuses({
+      now,
+      policyProblems: [
+        problem("gateway.networking.k8s.io", "Gateway", "gateway"),
+        problem("gateway.networking.k8s.io", "TLSRoute", "a"),
+        problem("", "Service", "backend"),
+      ],
+    })
+    expect(conditionIn(refused.gateways[0]?.status.conditions)).toMatchObject({
+      status: "False",
+      reason: "InvalidPolicies",
+      message: "metadata.annotations: Gateway wrong",
+    })
+    const [written] = refused.tlsRoutes
+    expect(conditionIn(written?.status.parents?.[0]?.conditions)?.message).toMatch(
+      /^metadata\.annotations: TLSRoute wrong; Service \S+\/backend: metadata\.annotations: Service wrong$/,
+    )
+    // Once written, and repaired, the condition goes.
+    const after = buildRouteTable({ ...world, tlsRoutes: [{ ...written!.object, status: written!.status }] })
+    const [repaired] = after.statuses({ now: later }).tlsRoutes
+    expect(repaired?.changed).toBe(true)
+    expect(conditionIn(repaired?.status.parents?.[0]?.conditions)).toBeUndefined()
+  })
+
   it("carry the new generation on every condition after the spec changed (GatewayObservedGenerationBump)", () => {
     const world = { gateways: [gateway("gateway")], tlsRoutes: [route("a")] }
     const [object] = written(world, buildRouteTable(world), now).gateways!

@@ -3,6 +3,7 @@ import { hostname } from "node:os"
 import { setTimeout as sleep } from "node:timers/promises"
 import { Command, InvalidArgumentError } from "commander"
 import { createPassthroughGateway, type PassthroughGateway } from "../../gateway/gateway.ts"
+import type { EndpointHealthChange } from "../../gateway/health-checks.ts"
 import { type ClusterAccess, loadClusterAccess } from "../../kubernetes/cluster-access.ts"
 import { KubernetesError } from "../../kubernetes/errors.ts"
 import { ensureGatewayClass } from "../../kubernetes/gateway-class.ts"
@@ -15,7 +16,7 @@ import type { Gateway } from "../../routing/resources.ts"
 import { type ClusterLog, jsonClusterLog, terminalClusterLog } from "../log/cluster-log.ts"
 import { setLogLevel } from "../log/log-level.ts"
 import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
-import { parseList, secondsOption } from "../shared/arguments.ts"
+import { parseAddress, parseList, secondsOption } from "../shared/arguments.ts"
 import { putServingFirst } from "../shared/output.ts"
 import { boundAddresses } from "../shared/published-addresses.ts"
 import {
@@ -27,6 +28,7 @@ import {
   servingOptions,
 } from "../shared/serving.ts"
 import { signalsHelp, takeSignals } from "../shared/signals.ts"
+import { formatAddress } from "../shared/terminal.ts"
 import { UsageError } from "../shared/usage-error.ts"
 
 interface ObjectName {
@@ -45,16 +47,21 @@ interface ControllerFlags extends ServingFlags {
   readonly externalNameServices?: true
   readonly zone?: string
   readonly nodeName?: string
+  readonly gatewayAddress?: ReadonlyMap<string, readonly string[]>
   readonly publishAddress?: readonly string[]
   readonly publishService?: ObjectName
   /** True when left out, false with `--no-lease`. */
   readonly lease: ObjectName | boolean
+  /** False with `--no-events`. */
+  readonly events: boolean
   readonly leaseDuration: number
   readonly identity?: string
 }
 
 const DEFAULT_CLASS = "tlsroute"
 const CLASS_RETRY_MS = 5_000
+/** Routes to one endpoint that are told of its health. */
+const MAX_ROUTES_TOLD = 20
 
 /** `tlsroute controller`: serves what a Kubernetes API server says, and writes statuses back. */
 export function controllerCommand(): Command {
@@ -70,6 +77,11 @@ export function controllerCommand(): Command {
     .option("--external-name-services", "let Services of type ExternalName be backends, whose name is then such a name")
     .option("--zone <zone>", "zone this runs in, for Services with trafficDistribution (default: $NODE_ZONE)")
     .option("--node-name <node>", "node this runs on, for the same (default: $NODE_NAME)")
+    .option(
+      "--gateway-address <namespace/name=address>",
+      "IP address that this Gateway listens on when its spec names none, repeatable",
+      parseGatewayAddress,
+    )
     .option("--publish-address <addresses>", "addresses to write to Gateways (default: those bound)", parseList)
     .option("--publish-service <namespace/name>", "write the addresses of this Service to Gateways", parseObjectName)
     .option(
@@ -78,6 +90,7 @@ export function controllerCommand(): Command {
       parseObjectName,
     )
     .option("--no-lease", "write statuses without a Lease: for a single replica")
+    .option("--no-events", "write no Events about Gateways, ListenerSets and TLSRoutes")
     .addOption(secondsOption("--lease-duration <seconds>", "silence after which the holder is taken for dead", 15))
     .option(
       "--identity <name>",
@@ -106,11 +119,18 @@ async function controller(flags: ControllerFlags): Promise<void> {
   const writer = await startStatusWriter({
     kubeConfig: access,
     controllerName: flags.controllerName,
+    events: flags.events,
     ...(flags.lease === false ? {} : { lease: leaseOptions(flags) }),
     onEvent: (event) => clusterLog.event(event),
   })
   const { write, service } = await followStatuses(flags, access, gateway, writer, clusterLog)
   look = write
+  gateway.on("health", (change) => recordHealth(change, gateway, writer))
+  if (publishesItsOwn(flags)) {
+    clusterLog.note(
+      "Gateways are told the addresses of the replica that writes: with several replicas, name theirs with --publish-service or --publish-address",
+    )
+  }
 
   const started = gateway.start({ tolerateBindErrors: true, unusable: "serve" }).then(() => {
     serving = true
@@ -160,6 +180,7 @@ function createGateway(
     }),
     controllerName,
     gatewayClassNames: gatewayClass,
+    gatewayAddresses: ({ namespace, name }) => flags.gatewayAddress?.get(`${namespace}/${name}`),
     externalBackends: externalBackends ?? [],
     externalNameServices,
     location: {
@@ -232,6 +253,27 @@ async function followStatuses(
   return { write, service }
 }
 
+/** Replicas have an address each: what one of them publishes is not where the others are. */
+const publishesItsOwn = ({ lease, publishAddress, publishService }: ControllerFlags): boolean =>
+  lease !== false && publishAddress === undefined && publishService === undefined
+
+/** Tells of an endpoint on the routes that lead to it. */
+function recordHealth(
+  { target, endpoint, healthy, reason }: EndpointHealthChange,
+  gateway: PassthroughGateway,
+  writer: StatusWriter,
+): void {
+  if (!writer.leading) return
+  const where = `endpoint ${formatAddress(endpoint.address, endpoint.port)} of ${target}`
+  const draft = healthy
+    ? ({ type: "Normal", reason: "EndpointHealthy", note: `${where} is healthy again` } as const)
+    : ({ type: "Warning", reason: "EndpointUnhealthy", note: `${where} fails its health check: ${reason}` } as const)
+  const routes = gateway.routeTable.routes.filter(({ backends }) =>
+    backends.some((backend) => backend.target.id === target),
+  )
+  for (const { ref } of routes.slice(0, MAX_ROUTES_TOLD)) writer.record(ref, { ...draft, action: "CheckHealth" })
+}
+
 function leaseOptions({ lease, identity, leaseDuration }: ControllerFlags): LeaseOptions {
   const host = process.env["POD_NAME"] ?? hostname()
   return {
@@ -241,6 +283,17 @@ function leaseOptions({ lease, identity, leaseDuration }: ControllerFlags): Leas
     // The proportions of Kubernetes' own controllers: 2 seconds of 15.
     retryMs: leaseDuration / 7.5,
   }
+}
+
+/** Adds `NAMESPACE/NAME=ADDRESS` to the addresses given so far. */
+function parseGatewayAddress(
+  text: string,
+  before: ReadonlyMap<string, readonly string[]> = new Map(),
+): ReadonlyMap<string, readonly string[]> {
+  const [gateway = "", address = ""] = text.split("=")
+  const { namespace, name } = parseObjectName(gateway)
+  const key = `${namespace}/${name}`
+  return new Map([...before, [key, [...(before.get(key) ?? []), parseAddress(address)]]])
 }
 
 function parseObjectName(text: string): ObjectName {

@@ -61,6 +61,8 @@ function describeEvent(event: ClusterEvent | StatusWriterEvent): string | undefi
       return `the Lease cannot be renewed: ${describeError(event.error)}`
     case "status-failed":
       return `the status of ${event.kind} ${event.namespace}/${event.name} cannot be written: ${describeError(event.error)}`
+    case "events-failed":
+      return `Events cannot be written, ${event.lost} lost: ${describeError(event.error)}`
     case "synced":
     case "status-written":
       return undefined

@@ -5,6 +5,7 @@ import type { GatewayState } from "../listeners/topology.ts"
 import type { Gateway, GatewayAddress } from "../resources.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
 import { listenerStatuses } from "./listener.ts"
+import { POLICIES } from "./policies.ts"
 import type { StatusContext } from "./status-context.ts"
 
 const MAX_ADDRESSES = 16
@@ -22,9 +23,10 @@ export function gatewayStatus(
     ...(addresses === undefined ? {} : { addresses }),
     conditions: mergeConditions(
       field(status, "conditions"),
-      [accepted(state), programmed(gateway, state, addresses, context)],
+      [accepted(state), programmed(gateway, state, addresses, context), ...context.policies.conditions(gateway.ref)],
       gateway.generation,
       context.now,
+      [POLICIES],
     ),
     listeners: listenerStatuses(state.listeners, field(status, "listeners"), gateway.generation, context),
     // CRDs before ListenerSet prune the field; writing a zero there would look like a change for ever.

@@ -4,6 +4,7 @@ import type { ListenerSetState } from "../listeners/topology.ts"
 import type { ListenerSet } from "../resources.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
 import { listenerStatuses } from "./listener.ts"
+import { POLICIES } from "./policies.ts"
 import type { StatusContext } from "./status-context.ts"
 
 /** `ListenerSet.status`: Accepted and Programmed with the same reason when refused, and the listeners. */
@@ -15,7 +16,13 @@ export function listenerSetStatus(
   const status = field(set.object, "status")
   return {
     ...objectOf(status),
-    conditions: mergeConditions(field(status, "conditions"), conditionsOf(state, context), set.generation, context.now),
+    conditions: mergeConditions(
+      field(status, "conditions"),
+      [...conditionsOf(state, context), ...context.policies.conditions(set.ref)],
+      set.generation,
+      context.now,
+      [POLICIES],
+    ),
     listeners: listenerStatuses(state.listeners, field(status, "listeners"), set.generation, context),
   }
 }

@@ -5,6 +5,7 @@ import type { ParentReference, RouteParentStatus, TLSRoute } from "../resources.
 import { type ParentAttachment, reachWithoutHostnames } from "../routes/attachment.ts"
 import type { RouteState } from "../routes/route-state.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
+import { POLICIES } from "./policies.ts"
 
 const MAX_PARENTS = 32
 
@@ -14,12 +15,14 @@ const MAX_PARENTS = 32
  * of ours.
  *
  * @param status - what the route has now
+ * @param policies - the condition about its policies, if there is one
  */
 export function routeStatus(
   state: RouteState,
   status: unknown,
   controllerName: string,
   now: string,
+  policies: readonly OwnCondition[],
 ): NonNullable<TLSRoute["status"]> | undefined {
   const { route, attachment } = state
   const pending = new Map(attachment.parents.map((parent) => [parentKey(parent.ref.reference), parent]))
@@ -35,16 +38,16 @@ export function routeStatus(
     const parent = pending.get(key)
     if (parent === undefined) continue
     pending.delete(key)
-    const conditions = conditionsOf(parent, state)
+    const conditions = [...conditionsOf(parent, state), ...policies]
     parents.push({
       parentRef: parent.ref.reference,
       controllerName,
-      conditions: mergeConditions(field(entry, "conditions"), conditions, route.generation, now),
+      conditions: mergeConditions(field(entry, "conditions"), conditions, route.generation, now, [POLICIES]),
     })
   }
   if (!ours) return undefined
   for (const parent of pending.values()) {
-    const conditions = mergeConditions([], conditionsOf(parent, state), route.generation, now)
+    const conditions = mergeConditions([], [...conditionsOf(parent, state), ...policies], route.generation, now)
     parents.push({ parentRef: parent.ref.reference, controllerName, conditions })
   }
   return { parents: parents.slice(0, MAX_PARENTS) }

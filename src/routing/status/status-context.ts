@@ -1,5 +1,6 @@
 import type { StatusOptions } from "../route-table.ts"
 import type { BindingReports } from "./binding-reports.ts"
+import type { RefusedPolicies } from "./policies.ts"
 
 /** What every status is computed from, beside its own object. */
 export interface StatusContext {
@@ -8,6 +9,7 @@ export interface StatusContext {
   /** Number of routes accepted on each listener, by listener id. */
   readonly attachedRoutes: ReadonlyMap<string, number>
   readonly addresses: StatusOptions["addresses"]
+  readonly policies: RefusedPolicies
   readonly bundleVersions: readonly string[] | undefined
   /** Whether there is any ListenerSet, so that the CRDs are of a version that knows them. */
   readonly hasListenerSets: boolean

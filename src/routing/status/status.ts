@@ -9,6 +9,7 @@ import { bindingReports } from "./binding-reports.ts"
 import { gatewayStatus } from "./gateway.ts"
 import { gatewayClassStatus } from "./gateway-class.ts"
 import { listenerSetStatus } from "./listener-set.ts"
+import { refusedPolicies } from "./policies.ts"
 import { routeStatus } from "./route.ts"
 import type { StatusContext } from "./status-context.ts"
 
@@ -21,6 +22,7 @@ export function computeStatuses(snapshot: Snapshot, options: StatusOptions): Sta
     reports: bindingReports(sockets.bindings, options.bound),
     attachedRoutes: countAttachedRoutes(snapshot),
     addresses: options.addresses,
+    policies: refusedPolicies(options.policyProblems),
     bundleVersions: snapshot.bundleVersions,
     hasListenerSets: objects.listenerSets.size > 0,
   }
@@ -44,7 +46,7 @@ export function computeStatuses(snapshot: Snapshot, options: StatusOptions): Sta
       const set = latest(admitted)
       return objectStatus(set, listenerSetStatus(set, state, context))
     }),
-    tlsRoutes: routeStatuses(snapshot, controllerName, context.now),
+    tlsRoutes: routeStatuses(snapshot, controllerName, context),
   }
 }
 
@@ -60,23 +62,27 @@ function* inOrder<A, S>(
 }
 
 /** Statuses that are as they should be, which time does not change: most, once they are written. */
-const settled = new WeakMap<RouteState, ObjectStatus<TLSRoute>>()
+const settled = new WeakMap<RouteState, { readonly written: ObjectStatus<TLSRoute>; readonly policies: string }>()
 
 function routeStatuses(
   { routes, latest }: Snapshot,
   controllerName: string,
-  now: string,
+  { now, policies }: StatusContext,
 ): readonly ObjectStatus<TLSRoute>[] {
   const statuses: ObjectStatus<TLSRoute>[] = []
   for (const state of routes) {
     const object = latest(state.route.object) as TLSRoute
-    let written = settled.get(state)
-    if (written?.object !== object) {
-      const status = routeStatus(state, field(object, "status"), controllerName, now)
-      if (status === undefined) continue
-      written = objectStatus({ ref: state.route.ref, object }, status)
-      if (!written.changed) settled.set(state, written)
+    const refused = policies.conditions(state.route.ref, ...state.table.backends.map(({ ref }) => ref))
+    const policiesNow = refused[0]?.message ?? ""
+    const known = settled.get(state)
+    if (known !== undefined && known.written.object === object && known.policies === policiesNow) {
+      statuses.push(known.written)
+      continue
     }
+    const status = routeStatus(state, field(object, "status"), controllerName, now, refused)
+    if (status === undefined) continue
+    const written = objectStatus({ ref: state.route.ref, object }, status)
+    if (!written.changed) settled.set(state, { written, policies: policiesNow })
     statuses.push(written)
   }
   return statuses

@@ -39,4 +39,8 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]
+# Events about Gateways, ListenerSets and TLSRoutes: a new one is created, what happens again is counted on it.
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
 {{- end -}}
