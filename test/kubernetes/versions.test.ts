@@ -2,7 +2,7 @@ import type { Server } from "node:net"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { TestCluster } from "./support/cluster.ts"
 import { Controller } from "./support/controller.ts"
-import { installCrds } from "./support/crds.ts"
+import { installCrds, serveTlsRoutesIn } from "./support/crds.ts"
 import { installTlsroute } from "./support/install.ts"
 import { gatewayObject, reached, routeObject, startService, Traffic } from "./support/traffic.ts"
 
@@ -16,17 +16,7 @@ let backend: Server
 let port: number
 let traffic: Traffic | undefined
 
-/** Has the server serve TLSRoutes in these versions only. */
-async function serve(...served: readonly string[]): Promise<void> {
-  interface Definition {
-    readonly spec: { readonly versions: readonly { readonly name: string }[] }
-  }
-  const { spec } = await cluster.get<Definition>("crd", `tlsroutes.${GROUP}`)
-  const patch = spec.versions.map(({ name }, at) => {
-    return { op: "replace", path: `/spec/versions/${at}/served`, value: served.includes(name) }
-  })
-  await cluster.kubectl(["patch", "crd", `tlsroutes.${GROUP}`, "--type", "json", "--patch", JSON.stringify(patch)])
-}
+const serve = (...versions: readonly string[]): Promise<void> => serveTlsRoutesIn(cluster, ...versions)
 
 const route = (version: string, name: string) => {
   const object = routeObject("shop", name, [`${name}.example.com`], { name: "web" })

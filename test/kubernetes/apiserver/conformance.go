@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -20,10 +21,12 @@ import (
 	"sigs.k8s.io/gateway-api/apis/v1alpha2"
 	"sigs.k8s.io/gateway-api/apis/v1alpha3"
 	"sigs.k8s.io/gateway-api/conformance"
+	confv1 "sigs.k8s.io/gateway-api/conformance/apis/v1"
 	"sigs.k8s.io/gateway-api/conformance/tests"
 	"sigs.k8s.io/gateway-api/conformance/utils/config"
 	"sigs.k8s.io/gateway-api/conformance/utils/suite"
 	"sigs.k8s.io/gateway-api/pkg/features"
+	"sigs.k8s.io/yaml"
 )
 
 // The suite's own base has Gateways with HTTP listeners alone, and waits for them. This one has the namespaces;
@@ -32,26 +35,37 @@ import (
 //go:embed conformance-base.yaml
 var base embed.FS
 
-// runConformance runs the tests named as arguments, of the suite that its Go module pins.
-func runConformance() int {
-	flags := flag.NewFlagSet("conformance", flag.ExitOnError)
-	kubeconfig := flags.String("kubeconfig", "", "kubeconfig (required)")
-	class := flags.String("gateway-class", "tlsroute", "GatewayClass under test")
-	_ = flags.Parse(os.Args[1:])
-	wanted := flags.Args()
+type conformanceFlags struct {
+	kubeconfig, class, features, skip, report, version string
+	only                                               []string
+}
 
-	os.Args = []string{os.Args[0], "-test.v", "-test.timeout=10m"}
+// runConformance runs the profile GATEWAY-TLS of the suite that its Go module pins, and writes the suite's own
+// report; or single tests of it, named as arguments.
+func runConformance() int {
+	var given conformanceFlags
+	flags := flag.NewFlagSet("conformance", flag.ExitOnError)
+	flags.StringVar(&given.kubeconfig, "kubeconfig", "", "kubeconfig (required)")
+	flags.StringVar(&given.class, "gateway-class", "tlsroute", "GatewayClass under test")
+	flags.StringVar(&given.features, "features", "", "extended features to claim, separated by commas")
+	flags.StringVar(&given.skip, "skip", "", "tests to skip, separated by commas")
+	flags.StringVar(&given.report, "report", "", "file to write the report to")
+	flags.StringVar(&given.version, "implementation-version", "", "version of the implementation, for the report")
+	_ = flags.Parse(os.Args[1:])
+	given.only = flags.Args()
+
+	os.Args = []string{os.Args[0], "-test.v", "-test.timeout=20m"}
 	testing.Init()
 	flag.Parse()
-	all := []testing.InternalTest{{Name: "Conformance", F: func(t *testing.T) { conform(t, *kubeconfig, *class, wanted) }}}
+	all := []testing.InternalTest{{Name: "Conformance", F: func(t *testing.T) { conform(t, given) }}}
 	// It ends the process with the result.
 	testing.Main(func(string, string) (bool, error) { return true, nil }, all, nil, nil)
 	return 0
 }
 
-func conform(t *testing.T, kubeconfig, class string, wanted []string) {
+func conform(t *testing.T, given conformanceFlags) {
 	log.SetLogger(logr.Discard())
-	rest, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	rest, err := clientcmd.BuildConfigFromFlags("", given.kubeconfig)
 	require.NoError(t, err)
 	rest.QPS, rest.Burst = 200, 200
 	c, err := client.New(rest, client.Options{})
@@ -66,20 +80,38 @@ func conform(t *testing.T, kubeconfig, class string, wanted []string) {
 	} {
 		require.NoError(t, install)
 	}
-	selected := make([]suite.ConformanceTest, 0, len(wanted))
-	for _, name := range wanted {
-		at := slices.IndexFunc(tests.ConformanceTests, func(test suite.ConformanceTest) bool { return test.ShortName == name })
-		require.NotEqual(t, -1, at, fmt.Sprintf("the suite has no test %s", name))
-		selected = append(selected, tests.ConformanceTests[at])
+	selected := tests.ConformanceTests
+	if len(given.only) > 0 {
+		selected = make([]suite.ConformanceTest, 0, len(given.only))
+		for _, name := range given.only {
+			at := slices.IndexFunc(tests.ConformanceTests, func(test suite.ConformanceTest) bool { return test.ShortName == name })
+			require.NotEqual(t, -1, at, fmt.Sprintf("the suite has no test %s", name))
+			selected = append(selected, tests.ConformanceTests[at])
+		}
 	}
-	require.NotEmpty(t, selected, "name the tests to run")
+	supported := []features.FeatureName{features.SupportGateway, features.SupportReferenceGrant, features.SupportTLSRoute}
+	for _, name := range list(given.features) {
+		supported = append(supported, features.FeatureName(name))
+	}
 
 	options := suite.ConformanceOptions{
 		ConfigurableOptions: suite.ConfigurableOptions{
-			GatewayClassName:     class,
+			GatewayClassName:     given.class,
 			CleanupTestResources: true,
-			SupportedFeatures:    []features.FeatureName{features.SupportGateway, features.SupportReferenceGrant, features.SupportTLSRoute},
+			SupportedFeatures:    supported,
+			SkipTests:            list(given.skip),
 			TimeoutConfig:        config.DefaultTimeoutConfig(),
+			// The report counts a test that has not ended as one that passed: none may run beside others.
+			DisableParallelTests: true,
+			Mode:                 "default",
+			ConformanceProfiles:  []suite.ConformanceProfileName{suite.GatewayTLSConformanceProfileName},
+			Implementation: confv1.Implementation{
+				Organization: "tlsroute",
+				Project:      "tlsroute",
+				URL:          "https://tlsroute.dev",
+				Version:      given.version,
+				Contact:      []string{"https://tlsroute.dev"},
+			},
 		},
 		Client:        c,
 		Clientset:     clientset,
@@ -90,5 +122,21 @@ func conform(t *testing.T, kubeconfig, class string, wanted []string) {
 	cSuite, err := suite.NewConformanceTestSuite(options)
 	require.NoError(t, err)
 	cSuite.Setup(t, selected)
-	require.NoError(t, cSuite.Run(t, selected))
+	// The suite counts as running until the test that runs it is over.
+	t.Run("Run", func(t *testing.T) { require.NoError(t, cSuite.Run(t, selected)) })
+	if given.report == "" {
+		return
+	}
+	report, err := cSuite.Report()
+	require.NoError(t, err)
+	text, err := yaml.Marshal(report)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(given.report, text, 0o644))
+}
+
+func list(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, ",")
 }

@@ -8,7 +8,11 @@ import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 
 const exec = promisify(execFile)
-const moduleDir = fileURLToPath(new URL("../apiserver", import.meta.url))
+/** Go as the module asks for it: a toolchain that is not installed is fetched as the modules are. */
+export const goEnvironment = { ...process.env, GOTOOLCHAIN: "auto" }
+
+/** The Go module of the API server. */
+export const moduleDir = fileURLToPath(new URL("../apiserver", import.meta.url))
 
 /** The binaries that the tests run: one, under its names. */
 export interface ClusterBinaries {
@@ -53,7 +57,7 @@ async function build(dir: string, target: string): Promise<void> {
   const partial = `${target}.${process.pid}`
   await exec("go", ["build", "-p", "2", "-trimpath", "-ldflags", ldflags, "-o", partial, "."], {
     cwd: moduleDir,
-    env: { ...process.env, CGO_ENABLED: "0" },
+    env: { ...goEnvironment, CGO_ENABLED: "0" },
     maxBuffer: 64 * 1024 * 1024,
   })
   await rename(partial, target)
@@ -65,7 +69,7 @@ async function buildKey(): Promise<string> {
   for (const file of (await readdir(moduleDir)).filter((name) => /\.(go|mod|sum|yaml)$/.test(name)).sort()) {
     hash.update(file).update(await readFile(join(moduleDir, file)))
   }
-  const { stdout } = await exec("go", ["version"]).catch((cause: unknown) => {
+  const { stdout } = await exec("go", ["version"], { cwd: moduleDir, env: goEnvironment }).catch((cause: unknown) => {
     throw new Error("these tests need Go, or TLSROUTE_APISERVER: a build of test/kubernetes/apiserver", { cause })
   })
   return hash.update(stdout).digest("hex").slice(0, 12)

@@ -3,17 +3,18 @@ import { existsSync } from "node:fs"
 import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
+import { goEnvironment, moduleDir } from "./build-apiserver.ts"
 import type { TestCluster } from "./cluster.ts"
 
 const exec = promisify(execFile)
-const GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.1"
+const GATEWAY_API = "sigs.k8s.io/gateway-api"
 const KINDS = ["gatewayclasses", "gateways", "listenersets", "tlsroutes", "referencegrants"]
 
 export type Channel = "standard" | "experimental"
 
 /**
  * Folder of a channel's CRDs: of the first directory of `TLSROUTE_CRDS` (`standard` and `experimental` in it), or of the
- * Go module.
+ * release that the Go module names.
  */
 async function crdFolder(channel: Channel): Promise<string> {
   const [given] = (process.env["TLSROUTE_CRDS"] ?? "").split(":")
@@ -22,7 +23,7 @@ async function crdFolder(channel: Channel): Promise<string> {
     if (!existsSync(folder)) throw new Error(`TLSROUTE_CRDS names ${given}, which has no folder ${channel}`)
     return folder
   }
-  const { stdout } = await exec("go", ["mod", "download", "-json", GATEWAY_API])
+  const { stdout } = await exec("go", ["mod", "download", "-json", GATEWAY_API], { cwd: moduleDir, env: goEnvironment })
   const { Dir } = JSON.parse(stdout) as { readonly Dir: string }
   return join(Dir, "config", "crd", channel)
 }
@@ -35,4 +36,17 @@ export async function installCrds(cluster: TestCluster, channel: Channel = "stan
   await cluster.kubectl(["apply", "--server-side", ...files.flatMap((file) => ["-f", join(folder, file)])])
   const names = KINDS.map((kind) => `crd/${kind}.gateway.networking.k8s.io`)
   await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=30s", ...names])
+}
+
+/** Has the server serve TLSRoutes in these versions only. */
+export async function serveTlsRoutesIn(cluster: TestCluster, ...versions: readonly string[]): Promise<void> {
+  interface Definition {
+    readonly spec: { readonly versions: readonly { readonly name: string }[] }
+  }
+  const crd = "tlsroutes.gateway.networking.k8s.io"
+  const { spec } = await cluster.get<Definition>("crd", crd)
+  const patch = spec.versions.map(({ name }, at) => {
+    return { op: "replace", path: `/spec/versions/${at}/served`, value: versions.includes(name) }
+  })
+  await cluster.kubectl(["patch", "crd", crd, "--type", "json", "--patch", JSON.stringify(patch)])
 }

@@ -14,7 +14,7 @@ const secureContext = createSecureContext({ ca: authority.cert })
 const SERVICE_PORT = 8443
 
 /** A TLS server that says its name, then echoes. */
-async function startBackend(name: string, hostnames: readonly string[], host: string, port = 0) {
+export async function startBackend(name: string, hostnames: readonly string[], host: string, port = 0) {
   const server = createServer(authority.issue(hostnames), (socket) => {
     socket.on("error", () => undefined)
     socket.write(`${name}\n`)
