@@ -1,199 +1,137 @@
-import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { createServer as createHttpsServer } from "node:https"
-import { createServer as createTcpServer, type Server } from "node:net"
-import { text } from "node:stream/consumers"
-import { setTimeout as sleep } from "node:timers/promises"
-import { createServer as createTlsServer, type TLSSocket } from "node:tls"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { createServer as createTcpServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
-import { createPassthroughGateway, type PassthroughGateway } from "../../src/index.ts"
-import { loadClusterAccess } from "../../src/kubernetes/cluster-access.ts"
-import { kubernetesSource } from "../../src/kubernetes/source.ts"
-import { type StatusWriter, startStatusWriter } from "../../src/kubernetes/status-writer.ts"
-import { DEFAULT_CONTROLLER_NAME } from "../../src/routing/options.ts"
+import { parse } from "yaml"
+import { DEFAULT_SUPPORTED_FEATURES } from "../../src/routing/options.ts"
 import { TestCluster } from "./support/cluster.ts"
+import { FIRST_ADDRESS, GATEWAY_ADDRESSES, runConformance } from "./support/conformance.ts"
+import { Controller } from "./support/controller.ts"
 import { installTlsroute } from "./support/install.ts"
 
-// Those of the profile GATEWAY-TLS that ask for no HTTP listener: this gateway serves none, and says so.
-const TESTS = [
-  "TLSRouteSimpleSameNamespace",
-  "TLSRouteHostnameIntersection",
-  "TLSRouteInvalidBackendRefNonexistent",
-  "TLSRouteInvalidBackendRefUnknownKind",
-  "TLSRouteInvalidNoMatchingListenerHostname",
-  "TLSRouteInvalidReferenceGrant",
-  "TLSRouteListenerPassthroughSupportedKinds",
-  "TLSRouteListenerTerminateNotSupported",
-  "GatewayInvalidParametersRef",
-  "GatewayClassObservedGenerationBump",
-] as const
+const root = resolve(import.meta.dirname, "../..")
+const folder = join(root, "docs/conformance/v1.7.0/tlsroute")
 
-const INFRA = "gateway-conformance-infra"
-const NAMESPACES = [INFRA, "gateway-conformance-app-backend", "gateway-conformance-web-backend"]
+// Core tests that ask for what this gateway does not do. Why is in the report's README.
+const SKIPPED = [
+  "GatewayInvalidRouteKind",
+  "GatewayInvalidTLSConfiguration",
+  "GatewayListenerUnsupportedProtocol",
+  "GatewayModifyListeners",
+  "GatewayObservedGenerationBump",
+  "GatewayPreserveForeignConditions",
+  "GatewaySecretInvalidReferenceGrant",
+  "GatewaySecretMissingReferenceGrant",
+  "GatewaySecretReferenceGrantAllInNamespace",
+  "GatewaySecretReferenceGrantSpecific",
+  "TLSRouteInvalidNoMatchingListener",
+]
+const CORE = ["Gateway", "ReferenceGrant", "TLSRoute"]
 
-let cluster: TestCluster
-let gateway: PassthroughGateway
-let writer: StatusWriter
-let obstacle: string | undefined
-const servers: Server[] = []
-
-/** Every Gateway has an address of its own, as from a load balancer: all of them listen on port 443. */
-function addressOf(): (gateway: { readonly namespace: string; readonly name: string }) => readonly string[] {
-  const given = new Map<string, string>()
-  return ({ namespace, name }) => {
-    const key = `${namespace}/${name}`
-    const address = given.get(key) ?? `127.78.0.${given.size + 1}`
-    given.set(key, address)
-    return [address]
-  }
+interface Outcome {
+  readonly result: string
+  readonly statistics: { readonly Passed: number; readonly Failed: number; readonly Skipped: number }
+  readonly skippedTests?: readonly string[]
+  readonly failedTests?: readonly string[]
+  readonly supportedFeatures?: readonly string[]
 }
+interface Report {
+  readonly date: string
+  readonly implementation: { readonly version: string }
+  readonly profiles: readonly { readonly name: string; readonly core: Outcome; readonly extended?: Outcome }[]
+}
+
+let directory: string
+let cluster: TestCluster
+let controller: Controller
+let obstacle: string | undefined
+let version: string
+let output = ""
+let report: Report
 
 async function portObstacle(): Promise<string | undefined> {
   const server = createTcpServer()
   const outcome = Promise.race([once(server, "listening").then(() => undefined), once(server, "error")])
-  server.listen(443, "127.78.0.1")
+  server.listen(443, FIRST_ADDRESS)
   const error = await outcome.catch((cause: Error) => [cause])
   server.close()
   return error === undefined ? undefined : `port 443 cannot be bound: ${(error as Error[])[0]?.message}`
 }
 
-/** The suite's pods and Services: nothing runs pods here, so that they are made ready by hand. */
-async function prepareBackends(): Promise<void> {
-  const pods = [...["tls-backend", "tls-backend-2", "tcp-backend"].map((name) => [INFRA, name] as const)]
-  const elsewhere = NAMESPACES.slice(1).map((namespace) => [namespace, "backend"] as const)
-  const services = pods.map(([namespace, name]) => ({
-    apiVersion: "v1",
-    kind: "Service",
-    metadata: { namespace, name },
-    spec: { ports: [{ name: "tls", port: name === "tcp-backend" ? 8443 : 443 }] },
-  }))
-  const objects = [
-    ...NAMESPACES.map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } })),
-    ...services,
-    ...[...pods, ...elsewhere].map(([namespace, name]) => ({
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: { namespace, name: `${name}-0` },
-      spec: { containers: [{ name, image: "none" }] },
-    })),
-  ]
-  await cluster.apply(objects)
-  const status = { conditions: [{ type: "Ready", status: "True" }], phase: "Running" }
-  for (const [namespace, name] of [...pods, ...elsewhere]) {
-    await cluster.kubectl([
-      ...["patch", "pod", `${name}-0`, "--namespace", namespace, "--subresource", "status"],
-      ...["--type", "merge", "--patch", JSON.stringify({ status })],
-    ])
-  }
-}
-
-const clusterIp = async (name: string): Promise<string> =>
-  (await cluster.get<{ spec: { clusterIP: string } }>("service", name, "--namespace", INFRA)).spec.clusterIP
-
-/** The certificate that the suite makes for its backends, once it has. */
-async function certificate(name: string, ended: AbortSignal): Promise<{ readonly cert: string; readonly key: string }> {
-  interface Secret {
-    readonly data: Readonly<Record<string, string>>
-  }
-  for (;;) {
-    ended.throwIfAborted()
-    const secret = await cluster.get<Secret>("secret", name, "--namespace", INFRA).catch(() => undefined)
-    const decode = (field: string): string => Buffer.from(secret?.data[field] ?? "", "base64").toString()
-    if (secret !== undefined) return { cert: decode("tls.crt"), key: decode("tls.key") }
-    await sleep(200)
-  }
-}
-
-/** The suite's echo server over HTTPS, as far as its TLS tests look. */
-async function startHttpsEcho(name: string, ended: AbortSignal): Promise<void> {
-  const server = createHttpsServer(await certificate("tls-checks-certificate", ended), (request, response) => {
-    const { servername } = request.socket as TLSSocket
-    response.setHeader("content-type", "application/json")
-    response.end(
-      JSON.stringify({
-        path: request.url,
-        host: request.headers.host,
-        method: request.method,
-        proto: `HTTP/${request.httpVersion}`,
-        headers: {},
-        namespace: INFRA,
-        pod: `${name}-0`,
-        tls: { serverName: servername },
-      }),
-    )
-  })
-  servers.push(server.listen(443, await clusterIp(name)))
-}
-
-/** The suite's TCP echo server: it speaks first, then answers commands. */
-async function startTcpEcho(ended: AbortSignal): Promise<void> {
-  const server = createTlsServer(await certificate("tls-passthrough-checks-certificate", ended), (socket) => {
-    socket.on("error", () => undefined)
-    socket.write("Gateway API Test TCP Server\n")
-    socket.on("data", (data) => {
-      const command = data.toString().trim()
-      if (command === "PING") socket.write("PONG\n")
-      else if (command === "IS_TLS") socket.write("true\n")
-      else if (command === "TEST") {
-        const tls = { serverName: socket.servername }
-        socket.write(`${JSON.stringify({ namespace: INFRA, pod: "tcp-backend-0", tls })}\n`)
-      }
-    })
-  })
-  servers.push(server.listen(8443, await clusterIp("tcp-backend")))
-}
-
 beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "tlsroute-conformance-"))
   obstacle = await portObstacle()
   if (obstacle !== undefined) return
+  version = JSON.parse(await readFile(join(root, "package.json"), "utf8")).version
   cluster = await TestCluster.start()
-  const kubeConfig = await loadClusterAccess({ kubeconfig: await installTlsroute(cluster) })
-  await prepareBackends()
-  gateway = createPassthroughGateway({
-    source: kubernetesSource({ kubeConfig, controllerName: DEFAULT_CONTROLLER_NAME }),
-    gatewayAddresses: addressOf(),
-  })
-  writer = await startStatusWriter({ kubeConfig, controllerName: DEFAULT_CONTROLLER_NAME })
-  gateway.on("config", () => writer.write(() => gateway.statuses()))
-  gateway.on("error", () => undefined)
-  await gateway.start({ tolerateBindErrors: true })
+  controller = await Controller.start(
+    await installTlsroute(cluster),
+    ...["--address", FIRST_ADDRESS, "--map-port", "443:443", ...GATEWAY_ADDRESSES],
+  )
 })
 afterAll(async () => {
-  await writer?.close()
-  await gateway?.close({ drainTimeout: 0 })
-  for (const server of servers) server.close()
+  await controller?.[Symbol.asyncDispose]()
   await cluster?.[Symbol.asyncDispose]()
+  await rm(directory, { recursive: true, force: true })
 })
 
-describe("the Gateway API's own conformance tests", () => {
-  let output = ""
+/** The lines `--- PASS`, `--- FAIL` and `--- SKIP` of whole tests, by name. */
+function outcomes(): ReadonlyMap<string, string> {
+  const lines = output.matchAll(/^ +--- (PASS|FAIL|SKIP): Conformance\/Run\/(\w+) \(/gm)
+  return new Map([...lines].map(([, outcome = "", name = ""]) => [name, outcome]))
+}
 
-  test("run to their end", async (context) => {
+/** What of a report stays the same from run to run. */
+const lasting = ({ date: _, implementation, ...rest }: Report) => ({
+  ...rest,
+  implementation: { ...implementation, version: "" },
+})
+
+describe("the Gateway API's conformance suite, with tlsroute controller under test", () => {
+  test("runs to its end, and no test fails", async (context) => {
     if (obstacle !== undefined) context.skip(obstacle)
-    const child = spawn(
-      cluster.conformance,
-      ["--kubeconfig", cluster.kubeconfig, "--gateway-class", "tlsroute", ...TESTS],
-      {
-        stdio: ["ignore", "pipe", "pipe"],
-      },
-    )
-    const ended = new AbortController()
-    const backends = Promise.allSettled([
-      startHttpsEcho("tls-backend", ended.signal),
-      startHttpsEcho("tls-backend-2", ended.signal),
-      startTcpEcho(ended.signal),
+    const file = join(directory, "report.yaml")
+    const features = DEFAULT_SUPPORTED_FEATURES.filter((feature) => !CORE.includes(feature))
+    output = await runConformance(cluster, { features, skip: SKIPPED, report: file, version })
+    expect(
+      [...outcomes()].filter(([, outcome]) => outcome === "FAIL"),
+      output,
+    ).toEqual([])
+    const text = await readFile(file, "utf8")
+    if (process.env["UPDATE_GOLDEN"] === "1") {
+      await writeFile(join(folder, `standard-${version}-default-report.yaml`), text)
+    }
+    report = parse(text)
+  }, 900_000)
+
+  test("reports as passed what printed that it passed, and nothing else", (context) => {
+    if (obstacle !== undefined) context.skip(obstacle)
+    const [profile] = report.profiles
+    const passed = [...outcomes()].filter(([, outcome]) => outcome === "PASS")
+    const counted = (profile?.core.statistics.Passed ?? 0) + (profile?.extended?.statistics.Passed ?? 0)
+    expect(counted).toBe(passed.length)
+    expect(counted).toBeGreaterThan(9)
+    expect(profile?.core.skippedTests).toEqual(SKIPPED)
+    for (const name of SKIPPED) expect(outcomes().get(name)).toBe("SKIP")
+  })
+
+  test("reports what the report in docs/conformance says", async (context) => {
+    if (obstacle !== undefined) context.skip(obstacle)
+    const readme = await readFile(join(folder, "README.md"), "utf8")
+    const [, name = "", mentioned = ""] = /\[(\S+) report\]\(\.\/(\S+\.yaml)\)/.exec(readme) ?? []
+    const published: Report = parse(await readFile(join(folder, mentioned), "utf8"))
+    expect(lasting(report)).toEqual(lasting(published))
+    expect(published.implementation.version).toBe(name)
+    expect(published.profiles).toMatchObject([
+      { name: "GATEWAY-TLS", core: { result: "partial" }, extended: { result: "success" } },
     ])
-    const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")])
-    ended.abort()
-    await backends
-    output = `${stdout}\n${stderr}`
-    expect(output).toContain("--- PASS: Conformance/")
-  }, 600_000)
+  })
 
-  test.for(TESTS)("%s passes", (name, context) => {
-    if (obstacle !== undefined) context.skip(obstacle)
-    const failed = output.split("\n").filter((line) => line.includes(`--- FAIL: Conformance/${name}`))
-    expect(failed, output).toEqual([])
-    expect(output, output).toContain(`--- PASS: Conformance/${name} `)
+  test("skips no test whose reason the README does not tell", async () => {
+    const readme = await readFile(join(folder, "README.md"), "utf8")
+    const told = [...readme.matchAll(/^\| `(\w+)` +\| (\S.*?) +\|$/gm)].map(([, name]) => name)
+    expect(told).toEqual(SKIPPED)
   })
 })

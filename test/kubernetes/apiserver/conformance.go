@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/require"
@@ -38,6 +39,7 @@ var base embed.FS
 type conformanceFlags struct {
 	kubeconfig, class, features, skip, report, version string
 	only                                               []string
+	patience                                           time.Duration
 }
 
 // runConformance runs the profile GATEWAY-TLS of the suite that its Go module pins, and writes the suite's own
@@ -50,6 +52,7 @@ func runConformance() int {
 	flags.StringVar(&given.features, "features", "", "extended features to claim, separated by commas")
 	flags.StringVar(&given.skip, "skip", "", "tests to skip, separated by commas")
 	flags.StringVar(&given.report, "report", "", "file to write the report to")
+	flags.DurationVar(&given.patience, "patience", 0, "longest wait for a condition; the suite's own when 0")
 	flags.StringVar(&given.version, "implementation-version", "", "version of the implementation, for the report")
 	_ = flags.Parse(os.Args[1:])
 	given.only = flags.Args()
@@ -100,7 +103,7 @@ func conform(t *testing.T, given conformanceFlags) {
 			CleanupTestResources: true,
 			SupportedFeatures:    supported,
 			SkipTests:            list(given.skip),
-			TimeoutConfig:        config.DefaultTimeoutConfig(),
+			TimeoutConfig:        timeouts(given.patience),
 			// The report counts a test that has not ended as one that passed: none may run beside others.
 			DisableParallelTests: true,
 			Mode:                 "default",
@@ -132,6 +135,29 @@ func conform(t *testing.T, given conformanceFlags) {
 	text, err := yaml.Marshal(report)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(given.report, text, 0o644))
+}
+
+func timeouts(patience time.Duration) config.TimeoutConfig {
+	timeouts := config.DefaultTimeoutConfig()
+	if patience == 0 {
+		return timeouts
+	}
+	for _, wait := range []*time.Duration{
+		&timeouts.GatewayMustHaveAddress,
+		&timeouts.GatewayMustHaveCondition,
+		&timeouts.GatewayStatusMustHaveListeners,
+		&timeouts.GatewayListenersMustHaveConditions,
+		&timeouts.HTTPRouteMustNotHaveParents,
+		&timeouts.HTTPRouteMustHaveCondition,
+		&timeouts.RouteMustHaveParents,
+		&timeouts.NamespacesMustBeReady,
+		&timeouts.MaxTimeToConsistency,
+		&timeouts.LatestObservedGenerationSet,
+		&timeouts.DefaultTestTimeout,
+	} {
+		*wait = min(*wait, patience)
+	}
+	return timeouts
 }
 
 func list(text string) []string {
