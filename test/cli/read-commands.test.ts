@@ -72,7 +72,7 @@ describe("tlsroute", () => {
     ["no command", [], "say what to do"],
     ["an unknown command", ["chekc", "x"], "unknown command 'chekc' (Did you mean check?)"],
     ["an unknown flag", ["check", "x", "--jsno"], "unknown option '--jsno' (Did you mean --json?)"],
-    ["no file", ["check"], "missing required argument 'files'"],
+    ["no file", ["check"], "name files to read, or a cluster with --cluster"],
     ["a file that does not exist", ["check", "/nowhere.yaml"], "/nowhere.yaml: no such file or directory"],
     ["a flag left out that is required", ["explain", "x"], "required option '--port <port>' not specified"],
     ["a port out of range", ["explain", "x", "--port", "65536"], "Expected a port from 1 to 65535"],

@@ -1,24 +1,22 @@
 import { Command } from "commander"
-import { loadManifests } from "../shared/manifests.ts"
+import { addReadingFlags, loadConfiguration, type ReadingFlags } from "../shared/configuration.ts"
 import { formatProblem, locateProblems } from "../shared/problems.ts"
-import { addRoutingFlags, type RoutingFlags } from "../shared/routing-flags.ts"
 import { count, printJson, terminal } from "../shared/terminal.ts"
 
-interface CheckFlags extends RoutingFlags {
+interface CheckFlags extends ReadingFlags {
   readonly json?: true
 }
 
-/** `tlsroute check`: reports everything wrong in manifests, each with its place. Exit code 1 when there are errors. */
+/** `tlsroute check`: reports everything wrong in manifests, each with its place, or in a cluster. Exit code 1 when there are errors. */
 export function checkCommand(): Command {
-  return addRoutingFlags(new Command("check"))
-    .description("find what is wrong in manifests, with file, line and column")
-    .argument("<files...>", "YAML or JSON files, directories of them, or - for standard input")
+  return addReadingFlags(new Command("check"))
+    .description("find what is wrong in manifests, with file, line and column, or in a cluster")
     .option("--json", "print one JSON object")
     .action(check)
 }
 
 async function check(files: readonly string[], flags: CheckFlags): Promise<void> {
-  const { table, locate, ...loaded } = await loadManifests(files, flags)
+  const { table, locate, ...loaded } = await loadConfiguration(files, flags)
   const problems = locateProblems([...loaded.problems, ...table.lint()], locate)
   const errors = problems.filter(({ severity }) => severity === "error").length
   const warnings = problems.length - errors

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { Command, InvalidArgumentError } from "commander"
 import { createPassthroughGateway, type PassthroughGateway } from "../../gateway/gateway.ts"
 import type { EndpointHealthChange } from "../../gateway/health-checks.ts"
-import { type ClusterAccess, loadClusterAccess } from "../../kubernetes/cluster-access.ts"
+import type { ClusterAccess } from "../../kubernetes/cluster-access.ts"
 import { KubernetesError } from "../../kubernetes/errors.ts"
 import { ensureGatewayClass } from "../../kubernetes/gateway-class.ts"
 import type { LeaseOptions } from "../../kubernetes/leader-election.ts"
@@ -17,6 +17,7 @@ import { type ClusterLog, jsonClusterLog, terminalClusterLog } from "../log/clus
 import { setLogLevel } from "../log/log-level.ts"
 import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
 import { parseAddress, parseList, secondsOption } from "../shared/arguments.ts"
+import { addClusterFlags, type ClusterFlags, clusterAccess } from "../shared/cluster.ts"
 import { putServingFirst } from "../shared/output.ts"
 import { boundAddresses } from "../shared/published-addresses.ts"
 import {
@@ -29,16 +30,13 @@ import {
 } from "../shared/serving.ts"
 import { signalsHelp, takeSignals } from "../shared/signals.ts"
 import { formatAddress } from "../shared/terminal.ts"
-import { UsageError } from "../shared/usage-error.ts"
 
 interface ObjectName {
   readonly namespace: string
   readonly name: string
 }
 
-interface ControllerFlags extends ServingFlags {
-  readonly kubeconfig?: string
-  readonly context?: string
+interface ControllerFlags extends ServingFlags, ClusterFlags {
   readonly controllerName: string
   readonly gatewayClass?: readonly string[]
   readonly createGatewayClass?: true
@@ -65,10 +63,8 @@ const MAX_ROUTES_TOLD = 20
 
 /** `tlsroute controller`: serves what a Kubernetes API server says, and writes statuses back. */
 export function controllerCommand(): Command {
-  const command = new Command("controller")
+  const command = addClusterFlags(new Command("controller"))
     .description("serve the Gateways and TLSRoutes of a Kubernetes cluster, and write their statuses")
-    .option("--kubeconfig <file>", "kubeconfig (default: $KUBECONFIG, ~/.kube/config, or the pod's service account)")
-    .option("--context <name>", "context of the kubeconfig")
     .option("--controller-name <name>", "serve GatewayClasses of this controller", DEFAULT_CONTROLLER_NAME)
     .option("--gateway-class <names>", "serve only Gateways of these classes", parseList)
     .option("--create-gateway-class", `create those classes, or "${DEFAULT_CLASS}", where they are missing`)
@@ -146,20 +142,6 @@ async function controller(flags: ControllerFlags): Promise<void> {
   await drain(gateway, flags, log)
   await admin?.close()
   log.stopped()
-}
-
-async function clusterAccess({ kubeconfig, context }: ControllerFlags): Promise<ClusterAccess> {
-  try {
-    const access = await loadClusterAccess({
-      ...(kubeconfig === undefined ? {} : { kubeconfig }),
-      ...(context === undefined ? {} : { context }),
-    })
-    if (access.getCurrentCluster() !== null) return access
-  } catch (error) {
-    if (error instanceof KubernetesError) throw new UsageError(error.message)
-    throw error
-  }
-  throw new UsageError("the kubeconfig has no current context: name one with --context")
 }
 
 function createGateway(

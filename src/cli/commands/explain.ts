@@ -1,12 +1,11 @@
 import { Command } from "commander"
 import { formatExplanation } from "../../routing/report/format-explanation.ts"
 import { parseAddress, parsePort, parseServerName } from "../shared/arguments.ts"
-import { loadManifests } from "../shared/manifests.ts"
+import { addReadingFlags, loadConfiguration, type ReadingFlags } from "../shared/configuration.ts"
 import { formatProblem, locateProblems, routesWithoutParent } from "../shared/problems.ts"
-import { addRoutingFlags, type RoutingFlags } from "../shared/routing-flags.ts"
 import { printable, printJson, terminal } from "../shared/terminal.ts"
 
-interface ExplainFlags extends RoutingFlags {
+interface ExplainFlags extends ReadingFlags {
   readonly port: number
   readonly sni?: string
   readonly address?: string
@@ -15,9 +14,8 @@ interface ExplainFlags extends RoutingFlags {
 
 /** `tlsroute explain`: tells which route a name gets, and why every other one did not. Exit code 1 when none does. */
 export function explainCommand(): Command {
-  return addRoutingFlags(new Command("explain"))
+  return addReadingFlags(new Command("explain"))
     .description("tell which route a connection gets, and why")
-    .argument("<files...>", "YAML or JSON files, directories of them, or - for standard input")
     .requiredOption("--port <port>", "port that the connection comes to, as the Gateway says", parsePort)
     .option("--sni <name>", "server name in the ClientHello; left out, it has none", parseServerName)
     .option("--address <address>", "local address it comes to, where Gateways have own addresses", parseAddress)
@@ -26,7 +24,7 @@ export function explainCommand(): Command {
 }
 
 async function explain(files: readonly string[], flags: ExplainFlags): Promise<void> {
-  const { table, locate } = await loadManifests(files, flags)
+  const { table, locate } = await loadConfiguration(files, flags)
   const { port, sni, address } = flags
   const explanation = table.explain({ port, address, serverName: sni })
   if (!explanation.result.matched) process.exitCode = 1

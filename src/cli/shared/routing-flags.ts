@@ -17,7 +17,11 @@ export interface RoutingFlags {
 /** Adds the flags that decide how manifests are read. */
 export function addRoutingFlags(command: Command): Command {
   return command
-    .option("-n, --namespace <namespace>", "namespace of objects that name none (default: default)", parseNamespace)
+    .option(
+      "-n, --namespace <namespace>",
+      "namespace of objects that name none (default: default); of a cluster, the only one that is read",
+      parseNamespace,
+    )
     .option("--controller-name <name>", "serve GatewayClasses of this controller")
     .option("--gateway-class <names>", "serve only Gateways of these classes", parseList)
     .option(
