@@ -13,7 +13,7 @@ import type { ProxyAddress, ProxyHeader } from "../proxy-protocol/header.ts"
 import { ProxyHeaderParser } from "../proxy-protocol/parser.ts"
 import type { RouteDecision, Router } from "../router.ts"
 import type { SlabPool, SlabReader } from "../splice/slabs.ts"
-import { adoptReading, keepAlive, type SocketOwner } from "../splice/socket-owner.ts"
+import { adoptReading, type SocketOwner } from "../splice/socket-owner.ts"
 import type { DialEndpoint, DialTarget } from "../target.ts"
 import { Timed, type TimerWheel } from "../timer-wheel.ts"
 import { assertDecision } from "./decision.ts"
@@ -142,7 +142,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   /** Begins to read, unless the client is turned away at the door. */
   start(): void {
     const { gate, wheel } = this.#host
-    const { scopes, proxyProtocol, helloTimeout, keepalive } = this.#policy
+    const { scopes, proxyProtocol, helloTimeout } = this.#policy
     const { admission, clientAddress, draft } = this.#connection
     adoptReading(this.#client, this)
     // Reset before it was accepted, it has no address any more: no rule can be held against it, and no backend told of it.
@@ -164,7 +164,6 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
       this.#refuse(refusal.reason, refusal.detail)
       return
     }
-    keepAlive(this.#client, keepalive)
     wheel.arm(this, helloTimeout)
   }
 
@@ -372,7 +371,6 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     connection.draft.connectedAt = performance.now()
     connection.draft.dialAttempts = dial.attempts
     connection.endpoint = endpoint
-    keepAlive(backend, connection.policy.backend.keepalive)
     backend.write(this.#firstBytes())
     connection.hello = undefined
     // The plan is the connection's now.

@@ -2,7 +2,7 @@ import type { Socket } from "node:net"
 import { Timed, TimerWheel } from "../timer-wheel.ts"
 import { freeRead } from "./freeing.ts"
 import type { SlabReader, SlabSink } from "./slabs.ts"
-import { adoptReading, handOver, reset, type SocketOwner } from "./socket-owner.ts"
+import { adoptReading, handOver, keepAlive, reset, type SocketOwner } from "./socket-owner.ts"
 import { Throttle, type ThrottleObserver } from "./throttle.ts"
 
 /** How a splice ended. */
@@ -100,6 +100,17 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   /** Whether bytes are held back now, to keep to a rate. */
   get isThrottled(): boolean {
     return this.#throttle !== undefined && (this.#throttle.a.isHolding || this.#throttle.b.isHolding)
+  }
+
+  /**
+   * Has the kernel ask silent peers whether they are there: see {@link keepAlive}.
+   *
+   * @param a - milliseconds of silence of the first socket's peer
+   * @param b - the same of the second's
+   */
+  askSilentPeers(a: number, b: number): void {
+    keepAlive(this.#a, a)
+    keepAlive(this.#b, b)
   }
 
   /** Ends both sides from here, what was not delivered is lost. */
