@@ -69,7 +69,7 @@ describe("a line of the access log", () => {
   })
 
   it("warns of a backend that cannot do with its PROXY protocol header, and says what to do", () => {
-    const reset: ConnectionRecord = { ...record, outcome: "backend-reset", detail: "RESET_AT_PROXY_HEADER" }
+    const reset: ConnectionRecord = { ...record, outcome: "backend-reset", detail: "NOTHING_AFTER_PROXY_HEADER" }
     expect(accessLevel(reset)).toBe("warn")
     expect(JSON.parse(accessLine(reset))).toMatchObject({
       level: 40,

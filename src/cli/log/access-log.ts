@@ -1,4 +1,8 @@
-import { type ConnectionOutcome, type ConnectionRecord, RESET_AT_PROXY_HEADER } from "../../proxy/connection/record.ts"
+import {
+  type ConnectionOutcome,
+  type ConnectionRecord,
+  NOTHING_AFTER_PROXY_HEADER,
+} from "../../proxy/connection/record.ts"
 import type { DialEndpoint } from "../../proxy/target.ts"
 import { jsonLine, jsonText } from "./json-line.ts"
 import { eventHead } from "./json-log.ts"
@@ -20,8 +24,8 @@ const NOTEWORTHY: ReadonlySet<ConnectionOutcome> = new Set<ConnectionOutcome>([
 /** What an operator can do about a connection that ended with this detail. */
 const ADVICE: ReadonlyMap<string | undefined, string> = new Map([
   [
-    RESET_AT_PROXY_HEADER,
-    "all that the backend did was to reset it at its PROXY protocol header; does it expect one, and one as long " +
+    NOTHING_AFTER_PROXY_HEADER,
+    "the backend ended it without a byte, once it had a PROXY protocol header; does it expect one, and one as long " +
       "as proxyHeaderBytes? See send-proxy-protocol-max-bytes",
   ],
 ])

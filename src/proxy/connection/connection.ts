@@ -16,7 +16,8 @@ import {
   type ConnectionRecord,
   type ConnectionSnapshot,
   type ConnectionState,
-  RESET_AT_PROXY_HEADER,
+  type EndedBy,
+  NOTHING_AFTER_PROXY_HEADER,
   type Rejection,
   type RejectReason,
   type Removal,
@@ -253,13 +254,19 @@ export class Connection
   spliceClosed(): void {
     const splice = this.#splice
     if (splice?.outcome === "reset") {
-      const byClient = splice.endedBy === "a"
-      const isHeaderRefused = !byClient && this.draft.proxyHeaderBytes !== undefined && this.bytesFromBackend === 0
-      const code = isHeaderRefused ? RESET_AT_PROXY_HEADER : (splice.error as NodeJS.ErrnoException | undefined)?.code
-      this.draft.settle(byClient ? "client-reset" : "backend-reset", code, byClient ? "client" : "backend")
+      const by = splice.endedBy === "a" ? "client" : "backend"
+      const code = (splice.error as NodeJS.ErrnoException | undefined)?.code
+      this.draft.settle(`${by}-reset`, this.#backendDetail(by) ?? code, by)
     }
-    this.draft.settle("completed", undefined, this.draft.endedBy)
+    const { endedBy } = this.draft
+    this.draft.settle("completed", this.#backendDetail(endedBy), endedBy)
     this.#closed()
+  }
+
+  /** What there is to say of a backend that ended the connection. */
+  #backendDetail(endedBy: EndedBy): string | undefined {
+    const isHeaderRefused = this.draft.proxyHeaderBytes !== undefined && this.bytesFromBackend === 0
+    return endedBy === "backend" && isHeaderRefused ? NOTHING_AFTER_PROXY_HEADER : undefined
   }
 
   /** Milliseconds until neither side has been heard for as long as that may be. */

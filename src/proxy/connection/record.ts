@@ -97,10 +97,10 @@ export type ConnectionOutcome =
 export type Removal = "route" | "endpoint"
 
 /**
- * The detail of a `backend-reset` when all that the backend did was to reset the connection once it had been sent a PROXY
+ * The detail of a connection that the backend reset or ended without having sent a byte, once it had been sent a PROXY
  * protocol header: it may expect none, or none as long.
  */
-export const RESET_AT_PROXY_HEADER = "RESET_AT_PROXY_HEADER"
+export const NOTHING_AFTER_PROXY_HEADER = "NOTHING_AFTER_PROXY_HEADER"
 
 /** Who ended a connection: the side that ended its stream first, or reset it. */
 export type EndedBy = "client" | "backend" | "proxy"

@@ -230,19 +230,26 @@ describe("a backend that is sent PROXY protocol headers", () => {
   })
 
   it.each([
-    ["at once", 1, 56],
-    ["at once", 2, 28],
-  ] as const)("and resets %s is told apart, header of version %i", async (_, version, longest) => {
-    const endpoint = await backend((socket) => socket.once("data", () => socket.resetAndDestroy()))
-    const policy = connectionPolicy({}, { proxyHeader: { version, fields: [] } })
-    const { proxy, port } = await startProxy({ router: policyRouter(policy, endpoint) })
-    const closed = nextRecord(proxy)
-    const socket = await client(port)
-    socket.write(await clientHello("a.example"))
-    const record = await closed
-    expect(record).toMatchObject({ outcome: "backend-reset", detail: "RESET_AT_PROXY_HEADER", endedBy: "backend" })
-    expect(record.proxyHeaderBytes).toBeLessThanOrEqual(longest)
-  })
+    ["resets", 1, 56, "backend-reset"],
+    ["resets", 2, 28, "backend-reset"],
+    ["ends", 2, 28, "completed"],
+  ] as const)(
+    "and %s the connection without a byte is told apart, header of version %i",
+    async (how, version, longest, outcome) => {
+      const endpoint = await backend((socket) =>
+        socket.once("data", () => (how === "resets" ? socket.resetAndDestroy() : socket.end())),
+      )
+      const policy = connectionPolicy({}, { proxyHeader: { version, fields: [] } })
+      const { proxy, port } = await startProxy({ router: policyRouter(policy, endpoint) })
+      const closed = nextRecord(proxy)
+      const socket = await client(port)
+      socket.on("end", () => socket.end()).resume()
+      socket.write(await clientHello("a.example"))
+      const record = await closed
+      expect(record).toMatchObject({ outcome, detail: "NOTHING_AFTER_PROXY_HEADER", endedBy: "backend" })
+      expect(record.proxyHeaderBytes).toBeLessThanOrEqual(longest)
+    },
+  )
 
   it.each([
     ["once it has spoken", { version: 2, fields: [] } as const, "alert"],
