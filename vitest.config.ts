@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config"
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/kubernetes/**", "test/fuzz/**", "node_modules/**"],
+    exclude: ["test/kubernetes/**", "test/peers/**", "test/fuzz/**", "node_modules/**"],
     testTimeout: 30_000,
     hookTimeout: 30_000,
   },
