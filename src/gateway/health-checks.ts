@@ -1,8 +1,9 @@
 import type { NameResolver } from "../proxy/backend/dns-cache.ts"
 import { type ActiveCheck, ActiveChecks, type ActiveChecksOptions } from "../proxy/health/active-checks.ts"
 import type { HealthCheck } from "../proxy/policy.ts"
+import type { StarttlsPolicy } from "../proxy/starttls/policy.ts"
 import type { DialEndpoint } from "../proxy/target.ts"
-import type { BackendTarget, RouteTable, TableRoute } from "../routing/route-table.ts"
+import type { BackendTarget, ListenerBinding, RouteTable, TableRoute } from "../routing/route-table.ts"
 import type { EndpointVerdict } from "./data-plane.ts"
 import type { Policies } from "./policies/policies.ts"
 
@@ -117,24 +118,60 @@ function sound(endpoints: unknown): readonly DialEndpoint[] {
 }
 
 function activeCheck({ target, check, serverName }: TargetCheck, { address, port }: DialEndpoint): EndpointCheck {
-  const { id, kind, proxyHeader, interval, timeout, rise, fall } = check
+  const { id, kind, proxyHeader, starttls, interval, timeout, rise, fall } = check
   const key = `${target} ${address} ${port} ${id}`
-  return { key, target, check: id, kind, address, port, serverName, proxyHeader, interval, timeout, rise, fall }
+  const how = { kind, serverName, proxyHeader, starttls, interval, timeout, rise, fall }
+  return { key, target, check: id, address, port, ...how }
 }
 
 function checksOf(table: RouteTable, policies: Policies): readonly TargetCheck[] {
   const checks = new Map<string, TargetCheck>()
+  const ways = new WaysIn(table, policies)
   for (const route of table.routes) {
-    for (const { ref, target } of route.backends) {
-      if (target.kind === "invalid") continue
-      const check = policies.healthCheck(route.ref, ref)
-      if (check === undefined) continue
-      const serverName = check.kind === "tls" ? (check.serverName ?? nameToProbe(table, route)) : undefined
-      const where = target.kind === "name" ? target : target.endpoints
-      checks.set(`${target.id} ${check.id}`, { target: target.id, check, serverName, where })
+    for (const starttls of ways.to(route)) {
+      for (const { ref, target } of route.backends) {
+        if (target.kind === "invalid") continue
+        const check = policies.healthCheck(route.ref, ref, starttls)
+        if (check === undefined) continue
+        const serverName = check.kind === "tls" ? (check.serverName ?? nameToProbe(table, route)) : undefined
+        const where = target.kind === "name" ? target : target.endpoints
+        checks.set(`${target.id} ${check.id}`, { target: target.id, check, serverName, where })
+      }
     }
   }
   return [...checks.values()]
+}
+
+/** How connections begin that come to a route: probes are to begin likewise. */
+class WaysIn {
+  readonly #table: RouteTable
+  readonly #sockets: readonly { readonly binding: ListenerBinding; readonly starttls: StarttlsPolicy | undefined }[]
+
+  constructor(table: RouteTable, policies: Policies) {
+    this.#table = table
+    this.#sockets = table.listeners.map((binding) => ({
+      binding,
+      starttls: policies.binding(binding.key)?.listener.starttls,
+    }))
+  }
+
+  /** Each way once; where none leads to the route, connections that begin with TLS are as good as any. */
+  to({ ref }: TableRoute): readonly (StarttlsPolicy | undefined)[] {
+    if (this.#sockets.every(({ starttls }) => starttls === undefined)) return [undefined]
+    const names = this.#table.hostnamesOf(ref).map((hostname) => (hostname === "*" ? undefined : sample(hostname)))
+    const leads = ({ port, address }: ListenerBinding): boolean =>
+      names.some((serverName) => {
+        const match = this.#table.match({ port, address, serverName })
+        return match.matched && match.route.ref === ref
+      })
+    const ways = new Set(this.#sockets.filter(({ binding }) => leads(binding)).map(({ starttls }) => starttls))
+    return ways.size === 0 ? [undefined] : [...ways]
+  }
+}
+
+/** A name that a hostname matches. */
+function sample(hostname: string): string {
+  return hostname.startsWith("*.") ? `health-check${hostname.slice(1)}` : hostname
 }
 
 /** A name that the route's backends must have a certificate for; none where the route takes any. */
@@ -142,5 +179,5 @@ function nameToProbe(table: RouteTable, { ref }: TableRoute): string | undefined
   const hostnames = table.hostnamesOf(ref)
   const exact = hostnames.find((hostname) => !hostname.startsWith("*"))
   const wildcard = hostnames.find((hostname) => hostname.startsWith("*."))
-  return exact ?? (wildcard === undefined ? undefined : `health-check${wildcard.slice(1)}`)
+  return exact ?? (wildcard === undefined ? undefined : sample(wildcard))
 }

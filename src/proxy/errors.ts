@@ -8,6 +8,8 @@ export type ProxyErrorCode =
   | "ERR_TLSROUTE_ROUTER"
   /** A listener of an event threw, or rejected; what the event told of goes on. */
   | "ERR_TLSROUTE_LISTENER"
+  /** The prelude of a STARTTLS protocol threw or answered nonsense; the connection was refused. */
+  | "ERR_TLSROUTE_STARTTLS"
   /** A name could not be resolved to any address. */
   | "ERR_TLSROUTE_NAME"
   /** A name resolved only to addresses that must not be dialled. */

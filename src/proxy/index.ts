@@ -63,6 +63,7 @@ export {
 export type * from "./router.ts"
 export { type SpliceOptions, type SpliceResult, spliceSockets } from "./splice/splice.ts"
 export { type LineAnswer, type LineDialect, LinePrelude } from "./starttls/lines.ts"
+export type { StarttlsPolicy } from "./starttls/policy.ts"
 export type {
   BackendPreludeContext,
   ClientPreludeContext,

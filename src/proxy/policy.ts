@@ -2,6 +2,7 @@ import type { BalancePolicy } from "./balance/policy.ts"
 import type { CircuitLimits } from "./health/circuit.ts"
 import type { HealthPolicy } from "./health/endpoint-health.ts"
 import type { AccessList, CidrList } from "./limits/cidr.ts"
+import type { StarttlsPolicy } from "./starttls/policy.ts"
 
 /**
  * What one object asks of the connections it is concerned with. Connections are counted by `key`, over every
@@ -34,7 +35,9 @@ export interface ListenerPolicy {
   readonly scopes: readonly ScopePolicy[]
   /** PROXY protocol headers, if they are read. */
   readonly proxyProtocol: ProxyProtocolPolicy | undefined
-  /** Milliseconds from accept to a whole ClientHello. */
+  /** What is spoken before TLS, to clients and to the backends of their routes. Default: nothing. */
+  readonly starttls?: StarttlsPolicy | undefined
+  /** Milliseconds from accept to a whole ClientHello, and all that comes before it. */
   readonly helloTimeout: number
   /** Largest ClientHello, in bytes on the wire. */
   readonly maxHelloBytes: number
@@ -84,6 +87,8 @@ export interface HealthCheck {
   readonly serverName: string | undefined
   /** Version of the PROXY protocol header that probes begin with, by which the gateway speaks for itself. Default: none. */
   readonly proxyHeader?: 1 | 2 | undefined
+  /** What TLS probes speak before the handshake. Default: nothing. */
+  readonly starttls?: StarttlsPolicy | undefined
   /** Milliseconds from one probe of an endpoint to the next. */
   readonly interval: number
   /** Milliseconds of one probe. */

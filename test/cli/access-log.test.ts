@@ -9,6 +9,7 @@ const record: Required<ConnectionRecord> = {
   id: 7,
   uniqueId: "0123456789ab-7",
   via: { address: "2001:db8::7", port: 7 },
+  starttls: "postgres",
   matchedListener: "Gateway/infra/public/https",
   offeredName: "127.0.0.1",
   proxyHeaderBytes: 28,
@@ -48,6 +49,7 @@ describe("a line of the access log", () => {
     const turnedAway: ConnectionRecord = {
       ...record,
       via: undefined,
+      starttls: undefined,
       matchedListener: undefined,
       offered: undefined,
       offeredName: undefined,

@@ -8,11 +8,22 @@ import { connect, createServer as createTlsServer, type Server } from "node:tls"
 import { fileURLToPath } from "node:url"
 import { build } from "tsup"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { STARTTLS_PROTOCOLS } from "../../src/proxy/starttls/protocols.ts"
 import { linesOf } from "../cli/cli.ts"
+import { ask, echoServer, secureClient } from "../proxy/starttls/peers.ts"
 import { type Certificate, selfSigned } from "../support/certificate.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
-const names = ["gateway", "own-source", "client-hello", "match", "metrics", "opentelemetry", "splice"] as const
+const names = [
+  "databases",
+  "gateway",
+  "own-source",
+  "client-hello",
+  "match",
+  "metrics",
+  "opentelemetry",
+  "splice",
+] as const
 
 let directory: string
 let certificate: Certificate
@@ -126,6 +137,23 @@ describe("examples", () => {
     const { child, until, listening } = start("gateway", file, "0")
     expect(await greeting(await listening(), "httpbin.org")).toBe("hello from the backend\n")
     await until(/^httpbin\.org → httpbin\/httpbin: completed$/)
+    child.kill("SIGINT")
+    expect((await once(child, "close"))[0]).toBe(0)
+  })
+
+  test("databases.mjs leads clients of PostgreSQL to the database that they name", async () => {
+    const { postgres } = STARTTLS_PROTOCOLS
+    const servers = await Promise.all(["orders", "users"].map((name) => echoServer(postgres, name)))
+    const [orders, users] = servers.map(({ address, port }) => `${address}:${port}`)
+    const args = [`orders.db.example.com=${orders}`, `users.db.example.com=${users}`]
+    const { child, until, listening } = start("databases", "0", ...args)
+    const port = await listening()
+    for (const name of ["orders", "users"]) {
+      const client = await secureClient(port, postgres, `${name}.db.example.com`)
+      expect(await ask(client, "hello", 10)).toBe(`${name} hello`)
+      client.destroy()
+      await until(new RegExp(`^${name}\\.db\\.example\\.com → default/${name}: `))
+    }
     child.kill("SIGINT")
     expect((await once(child, "close"))[0]).toBe(0)
   })

@@ -50,6 +50,7 @@ export function accessLine(record: ConnectionRecord): string {
   line += `,"id":${record.id},"uniqueId":${jsonText(record.uniqueId)},"listener":${jsonText(record.listener)}`
   line += `,"clientAddress":${jsonText(record.clientAddress)},"clientPort":${record.clientPort}`
   if (via !== undefined) line += `,"via":${endpointText(via)}`
+  if (record.starttls !== undefined) line += `,"starttls":${jsonText(record.starttls)}`
   line += `,"since":${millisecondsText(record.since)}`
   if (serverName !== undefined) line += `,"serverName":${jsonText(serverName)}`
   if (matchedListener !== undefined) line += `,"matchedListener":${jsonText(matchedListener)}`

@@ -1,6 +1,7 @@
 import type { BalancePolicy } from "../../proxy/balance/policy.ts"
 import { DEFAULT_HEALTH_POLICY } from "../../proxy/health/endpoint-health.ts"
 import type { CidrList } from "../../proxy/limits/cidr.ts"
+import type { StarttlsName } from "../../proxy/starttls/protocols.ts"
 import {
   choice,
   choices,
@@ -74,6 +75,11 @@ export interface PolicyValues {
   sendProxyProtocolFields: readonly ProxyProtocolField[]
   /** Longest such header; fields that do not fit any more are left out. */
   sendProxyProtocolMaxBytes: number
+
+  /** What clients and backends speak before TLS. */
+  starttls: "off" | StarttlsName
+  /** Name that clients are greeted with before TLS, and backends told. */
+  starttlsName: string
 
   /** How endpoints share connections. */
   loadBalancing: BalancePolicy
@@ -163,7 +169,8 @@ export const POLICY_FIELDS = {
     scope: "inherit",
     initial: 10_000,
     initialText: "10s",
-    description: "Time from accept to a whole ClientHello, PROXY protocol header included, whatever trickles in.",
+    description:
+      "Time from accept to a whole ClientHello, PROXY protocol header and STARTTLS included, whatever trickles in.",
   },
   dialTimeout: {
     type: duration,
@@ -336,6 +343,25 @@ export const POLICY_FIELDS = {
     initialText: "off",
     description:
       "Longest such header in bytes. Fields are put in in the order given; one that would make the header longer is left out.",
+  },
+
+  starttls: {
+    type: choice("off", "postgres", "smtp", "imap", "pop3", "ldap", "xmpp", "xmpp-server"),
+    levels: LISTENER,
+    scope: "inherit",
+    initial: "off",
+    initialText: "off",
+    description:
+      "What clients speak before TLS, and backends are spoken to in. PostgreSQL, LDAP and XMPP clients may begin with TLS at once.",
+  },
+  starttlsName: {
+    type: hostname,
+    levels: LISTENER,
+    scope: "inherit",
+    initial: "gateway.invalid",
+    initialText: "gateway.invalid",
+    description:
+      "Name that clients are greeted with before TLS, and backends told, where the protocol of `starttls` has that.",
   },
 
   loadBalancing: {

@@ -1,9 +1,12 @@
 import { CidrList } from "../../proxy/limits/cidr.ts"
 import type { BackendPolicy, ConnectionPolicy, HealthCheck, ListenerPolicy, ScopePolicy } from "../../proxy/policy.ts"
+import type { StarttlsPolicy } from "../../proxy/starttls/policy.ts"
+import { STARTTLS_PROTOCOLS, type StarttlsName } from "../../proxy/starttls/protocols.ts"
 import type { ObjectRef, ResourceProblem } from "../../routing/resources.ts"
 import type { ListenerBinding, RouteMatch, TableListener, WeightedBackend } from "../../routing/route-table.ts"
 import type { AnnotatedObject } from "./annotated-objects.ts"
 import type { AnnotatedPolicies } from "./annotations.ts"
+import { annotationName } from "./fields.ts"
 import { definite, EMPTY_LAYER, inherited, overlay, type PolicyLayer } from "./layer.ts"
 import type { ReadPolicyOptions } from "./options.ts"
 import { commonScopes, type NamedLayer, scopesOf } from "./scopes.ts"
@@ -26,8 +29,8 @@ export interface Policies {
   readonly gatewayScope: ScopePolicy | undefined
   /** What holds on a socket; `undefined` for one that the table does not have. */
   binding(key: string): BindingPolicies | undefined
-  /** How the endpoints of a route's backend are probed, if at all. */
-  healthCheck(route: ObjectRef, backend: ObjectRef): HealthCheck | undefined
+  /** How the endpoints of a route's backend are probed, if at all, for connections that begin in a certain way. */
+  healthCheck(route: ObjectRef, backend: ObjectRef, starttls: StarttlsPolicy | undefined): HealthCheck | undefined
   /** Whether any endpoint is probed. */
   readonly hasHealthChecks: boolean
   /** What they were compiled from, as plain data for another thread; see `PolicyCompiler.compile`. */
@@ -69,15 +72,17 @@ export class SnapshotPolicies implements Policies {
     return this.#bindings.get(key)
   }
 
-  healthCheck(route: ObjectRef, backend: ObjectRef): HealthCheck | undefined {
+  healthCheck(route: ObjectRef, backend: ObjectRef, starttls: StarttlsPolicy | undefined): HealthCheck | undefined {
     if (!this.hasHealthChecks) return undefined
-    return healthCheckOf([this.#backendLayer(backend), this.#routeLayer(route), this.#options.gateway], route)
+    const layers = [this.#backendLayer(backend), this.#routeLayer(route), this.#options.gateway] as const
+    return healthCheckOf(layers, route, starttls)
   }
 
   #bindingPolicies(binding: ListenerBinding): BindingPolicies {
     const listener = this.#listenerPolicy(binding)
     const checked = new Set(listener.scopes.map(({ key }) => key))
-    return { listener, connection: (match, backend) => this.#connectionPolicy(checked, match, backend) }
+    const { starttls } = listener
+    return { listener, connection: (match, backend) => this.#connectionPolicy(checked, starttls, match, backend) }
   }
 
   /** The first listener of a socket, as the table orders them, decides what must be settled before the SNI is known. */
@@ -90,6 +95,7 @@ export class SnapshotPolicies implements Policies {
       if (first === undefined || isSame(policy, this.#beforeSni(otherLayers[index] ?? []))) return
       this.#problems.push(conflict(binding, first, other))
     })
+    if (first !== undefined) this.#problems.push(...starttlsProblems(binding.port, first, policy))
     return { ...policy, scopes: commonScopes(firstLayers, otherLayers) }
   }
 
@@ -97,15 +103,23 @@ export class SnapshotPolicies implements Policies {
     const layers = [...listenerLayers.map(({ layer }) => layer), this.#options.gateway]
     const mode = definite("acceptProxyProtocol", layers)
     const trusted = inherited("trustedProxies", layers) ?? NOBODY
+    const starttls = definite("starttls", layers)
+    const greetingName = definite("starttlsName", layers)
     return {
       proxyProtocol: mode === "off" ? undefined : { mode, trusted },
+      starttls: starttls === "off" ? undefined : { protocol: STARTTLS_PROTOCOLS[starttls], greetingName },
       helloTimeout: definite("helloTimeout", layers),
       maxHelloBytes: definite("maxHelloBytes", layers),
       keepalive: definite("clientKeepalive", layers),
     }
   }
 
-  #connectionPolicy(checked: ReadonlySet<string>, match: RouteMatch, backend: WeightedBackend): ConnectionPolicy {
+  #connectionPolicy(
+    checked: ReadonlySet<string>,
+    starttls: StarttlsPolicy | undefined,
+    match: RouteMatch,
+    backend: WeightedBackend,
+  ): ConnectionPolicy {
     const listenerLayers = this.#layersOf(match.listener)
     const routeLayer = this.#routeLayer(match.route.ref)
     const backendLayer = this.#backendLayer(backend.ref)
@@ -120,7 +134,7 @@ export class SnapshotPolicies implements Policies {
       maxDuration: definite("maxDuration", stream),
       maxDurationJitter: definite("maxDurationJitter", stream),
       bandwidth: definite("bandwidth", stream),
-      backend: this.#backendPolicy([backendLayer, routeLayer, this.#options.gateway], match.route.ref),
+      backend: this.#backendPolicy([backendLayer, routeLayer, this.#options.gateway], match.route.ref, starttls),
       drain: {
         onRemoval: definite("onRemoval", stream),
         onEndpointRemoval: definite("onEndpointRemoval", all),
@@ -129,7 +143,11 @@ export class SnapshotPolicies implements Policies {
     }
   }
 
-  #backendPolicy(layers: readonly [PolicyLayer, ...PolicyLayer[]], route: ObjectRef): BackendPolicy {
+  #backendPolicy(
+    layers: readonly [PolicyLayer, ...PolicyLayer[]],
+    route: ObjectRef,
+    starttls: StarttlsPolicy | undefined,
+  ): BackendPolicy {
     const version = headerVersion(layers)
     const fields = definite("sendProxyProtocolFields", layers)
     const maxBytes = definite("sendProxyProtocolMaxBytes", layers)
@@ -152,7 +170,7 @@ export class SnapshotPolicies implements Policies {
         slowStart: definite("slowStart", layers),
         panicThreshold: definite("panicThreshold", layers),
       },
-      check: this.hasHealthChecks ? healthCheckOf(layers, route) : undefined,
+      check: this.hasHealthChecks ? healthCheckOf(layers, route, starttls) : undefined,
     }
   }
 
@@ -192,7 +210,11 @@ export class SnapshotPolicies implements Policies {
   }
 }
 
-function healthCheckOf(layers: readonly [PolicyLayer, ...PolicyLayer[]], route: ObjectRef): HealthCheck | undefined {
+function healthCheckOf(
+  layers: readonly [PolicyLayer, ...PolicyLayer[]],
+  route: ObjectRef,
+  starttls: StarttlsPolicy | undefined,
+): HealthCheck | undefined {
   const kind = definite("healthCheck", layers)
   if (kind === "off") return undefined
   const serverName = kind === "tls" ? inherited("healthCheckServerName", layers) : undefined
@@ -201,8 +223,11 @@ function healthCheckOf(layers: readonly [PolicyLayer, ...PolicyLayer[]], route: 
   // TLS probes send the route's own name, so that what they find concerns that route alone.
   const whose = kind === "tls" && serverName === undefined ? nameOf(route) : (serverName ?? "")
   const proxyHeader = headerVersion(layers)
-  const id = [kind, whose, interval, timeout, rise, fall, proxyHeader ?? "plain"].join(" ")
-  return { id, kind, serverName, proxyHeader, interval, timeout, rise, fall }
+  // A connection is enough for a TCP probe, whatever would be spoken over it.
+  const spoken = kind === "tls" && starttls !== undefined ? starttls : undefined
+  const way = spoken === undefined ? [] : [spoken.protocol.name, spoken.greetingName]
+  const id = [kind, whose, interval, timeout, rise, fall, proxyHeader ?? "plain", ...way].join(" ")
+  return { id, kind, serverName, proxyHeader, starttls: spoken, interval, timeout, rise, fall }
 }
 
 /** Version of the PROXY protocol header that the backend is sent, by clients' connections and probes alike. */
@@ -219,6 +244,8 @@ function isSame(a: BeforeSni, b: BeforeSni): boolean {
     a.helloTimeout === b.helloTimeout &&
     a.maxHelloBytes === b.maxHelloBytes &&
     a.keepalive === b.keepalive &&
+    a.starttls?.protocol === b.starttls?.protocol &&
+    a.starttls?.greetingName === b.starttls?.greetingName &&
     a.proxyProtocol?.mode === b.proxyProtocol?.mode &&
     a.proxyProtocol?.trusted.text === b.proxyProtocol?.trusted.text
   )
@@ -231,9 +258,44 @@ function conflict(binding: ListenerBinding, first: TableListener, other: TableLi
     object: other.parent,
     path: "metadata.annotations",
     message:
-      `listener ${other.name} shares port ${binding.port} with ${first.id}, whose PROXY protocol and ClientHello ` +
-      "policies are in force, since they are needed before the SNI is known; set the same on both",
+      `listener ${other.name} shares port ${binding.port} with ${first.id}, whose PROXY protocol, STARTTLS and ` +
+      "ClientHello policies are in force, since they are needed before the SNI is known; set the same on both",
   }
+}
+
+/** Ports on which clients begin in plain text (IANA's service names), and what they speak then. */
+const STARTTLS_PORTS: ReadonlyMap<number, StarttlsName> = new Map([
+  [25, "smtp"],
+  [110, "pop3"],
+  [143, "imap"],
+  [389, "ldap"],
+  [587, "smtp"],
+  [5222, "xmpp"],
+  [5269, "xmpp-server"],
+  [5432, "postgres"],
+])
+
+/** What is hardly meant about STARTTLS on a socket. */
+function starttlsProblems(
+  port: number,
+  { parent, name }: TableListener,
+  { starttls, proxyProtocol }: BeforeSni,
+): readonly ResourceProblem[] {
+  const warning = { severity: "warning", object: parent, path: "metadata.annotations" } as const
+  const usual = STARTTLS_PORTS.get(port)
+  if (starttls === undefined && usual !== undefined) {
+    const message =
+      `clients of port ${port} usually speak ${usual} before TLS, and are refused on listener ${name}: ` +
+      `set ${annotationName("starttls")}: ${usual} if yours do`
+    return [{ ...warning, code: "StarttlsExpected", message }]
+  }
+  if (starttls?.protocol.greets === true && proxyProtocol?.mode === "optional") {
+    const message =
+      `a trusted proxy that sends no PROXY protocol header waits in vain for the greeting of listener ${name}, ` +
+      `which waits for the header: set ${annotationName("acceptProxyProtocol")} to required or off`
+    return [{ ...warning, code: "GreetingWaits", message }]
+  }
+  return []
 }
 
 function refKey(ref: ObjectRef): string {

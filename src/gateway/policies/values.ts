@@ -218,7 +218,7 @@ export const cidrs: ValueType<readonly string[] | string, CidrList> = {
   },
 }
 
-/** A DNS name to send as SNI. */
+/** A DNS name to send. */
 export const hostname: ValueType<string, string> = {
   syntax: "DNS name",
   parse: (text) => hostname.accept(text),

@@ -2,6 +2,8 @@ import { connect, isIP, type Socket } from "node:net"
 import type { OwnSockets } from "../listen/own-sockets.ts"
 import { type SlabPool, SlabReader } from "../splice/slabs.ts"
 import { adoptDialing, handOver, type SocketOwner, startReading } from "../splice/socket-owner.ts"
+import type { GuardedPrelude } from "../starttls/guarded.ts"
+import type { StarttlsCode } from "../starttls/prelude.ts"
 import type { DialEndpoint } from "../target.ts"
 import { LONGEST_TIMER, Timed, type TimerWheel } from "../timer-wheel.ts"
 
@@ -10,6 +12,11 @@ const ATTEMPT_DELAY = 250
 
 /** Codes of what this machine has run out of: descriptors, local ports, memory. */
 const OWN_FAULTS: ReadonlySet<string | undefined> = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS", "ENOMEM"])
+
+/** Refusals that are the client's own doing, or this program's: never held against an endpoint. */
+const CLIENTS_OWN: ReadonlySet<StarttlsCode> = new Set(["STARTTLS_UNKNOWN_NAME", "STARTTLS_FAULT"])
+/** Refusals that may be the client's doing, where the endpoint knows of it. */
+const MAYBE_CLIENTS: ReadonlySet<StarttlsCode> = new Set(["STARTTLS_REFUSED", "STARTTLS_CLOSED"])
 
 /** What a dial tries, one endpoint after the other. */
 export interface DialPlan {
@@ -50,10 +57,20 @@ export interface DialObserver {
   dialFailed(reason: DialFailure, detail: string | undefined): void
 }
 
+/** What is said to an endpoint before it counts as connected. */
+export interface DialOpening {
+  /** PROXY protocol header, which comes first. */
+  readonly header: Uint8Array | undefined
+  /** Makes what is said after it, anew for each endpoint. */
+  prelude(): GuardedPrelude
+}
+
 interface Attempt {
   readonly socket: Socket
   readonly slabs: SlabReader | undefined
   readonly endpoint: DialEndpoint
+  /** From when the socket is connected, where there is one. */
+  prelude: GuardedPrelude | undefined
 }
 
 /**
@@ -73,6 +90,7 @@ export class Dial extends Timed implements SocketOwner {
   readonly #pool: SlabPool | undefined
   readonly #due: number
   readonly #own: OwnSockets | undefined
+  readonly #opening: DialOpening | undefined
   readonly #open: Attempt[] = []
   /** Until the next attempt. A retry is rare enough for a timer of its own, and waits for less than a tick of the wheel. */
   #pause: NodeJS.Timeout | undefined
@@ -87,6 +105,7 @@ export class Dial extends Timed implements SocketOwner {
    * @param pool - memory that sockets read into; without one they emit `data`, to their owner
    * @param due - the deadline, on the clock of `performance.now()`
    * @param own - sockets that are not dialled, as connections would come back
+   * @param opening - what an endpoint must answer before it counts as connected
    */
   constructor(
     plan: DialPlan,
@@ -95,6 +114,7 @@ export class Dial extends Timed implements SocketOwner {
     pool: SlabPool | undefined,
     due: number,
     own?: OwnSockets,
+    opening?: DialOpening,
   ) {
     super()
     this.#plan = plan
@@ -103,6 +123,7 @@ export class Dial extends Timed implements SocketOwner {
     this.#pool = pool
     this.#due = due
     this.#own = own
+    this.#opening = opening
   }
 
   /** Begins. May call the observer at once. */
@@ -145,6 +166,37 @@ export class Dial extends Timed implements SocketOwner {
   }
 
   socketConnected(socket: Socket): void {
+    if (this.#opening === undefined) this.#won(socket)
+    else this.#speak(socket, this.#opening)
+  }
+
+  socketData(socket: Socket, chunk: Uint8Array): void {
+    const attempt = this.#open.find((each) => each.socket === socket)
+    const step = attempt?.prelude?.push(chunk)
+    if (step === undefined) return
+    if (step.status === "refused") {
+      this.#refused(socket, step.code)
+      return
+    }
+    if (step.send !== undefined) socket.write(step.send)
+    if (step.status === "tls") this.#won(socket)
+  }
+
+  socketEnded(socket: Socket): void {
+    if (this.#opening !== undefined) this.#refused(socket, "STARTTLS_CLOSED")
+  }
+
+  socketFailed(socket: Socket, error: NodeJS.ErrnoException): void {
+    const lost = this.#remove(socket)
+    if (lost === undefined) return
+    const isOurs = OWN_FAULTS.has(error.code) || (lost.prelude !== undefined && this.#mayConcernClient)
+    this.#lose(lost, error.code ?? error.message, isOurs)
+  }
+
+  socketClosed(_socket: Socket): void {}
+
+  /** The socket is connected, and all that comes before TLS is said. */
+  #won(socket: Socket): void {
     const won = this.#remove(socket)
     if (won === undefined) return
     this.abort()
@@ -152,14 +204,42 @@ export class Dial extends Timed implements SocketOwner {
     this.#observer.dialConnected(socket, won.slabs, won.endpoint)
   }
 
-  socketEnded(_socket: Socket): void {}
+  // Before TLS
 
-  socketFailed(socket: Socket, error: NodeJS.ErrnoException): void {
+  #speak(socket: Socket, { header, prelude: make }: DialOpening): void {
+    const attempt = this.#open.find((each) => each.socket === socket)
+    if (attempt === undefined) return
+    const prelude = make()
+    attempt.prelude = prelude
+    if (prelude.isBroken) {
+      this.#refused(socket, "STARTTLS_FAULT")
+      return
+    }
+    attempt.slabs?.listen((bytes) => this.socketData(socket, bytes))
+    for (const bytes of [header, prelude.opening]) if (bytes !== undefined) socket.write(bytes)
+    // One that is connected is worth more of a wait than a quarter of a second.
+    if (this.#plan.race && this.#plan.more) this.#wheel.arm(this, (this.#due - performance.now()) / 2)
+  }
+
+  #refused(socket: Socket, code: StarttlsCode): void {
     const lost = this.#remove(socket)
     if (lost === undefined) return
-    this.#detail = error.code ?? error.message
-    if (OWN_FAULTS.has(error.code)) this.#plan.lost(lost.endpoint)
-    else this.#plan.failed(lost.endpoint)
+    discard(socket)
+    const concernsClient = CLIENTS_OWN.has(code) || (MAYBE_CLIENTS.has(code) && this.#mayConcernClient)
+    this.#lose(lost, code, concernsClient)
+  }
+
+  /** A backend that is told who the client is may turn that one away: no client must be able to take it out for others. */
+  get #mayConcernClient(): boolean {
+    return this.#opening?.header !== undefined
+  }
+
+  // Failures
+
+  #lose({ endpoint }: Attempt, detail: string, isForgiven: boolean): void {
+    this.#detail = detail
+    if (isForgiven) this.#plan.lost(endpoint)
+    else this.#plan.failed(endpoint)
     if (!this.#plan.more && this.#open.length > 0) return
     // In a race the next attempt need not wait for its turn once one has failed.
     const pause = this.#plan.more ? this.#plan.pause : 0
@@ -170,8 +250,6 @@ export class Dial extends Timed implements SocketOwner {
     this.#wheel.arm(this, this.#due - performance.now())
     this.#pause = setTimeout(startDial, Math.min(pause, LONGEST_TIMER), this)
   }
-
-  socketClosed(_socket: Socket): void {}
 
   #attempt(endpoint: DialEndpoint): boolean {
     this.attempts++
@@ -193,7 +271,7 @@ export class Dial extends Timed implements SocketOwner {
       })
       adoptDialing(socket, this)
       if (slabs === undefined) startReading(socket)
-      this.#open.push({ socket, slabs, endpoint })
+      this.#open.push({ socket, slabs, endpoint, prelude: undefined })
       return true
     } catch (error) {
       // Not an address, or not a port: whoever named the endpoint is wrong, and the next one may be right.
@@ -231,7 +309,10 @@ export class Dial extends Timed implements SocketOwner {
 
   /** Counts what is under way as failed. */
   #giveUp(): void {
-    for (const { endpoint } of this.#open) this.#plan.failed(endpoint)
+    for (const { endpoint, prelude } of this.#open) {
+      if (prelude !== undefined) this.#detail = "STARTTLS_TIMEOUT" satisfies StarttlsCode
+      this.#plan.failed(endpoint)
+    }
     this.#drop()
   }
 

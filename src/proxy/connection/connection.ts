@@ -72,6 +72,7 @@ export class Connection
 {
   readonly id: number
   readonly listener: string
+  readonly starttls: string | undefined
   clientAddress: string
   clientPort: number
   via: DialEndpoint | undefined
@@ -119,6 +120,7 @@ export class Connection
     this.#host = host
     this.id = id
     this.listener = listener
+    this.starttls = policy.starttls?.protocol.name
     this.#client = client
     this.#clientKeepalive = policy.keepalive
     this.clientAddress = plainAddress(client.remoteAddress ?? "")
@@ -190,6 +192,7 @@ export class Connection
       clientAddress: this.clientAddress,
       clientPort: this.clientPort,
       via: this.via,
+      starttls: this.starttls,
       since: this.since,
       state: this.state,
       serverName: this.serverName,
@@ -220,12 +223,12 @@ export class Connection
     if (this.#client.readableEnded) this.#splice.socketEnded(this.#client)
   }
 
-  openingRefused(reason: RejectReason, detail: string | undefined): void {
+  openingRefused(reason: RejectReason, detail: string | undefined, farewell: Uint8Array | undefined): void {
     this.draft.settle(reason, detail, "proxy")
     const lingering = new LingeringClose(this.#client, this, this.#host.wheel)
     this.#phase = lingering
     this.#host.connectionRejected(this, { reason, detail })
-    lingering.start(refusalAnswer(reason, this.#host.refusal, this.hello !== undefined))
+    lingering.start(farewell ?? refusalAnswer(reason, this.#host.refusal, this.hello !== undefined))
   }
 
   openingClosed(): void {
@@ -265,7 +268,9 @@ export class Connection
 
   /** What there is to say of a backend that ended the connection. */
   #backendDetail(endedBy: EndedBy): string | undefined {
-    const isHeaderRefused = this.draft.proxyHeaderBytes !== undefined && this.bytesFromBackend === 0
+    // Where something is spoken before TLS, the backend has answered after its header.
+    const isFirst = this.starttls === undefined && this.draft.proxyHeaderBytes !== undefined
+    const isHeaderRefused = isFirst && this.bytesFromBackend === 0
     return endedBy === "backend" && isHeaderRefused ? NOTHING_AFTER_PROXY_HEADER : undefined
   }
 

@@ -1,7 +1,8 @@
+import { randomUUID } from "node:crypto"
 import type { Socket } from "node:net"
 import type { ClientHello } from "../../client-hello/hello.ts"
 import { ClientHelloParser } from "../../client-hello/parser.ts"
-import { Dial, type DialFailure, type DialObserver, type DialPlan } from "../backend/dial.ts"
+import { Dial, type DialFailure, type DialObserver, type DialOpening, type DialPlan } from "../backend/dial.ts"
 import type { NameResolver } from "../backend/dns-cache.ts"
 import { planTarget } from "../backend/target-plan.ts"
 import type { Balancer } from "../balance/balancer.ts"
@@ -14,6 +15,9 @@ import { ProxyHeaderParser } from "../proxy-protocol/parser.ts"
 import type { RouteDecision, Router } from "../router.ts"
 import type { SlabPool, SlabReader } from "../splice/slabs.ts"
 import { adoptReading, type SocketOwner } from "../splice/socket-owner.ts"
+import { GuardedPrelude } from "../starttls/guarded.ts"
+import type { StarttlsPolicy } from "../starttls/policy.ts"
+import type { Prelude, PreludeStep } from "../starttls/prelude.ts"
 import type { DialEndpoint, DialTarget } from "../target.ts"
 import { Timed, type TimerWheel } from "../timer-wheel.ts"
 import { assertDecision } from "./decision.ts"
@@ -73,8 +77,8 @@ export interface OpenedConnection extends ConnectionInfo {
   readonly admission: Admission
   /** A backend has answered, and has been sent what the client sent so far. The plan is to be released at the end. */
   openingConnected(backend: Socket, slabs: SlabReader | undefined, plan: DialPlan): void
-  /** It is to be refused; no backend has heard of it. */
-  openingRefused(reason: RejectReason, detail: string | undefined): void
+  /** It is to be refused; no backend has heard of it. `farewell` is to be sent first, where its protocol has one. */
+  openingRefused(reason: RejectReason, detail: string | undefined, farewell: Uint8Array | undefined): void
   /** The client's socket is gone. */
   openingClosed(): void
 }
@@ -82,6 +86,7 @@ export interface OpenedConnection extends ConnectionInfo {
 /** What an opening waits for. */
 type Stage =
   | { readonly name: "proxy-header"; readonly parser: ProxyHeaderParser }
+  | { readonly name: "prelude"; readonly prelude: Prelude }
   | { readonly name: "hello" }
   | { readonly name: "routed" }
   | { readonly name: "dialing"; readonly dial: Dial; readonly plan: DialPlan }
@@ -96,7 +101,7 @@ const ROUTED: Stage = { name: "routed" }
  * then. It owns the client's socket meanwhile, and has one deadline at any time.
  *
  * ```text
- * (PROXY header →) hello → routed → dialing → over
+ * (PROXY header →) (STARTTLS prelude →) hello → routed → dialing → over
  * ```
  */
 export class Opening extends Timed implements SocketOwner, DialObserver {
@@ -130,6 +135,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   get state(): ConnectionState {
     switch (this.#stage.name) {
       case "proxy-header":
+      case "prelude":
       case "hello":
         return this.#connection.bytesBefore === 0 ? "accepted" : "hello"
       case "over":
@@ -165,6 +171,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
       return
     }
     wheel.arm(this, helloTimeout)
+    if (!isProxy) this.#begin()
   }
 
   /** Ends the client's socket from here. */
@@ -174,8 +181,13 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   }
 
   deadlineReached(): void {
-    if (this.#stage.name === "proxy-header" || this.#stage.name === "hello") this.#refuse("hello-timeout", undefined)
+    if (this.#isBeforeHello) this.#refuse("hello-timeout", undefined)
     else if (this.#stage.name === "routed") this.#refuse("dial-timeout", "NAME_LOOKUP")
+  }
+
+  get #isBeforeHello(): boolean {
+    const { name } = this.#stage
+    return name === "proxy-header" || name === "prelude" || name === "hello"
   }
 
   // The client's socket
@@ -186,6 +198,9 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     switch (stage.name) {
       case "proxy-header":
         if (this.#hold(chunk.length)) this.#readProxyHeader(stage.parser, chunk)
+        return
+      case "prelude":
+        if (this.#hold(chunk.length)) this.#readPrelude(stage.prelude, chunk)
         return
       case "hello":
         if (this.#hold(chunk.length)) this.#readHello(chunk)
@@ -199,7 +214,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
 
   socketEnded(_socket: Socket): void {
     // Once a ClientHello is whole, its client may end its side, and still wait for an answer.
-    if (this.#stage.name !== "proxy-header" && this.#stage.name !== "hello") return
+    if (!this.#isBeforeHello) return
     this.#gone(undefined)
     this.#client.end()
   }
@@ -257,8 +272,15 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     }
     const { admission, clientAddress } = this.#connection
     const refusal = this.#host.gate.admitClient(admission, this.#policy.scopes, clientAddress)
-    if (refusal !== undefined) this.#refuse(refusal.reason, refusal.detail)
-    else if (result.rest.length > 0) this.#readHello(result.rest)
+    if (refusal !== undefined) {
+      this.#refuse(refusal.reason, refusal.detail)
+      return
+    }
+    this.#begin()
+    // What came behind the header is read by whatever comes first now.
+    if (result.rest.length === 0) return
+    if (this.#stage.name === "prelude") this.#readPrelude(this.#stage.prelude, result.rest)
+    else if (this.#stage.name === "hello") this.#readHello(result.rest)
   }
 
   /** Whether this proxy has told a backend of the same connection: the id is its own. */
@@ -274,6 +296,51 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     connection.clientPort = addresses.source.port
     this.#destination = addresses.destination
   }
+
+  // STARTTLS, towards the client
+
+  /** It is known who the client is: it is greeted, where its protocol has that. */
+  #begin(): void {
+    const { starttls } = this.#policy
+    if (starttls === undefined) return
+    const { protocol, greetingName } = starttls
+    const prelude = this.#guarded(() => protocol.toClient({ greetingName, nonce: randomUUID }))
+    this.#stage = { name: "prelude", prelude }
+    if (prelude.isBroken) this.#refuse("starttls-failed", "STARTTLS_FAULT")
+    else if (prelude.opening !== undefined) this.#client.write(prelude.opening)
+  }
+
+  #readPrelude(prelude: Prelude, chunk: Uint8Array): void {
+    const step = prelude.push(chunk)
+    if (step.status === "refused") {
+      this.#endPrelude(step)
+      return
+    }
+    if (step.send !== undefined) this.#client.write(step.send)
+    if (step.status === "more") return
+    this.#stage = HELLO
+    if (step.rest.length > 0) this.#readHello(step.rest)
+  }
+
+  #endPrelude({ code, send }: PreludeStep & { readonly status: "refused" }): void {
+    if (code !== "STARTTLS_QUIT") {
+      this.#refuse("starttls-failed", code, send)
+      return
+    }
+    // The client took its leave, in the way of its protocol.
+    this.#gone(code)
+    if (send !== undefined) this.#client.write(send)
+    this.#client.destroySoon()
+  }
+
+  #guarded(make: () => Prelude): GuardedPrelude {
+    return new GuardedPrelude(make, (cause) => {
+      const message = "The prelude of a STARTTLS protocol threw or answered nonsense; it must not"
+      this.#host.connectionError(new ProxyError("ERR_TLSROUTE_STARTTLS", message, { cause }))
+    })
+  }
+
+  // The ClientHello
 
   #readHello(chunk: Uint8Array): void {
     const { draft } = this.#connection
@@ -354,7 +421,9 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     const due = (draft.helloAt ?? draft.acceptedAt) + policy.dialTimeout
     // What is held to a rate must be paused at will, which a socket that reads into slabs decides by itself.
     const isThrottled = policy.bandwidth !== Number.POSITIVE_INFINITY
-    const dial = new Dial(plan, this, wheel, isThrottled ? undefined : slabs, due, own)
+    const { starttls } = this.#policy
+    const opening = starttls === undefined ? undefined : this.#dialOpening(starttls)
+    const dial = new Dial(plan, this, wheel, isThrottled ? undefined : slabs, due, own, opening)
     this.#stage = { name: "dialing", dial, plan }
     dial.start()
   }
@@ -380,23 +449,37 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     if (this.#early !== undefined) this.#client.resume()
   }
 
+  /** What a backend is told before TLS: the PROXY header comes before the prelude, as before everything. */
+  #dialOpening({ protocol, greetingName }: StarttlsPolicy): DialOpening {
+    const { serverName } = this.#connection
+    return {
+      header: this.#header(),
+      prelude: () => this.#guarded(() => protocol.toBackend({ greetingName, serverName })),
+    }
+  }
+
+  #header(): Uint8Array | undefined {
+    const { proxyHeader } = this.#connection.policy.backend
+    if (proxyHeader === undefined) return undefined
+    const header = sentHeader(proxyHeader, this.#connection, this.#client, this.#destination)
+    this.#connection.draft.proxyHeaderBytes = header.length
+    return header
+  }
+
   /** What the backend reads first: what the client sent, byte for byte, and in one segment where it fits. */
   #firstBytes(): Uint8Array {
-    const { proxyHeader } = this.#connection.policy.backend
-    const header =
-      proxyHeader === undefined ? undefined : sentHeader(proxyHeader, this.#connection, this.#client, this.#destination)
+    const header = this.#policy.starttls === undefined ? this.#header() : undefined
     const { bytes } = this.#parser
-    this.#connection.draft.proxyHeaderBytes = header?.length
     if (header === undefined && this.#early === undefined) return bytes
     return Buffer.concat([header ?? NOTHING, bytes, ...(this.#early ?? [])])
   }
 
   // Ends
 
-  #refuse(reason: RejectReason, detail: string | undefined): void {
+  #refuse(reason: RejectReason, detail: string | undefined, farewell?: Uint8Array): void {
     if (this.#stage.name === "over") return
     this.#release()
-    this.#connection.openingRefused(reason, detail)
+    this.#connection.openingRefused(reason, detail, farewell)
   }
 
   /** Lets go of everything but the client's socket, whatever was under way. */

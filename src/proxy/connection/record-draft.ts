@@ -41,6 +41,7 @@ export class RecordDraft {
       clientAddress: connection.clientAddress,
       clientPort: connection.clientPort,
       via: connection.via,
+      starttls: connection.starttls,
       since: connection.since,
       serverName: connection.serverName,
       matchedListener: connection.matchedListener,

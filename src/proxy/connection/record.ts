@@ -40,6 +40,8 @@ export type RejectReason =
   | "no-proxy-header"
   /** The PROXY protocol header is malformed. */
   | "invalid-proxy-header"
+  /** The client did not start TLS in the way of the listener's STARTTLS protocol; the detail is a `StarttlsCode`. */
+  | "starttls-failed"
   /** The first bytes are not TLS. */
   | "not-tls"
   /** TLS, but not a ClientHello that every server would read as the same name. */
@@ -119,6 +121,8 @@ export interface ConnectionInfo {
   readonly clientPort: number
   /** The proxy whose header told the client's address; `undefined` when the client connected itself. */
   readonly via: DialEndpoint | undefined
+  /** STARTTLS protocol of the listener, for example `postgres`; `undefined` where connections begin with TLS. */
+  readonly starttls: string | undefined
   /** When it was accepted: milliseconds since 1970. */
   readonly since: number
   /** Where it stands. */

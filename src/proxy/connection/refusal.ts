@@ -18,6 +18,7 @@ const DESCRIPTIONS: Readonly<Record<RejectReason, number>> = {
   "untrusted-proxy": ACCESS_DENIED,
   "no-proxy-header": DECODE_ERROR,
   "invalid-proxy-header": DECODE_ERROR,
+  "starttls-failed": DECODE_ERROR,
   "not-tls": DECODE_ERROR,
   "invalid-hello": DECODE_ERROR,
   "hello-too-large": DECODE_ERROR,
@@ -46,7 +47,8 @@ export type RefusalAnswer = Uint8Array | "close" | "reset" | "hang-up"
 export function refusalAnswer(reason: RejectReason, mode: RefusalMode, hasHello: boolean): RefusalAnswer {
   if (!hasHello && reason !== "invalid-hello" && reason !== "hello-too-large") {
     // Nothing that does not speak TLS, or does not speak at all, is worth waiting for.
-    if (reason === "not-tls" || reason === "hello-timeout") return mode === "reset" ? "reset" : "hang-up"
+    if (reason === "not-tls" || reason === "starttls-failed" || reason === "hello-timeout")
+      return mode === "reset" ? "reset" : "hang-up"
     // Turned away at the door: a reset leaves nothing behind.
     return "reset"
   }

@@ -1,6 +1,8 @@
 import { connect as connectTcp, isIP, type Socket } from "node:net"
 import { connect as connectTls } from "node:tls"
 import { ownHeader } from "../proxy-protocol/outgoing.ts"
+import { GuardedPrelude } from "../starttls/guarded.ts"
+import type { StarttlsPolicy } from "../starttls/policy.ts"
 
 /** What to try. */
 export interface Probe {
@@ -17,6 +19,8 @@ export interface Probe {
    * in version 1. Default: none.
    */
   readonly proxyHeader?: 1 | 2 | undefined
+  /** What is spoken before the handshake. Default: nothing. */
+  readonly starttls?: StarttlsPolicy | undefined
   /** Milliseconds for all of it. */
   readonly timeout: number
 }
@@ -65,6 +69,10 @@ export function runProbe(probe: Probe): Promise<ProbeResult> {
         finish({ healthy: true })
         return
       }
+      if (probe.starttls === undefined) handshake()
+      else speak(tcp, probe.starttls, probe.serverName, handshake, (reason) => finish({ healthy: false, reason }))
+    })
+    const handshake = (): void => {
       tls = secure(tcp, probe.serverName)
       // Keys are agreed on: the server has answered, and whatever it objects to now is the client.
       tls.once("keylog", () => {
@@ -72,7 +80,7 @@ export function runProbe(probe: Probe): Promise<ProbeResult> {
       })
       tls.once("secureConnect", () => finish({ healthy: true }))
       tls.once("error", failed).once("close", closed)
-    })
+    }
   })
 }
 
@@ -83,6 +91,34 @@ function tryToOpen({ address, port }: Probe): Socket | ProbeResult {
   } catch (error) {
     return { healthy: false, reason: (error as NodeJS.ErrnoException).code ?? String(error) }
   }
+}
+
+/** Speaks what comes before TLS, then calls one of the two. */
+function speak(
+  socket: Socket,
+  { protocol, greetingName }: StarttlsPolicy,
+  serverName: string | undefined,
+  ready: () => void,
+  refused: (reason: string) => void,
+): void {
+  const prelude = new GuardedPrelude(
+    () => protocol.toBackend({ greetingName, serverName }),
+    () => {},
+  )
+  if (prelude.isBroken) {
+    refused("STARTTLS_FAULT")
+    return
+  }
+  if (prelude.opening !== undefined) socket.write(prelude.opening)
+  const read = (chunk: Buffer): void => {
+    const step = prelude.push(chunk)
+    if (step.send !== undefined) socket.write(step.send)
+    if (step.status === "more") return
+    socket.off("data", read)
+    if (step.status === "tls") ready()
+    else refused(step.code)
+  }
+  socket.on("data", read)
 }
 
 function secure(socket: Socket, serverName: string | undefined): Socket {

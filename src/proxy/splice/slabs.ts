@@ -88,6 +88,7 @@ export class SlabReader {
   #source: Socket | undefined
   #destination: Socket | undefined
   #sink: SlabSink | undefined
+  #listener: ((bytes: Uint8Array) => void) | undefined
   #slab: Buffer | undefined
   #lastRead = 0
   #filled = false
@@ -102,8 +103,17 @@ export class SlabReader {
     this.onread = { buffer: () => this.#nextBuffer(), callback: (length, bytes) => this.#read(length, bytes as Buffer) }
   }
 
-  /** Tells where bytes go. Until then they would be lost, so this is called before the socket first reads. */
+  /** Tells who takes the bytes until it is started, each time in memory that is read into again. */
+  listen(listener: (bytes: Uint8Array) => void): void {
+    this.#listener = listener
+  }
+
+  /**
+   * Tells where bytes go. Until then they are lost, unless somebody listens, so this is called before the socket
+   * first reads, or while it does.
+   */
   start(source: Socket, destination: Socket, sink: SlabSink): void {
+    this.#listener = undefined
     this.#source = source
     this.#destination = destination
     this.#sink = sink
@@ -142,7 +152,10 @@ export class SlabReader {
   #read(length: number, bytes: Buffer): boolean {
     const source = this.#source
     const destination = this.#destination
-    if (source === undefined || destination === undefined) return false
+    if (source === undefined || destination === undefined) {
+      this.#listener?.(bytes.subarray(0, length))
+      return this.#listener !== undefined || this.#source !== undefined
+    }
     this.#lastRead = length
     this.#filled = length === bytes.length
     this.#sink?.slabRead(length)

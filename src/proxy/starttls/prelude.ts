@@ -37,6 +37,8 @@ export type StarttlsCode =
   | "STARTTLS_UNKNOWN_NAME"
   /** The backend ended its stream. */
   | "STARTTLS_CLOSED"
+  /** The backend took the connection, and did not answer in time. */
+  | "STARTTLS_TIMEOUT"
   /** The prelude itself threw or answered nonsense. */
   | "STARTTLS_FAULT"
 

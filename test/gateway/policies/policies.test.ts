@@ -62,7 +62,7 @@ function compile({ gateway, listenerSet, route, service, options, listeners = [l
     hostname: "a.example",
   }
   const connection = on.connection(match, backend)
-  const healthCheck = policies.healthCheck(match.route.ref, backend.ref)
+  const healthCheck = policies.healthCheck(match.route.ref, backend.ref, on.listener.starttls)
   return { problems: policies.problems, before: on.listener, connection, on, match, healthCheck }
 }
 

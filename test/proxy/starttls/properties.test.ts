@@ -33,6 +33,7 @@ const said = fc
     { minLength: 1, maxLength: 30 },
   )
   .map((pieces) => Buffer.concat(pieces))
+  .filter(({ length }) => length > 0)
 
 function sizes(list: readonly number[]): () => number {
   let at = 0
