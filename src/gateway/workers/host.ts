@@ -45,12 +45,18 @@ export function hasReusePort(version = process.versions.node, platform: string =
 }
 
 /**
- * Threads where ports can be shared by the kernel, else processes of `node:cluster`.
+ * Threads where ports can be shared by the kernel, else processes of `node:cluster`, and a warning of what they cost.
  *
  * @param file - the built worker
  */
 export function workerHost(file = WORKER): WorkerHost {
-  return hasReusePort() ? threads(file) : processes(file)
+  if (hasReusePort()) return threads(file)
+  process.emitWarning(
+    "workers are processes here, and each connection is handed to one of them over a pipe, which costs as much again " +
+      "as carrying it: use Node.js 22.12 or later on Linux, where threads share a port, or one worker",
+    { type: "PerformanceWarning", code: "TLSROUTE_WORKER_PROCESSES" },
+  )
+  return processes(file)
 }
 
 const threads = (file: URL): WorkerHost => ({
