@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises"
+import { resolve } from "node:path"
 import { defineConfig, type Options } from "tsup"
 import ts from "typescript"
 
@@ -22,6 +23,22 @@ const lowerWithTslib: EsbuildPlugin = {
       })
       return { contents: outputText, loader: "js" }
     })
+  },
+}
+
+/** Files that are imported with `?raw`, as Vite has it, are the text that they are. */
+export const rawText: EsbuildPlugin = {
+  name: "raw-text",
+  setup(build) {
+    build.onResolve({ filter: /\?raw$/ }, ({ path, resolveDir }) => ({
+      // The suffix stays: by a name that ends in .css tsup would take it for a style sheet to bundle.
+      path: resolve(resolveDir, path),
+      namespace: "raw-text",
+    }))
+    build.onLoad({ filter: /.*/, namespace: "raw-text" }, async ({ path }) => ({
+      contents: await readFile(path.replace(/\?raw$/, ""), "utf8"),
+      loader: "text",
+    }))
   },
 }
 
@@ -49,7 +66,7 @@ export default defineConfig({
   shims: true,
   // tsup leaves out dependencies and peers by itself, but would bundle these.
   external: ["commander", "yaml"],
-  esbuildPlugins: [lowerWithTslib],
+  esbuildPlugins: [rawText, lowerWithTslib],
   esbuildOptions(options, { format }) {
     // The command and the workers are programs and share the library's ESM chunks: nobody requires them.
     if (format === "cjs") options.entryPoints = library

@@ -1,4 +1,5 @@
 import { defineConfig, type Options } from "tsup"
+import { rawText } from "./tsup.config.ts"
 
 type EsbuildPlugin = NonNullable<Options["esbuildPlugins"]>[number]
 
@@ -29,7 +30,7 @@ export default defineConfig({
   noExternal: [/.*/],
   splitting: true,
   clean: true,
-  esbuildPlugins: [onlyKubeConfig],
+  esbuildPlugins: [rawText, onlyKubeConfig],
   // Dependencies written as CommonJS ask for Node's modules by `require`.
   banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
 })

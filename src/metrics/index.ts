@@ -16,4 +16,5 @@
  * @module tlsroute/metrics
  * @packageDocumentation
  */
-export { createMetrics, type Metrics, type MetricsOptions, type MetricsSource } from "./metrics.ts"
+export { createMetrics, type Metrics, type MetricsOptions } from "./metrics.ts"
+export type { MetricsSource } from "./source.ts"

@@ -4,19 +4,8 @@ import type { ConnectionInfo, ConnectionRecord } from "../proxy/connection/recor
 import type { ResourceProblem } from "../routing/resources.ts"
 import { Histogram } from "./histogram.ts"
 import { BoundedLabels } from "./route-labels.ts"
+import type { MetricsSource } from "./source.ts"
 import { type RouteTally, Tallies } from "./tallies.ts"
-
-/** What metrics are taken from: a gateway, or a proxy used alone, which has no `config` and `health` events. */
-export interface MetricsSource {
-  /** Connections that are not closed yet. */
-  readonly connections: Iterable<ConnectionInfo>
-  /** As `EventEmitter`. */
-  // biome-ignore lint/suspicious/noExplicitAny: emitters with different event maps must all fit
-  on(event: any, listener: (...args: any[]) => void): unknown
-  /** As `EventEmitter`. */
-  // biome-ignore lint/suspicious/noExplicitAny: emitters with different event maps must all fit
-  off(event: any, listener: (...args: any[]) => void): unknown
-}
 
 /** Options of {@link createMetrics}: one of `gateway` and `proxy`. */
 export type MetricsOptions = ({ readonly gateway: MetricsSource } | { readonly proxy: MetricsSource }) & {

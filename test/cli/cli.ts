@@ -6,6 +6,7 @@ import { createInterface } from "node:readline"
 import { text } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
 import { build } from "tsup"
+import { rawText } from "../../tsup.config.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
@@ -37,6 +38,7 @@ export class Cli implements AsyncDisposable {
       target: "node20",
       platform: "node",
       external: ["commander", "yaml"],
+      esbuildPlugins: [rawText],
       silent: true,
     })
     await writeFile(join(directory, "package.json"), '{ "type": "module" }')

@@ -3,8 +3,12 @@ import { isIP } from "node:net"
 import type { ConnectionInfo } from "../../proxy/connection/record.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
 import type { Explanation, RouteQuery, RouteTable } from "../../routing/route-table.ts"
+import { describeHello } from "../commands/hello-format.ts"
 import { jsonLine } from "../log/json-line.ts"
 import { ConnectionSlots } from "./connection-slots.ts"
+import { EventStream } from "./event-stream.ts"
+import type { Overview } from "./overview.ts"
+import { PAGE_FILES, PAGE_HEADERS } from "./page.ts"
 import { tableJson } from "./table-json.ts"
 
 /** What the admin server tells of: a gateway. */
@@ -41,6 +45,8 @@ export interface AdminOptions {
    * nothing out of service that works: it is ready while one socket is bound. Left out, it is ready without any.
    */
   readonly wasComplete?: (() => boolean) | undefined
+  /** What the live page shows, where there is one. */
+  readonly overview?: Overview | undefined
   /** Writes the metrics, when there are any. */
   readonly metrics?: { readonly contentType: string; metrics(): Promise<string> } | undefined
 }
@@ -57,16 +63,19 @@ interface Answer {
   readonly status: number
   readonly type: string
   readonly body: string
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Connections to the server itself, of which one that asks and goes needs a place for a moment. */
 const MOST_CONNECTIONS = 64
+/** Characters of a filter; a name has 255 at most. */
+const MOST_FILTER = 255
 /** Connections listed when no `limit` is asked for. */
 const LISTED = 1000
 
 /**
- * Serves, over plain HTTP and for reading only: `/livez`, `/readyz`, `/metrics`, `/routes`,
- * `/explain?port=&sni=`, `/connections`. It has no authentication, so that it belongs on loopback or behind a
+ * Serves, over plain HTTP and for reading only: a live page at `/`, fed by `/events` and `/connection?id=`; `/livez`,
+ * `/readyz`, `/metrics`, `/routes`, `/explain?port=&sni=`, `/connections`. It has no authentication, so that it belongs on loopback or behind a
  * network policy. On loopback it answers only requests for a loopback address or `localhost`.
  *
  * @throws the system's error when the address cannot be bound
@@ -81,11 +90,16 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   })
   const slots = new ConnectionSlots(MOST_CONNECTIONS)
   server.on("connection", (socket) => slots.take(socket))
+  const events = options.overview === undefined ? undefined : new EventStream(options.overview)
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
-    answer(request, options).then(
-      (result) => send(request, response, result),
-      (error: unknown) => send(request, response, failure(500, error instanceof Error ? error.message : String(error))),
-    )
+    answer(request, options)
+      .catch((error: unknown) => failure(500, error instanceof Error ? error.message : String(error)))
+      .then((result) => {
+        if (result !== EVENTS) send(request, response, result)
+        else if (!follow(request, response, events)) send(request, response, failure(503, "too many watch already"))
+      })
+      // What cannot even be told costs its own connection, and not the gateway.
+      .catch(() => response.destroy())
   })
   await listen(server, options)
   const address = server.address()
@@ -93,6 +107,8 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
     port: typeof address === "object" && address !== null ? address.port : options.port,
     close: () =>
       new Promise((resolve) => {
+        events?.close()
+        options.overview?.close()
         server.close(() => resolve())
         server.closeAllConnections()
       }),
@@ -125,7 +141,10 @@ function listen(server: Server, { host, port }: AdminOptions): Promise<void> {
   })
 }
 
-async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
+/** The request is for the stream of events, which is no answer that ends. */
+const EVENTS = Symbol("events")
+
+async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer | typeof EVENTS> {
   if (request.method !== "GET" && request.method !== "HEAD") return failure(405, "only GET is served")
   // A page that a browser on this machine shows may have had its own name resolved to loopback (DNS rebinding).
   const host = requestedHost(request)
@@ -134,8 +153,16 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
   }
   const url = parseTarget(request.url)
   if (url === undefined) return failure(400, "the request target is no path")
-  const { gateway, metrics } = options
+  const { gateway, metrics, overview } = options
+  const file = overview === undefined ? undefined : PAGE_FILES.get(url.pathname)
+  if (file !== undefined) return { status: 200, ...file, headers: PAGE_HEADERS }
   switch (url.pathname) {
+    case "/events":
+      return overview === undefined || request.method === "HEAD" ? failure(404, "there is no page to feed") : EVENTS
+    case "/connection":
+      return overview === undefined
+        ? failure(404, "there is no page to feed")
+        : connection(gateway, overview, url.searchParams)
     case "/livez":
       return json(200, { status: "ok" })
     case "/readyz":
@@ -150,7 +177,7 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
     case "/connections":
       return connections(gateway, url.searchParams)
     default:
-      return failure(404, "there are /livez, /readyz, /metrics, /routes, /explain and /connections")
+      return failure(404, "there are /, /livez, /readyz, /metrics, /routes, /explain, /connections and /events")
   }
 }
 
@@ -208,6 +235,23 @@ function connections(gateway: AdminSource, query: URLSearchParams): Answer {
   return json(200, { total: gateway.connections.size, connections: listed })
 }
 
+/** One live connection: what it is, what its ClientHello said, and why it went where it went. */
+function connection(gateway: AdminSource, overview: Overview, query: URLSearchParams): Answer {
+  const found = overview.connection(query.get("id") ?? "")
+  if (found === undefined) return failure(404, "no live connection has that id; it may have ended")
+  const { connection, hello } = found
+  const binding = gateway.routeTable.listeners.find(({ key }) => key === connection.listener)
+  const explanation =
+    binding && gateway.explain({ port: binding.port, address: binding.address, serverName: connection.serverName })
+  return json(200, { connection: connection.toJSON(), hello: hello && describeHello(hello), explanation })
+}
+
+/** Sends events on a response for as long as its client wants them. @returns false when there is no room */
+function follow(request: IncomingMessage, response: ServerResponse, events: EventStream | undefined): boolean {
+  const filter = parseTarget(request.url)?.searchParams.get("filter") ?? ""
+  return events?.add(response, filter.slice(0, MOST_FILTER), PAGE_HEADERS) ?? false
+}
+
 function json(status: number, value: unknown): Answer {
   return { status, type: "application/json", body: `${jsonLine(value)}\n` }
 }
@@ -216,8 +260,9 @@ function failure(status: number, message: string): Answer {
   return json(status, { error: message })
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { status, type, body }: Answer): void {
+function send(request: IncomingMessage, response: ServerResponse, { status, type, body, headers }: Answer): void {
   response.writeHead(status, {
+    ...headers,
     "content-type": type,
     "content-length": Buffer.byteLength(body),
     "cache-control": "no-store",

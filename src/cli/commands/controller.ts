@@ -108,7 +108,14 @@ async function controller(flags: ControllerFlags): Promise<void> {
 
   let serving = false
   // A Gateway whose port cannot be bound says so in its status; it takes no pod out of service for the others.
-  const admin = await openAdmin(flags, gateway, () => serving, false, log)
+  const admin = await openAdmin(
+    flags,
+    gateway,
+    () => serving,
+    false,
+    log,
+    () => undefined,
+  )
   const stopped = new AbortController()
   if (flags.createGatewayClass) void createClasses(flags, access, clusterLog, stopped.signal)
 

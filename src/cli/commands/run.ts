@@ -65,7 +65,7 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
     if (started) log.error(error)
   })
   let serving = false
-  const admin = await openAdmin(flags, gateway, () => serving, true, log)
+  const admin = await openAdmin(flags, gateway, () => serving, true, log, source.locate)
   const unusable = flags.allowEmpty ? "serve" : "reject"
   try {
     started = await Promise.race([gateway.start({ unusable }).then(() => true), ended.then(() => false)])

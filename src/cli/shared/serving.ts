@@ -3,12 +3,15 @@ import { type Command, InvalidArgumentError, Option } from "commander"
 import type { PassthroughGateway } from "../../gateway/gateway.ts"
 import type { PassthroughGatewayOptions } from "../../gateway/options.ts"
 import type { PolicySettings } from "../../gateway/policies/options.ts"
+import type { ReadResult } from "../../sources/file-source.ts"
+import { Overview } from "../admin/overview.ts"
 import { type Admin, type AdminOptions, parseAdminAddress, startAdmin } from "../admin/server.ts"
 import { type AccessSelection, isSelected, parseAccessSelection } from "../log/access-selection.ts"
 import { LOG_LEVELS, type LogLevel } from "../log/log-level.ts"
 import type { RunLog } from "../log/run-log.ts"
 import { parseAddress, parsePortMapping, parseResolve, secondsOption } from "./arguments.ts"
 import { parsePolicy } from "./policy-flag.ts"
+import { locateProblems } from "./problems.ts"
 import { UsageError } from "./usage-error.ts"
 
 /** Flags of every command that serves. */
@@ -71,6 +74,7 @@ export function servingOptions(flags: ServingFlags): Omit<PassthroughGatewayOpti
  * @param isServing - whether new connections should be sent here
  * @param needsEveryPort - whether it is not ready before every port that is asked for was bound
  * @param log - is told where it listens
+ * @param locate - finds where an object is written
  */
 export async function openAdmin(
   { admin }: ServingFlags,
@@ -78,16 +82,18 @@ export async function openAdmin(
   isServing: AdminOptions["isServing"],
   needsEveryPort: boolean,
   log: RunLog,
+  locate: ReadResult["locate"],
 ): Promise<Admin | undefined> {
   if (admin === undefined) return undefined
   const metrics = await optionalMetrics(gateway)
+  const overview = new Overview(gateway, (problems) => locateProblems(problems, locate))
   let complete = false
   gateway.on("config", ({ bindings }) => {
     complete ||= bindings.length > 0 && bindings.every(({ bound }) => bound)
   })
   const wasComplete = needsEveryPort ? () => complete : undefined
   try {
-    const started = await startAdmin({ ...admin, gateway, isServing, wasComplete, metrics })
+    const started = await startAdmin({ ...admin, gateway, isServing, wasComplete, metrics, overview })
     log.admin(admin.host ?? "*", started.port)
     return started
   } catch (error) {

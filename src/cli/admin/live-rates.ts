@@ -1,0 +1,137 @@
+import type { ConnectionInfo, ConnectionState } from "../../proxy/connection/record.ts"
+import { formatAddress } from "../shared/terminal.ts"
+
+/** A live connection and what it moves. */
+export interface LiveRow {
+  readonly id: string
+  readonly client: string
+  readonly serverName: string | undefined
+  readonly route: string | undefined
+  readonly endpoint: string | undefined
+  readonly state: ConnectionState
+  /** Milliseconds since 1970. */
+  readonly since: number
+  readonly fromClient: number
+  readonly fromBackend: number
+  /** Bytes per second. */
+  readonly upRate: number
+  /** Bytes per second. */
+  readonly downRate: number
+}
+
+/** Connections whose rates are followed. Beyond it every second one is, every third, and so on. */
+const MOST_FOLLOWED = 20_000
+/** Rows of one list. */
+const MOST_ROWS = 100
+
+interface Bytes {
+  readonly fromClient: number
+  readonly fromBackend: number
+}
+
+/** One look at all live connections, for any number of lists. */
+export class LiveRates {
+  #before: ReadonlyMap<string, Bytes> = new Map()
+  #now = new Map<string, Bytes>()
+  #seconds = 1
+  #stride = 1
+  #seen = 0
+  #lists: readonly LiveList[] = []
+
+  /**
+   * Begins a look.
+   *
+   * @param size - how many connections there are
+   * @param seconds - time since the look before
+   * @param filters - what each list is for: part of a name, a route, an address or a state; empty for all
+   */
+  begin(size: number, seconds: number, filters: readonly string[]): void {
+    this.#before = this.#now
+    this.#now = new Map()
+    this.#seconds = seconds
+    this.#stride = Math.ceil(size / MOST_FOLLOWED) || 1
+    this.#seen = 0
+    this.#lists = filters.map((filter) => new LiveList(filter))
+  }
+
+  /** Looks at one connection. */
+  see(connection: ConnectionInfo): void {
+    if (this.#lists.length === 0 || this.#seen++ % this.#stride !== 0) return
+    const id = connection.uniqueId
+    const now = { fromClient: connection.bytesFromClient, fromBackend: connection.bytesFromBackend }
+    const before = this.#before.get(id) ?? now
+    this.#now.set(id, now)
+    const up = (now.fromClient - before.fromClient) / this.#seconds
+    const down = (now.fromBackend - before.fromBackend) / this.#seconds
+    for (const list of this.#lists) list.offer(connection, up, down)
+  }
+
+  /** The rows of each list, busiest first, then newest. */
+  end(): readonly (readonly LiveRow[])[] {
+    return this.#lists.map((list) => list.rows())
+  }
+}
+
+interface Candidate {
+  readonly connection: ConnectionInfo
+  readonly up: number
+  readonly down: number
+}
+
+/** Keeps the rows that matter most of all that are offered; sorts no more than twice what it keeps at a time. */
+class LiveList {
+  readonly #filter: string
+  #candidates: Candidate[] = []
+  #least = -1
+
+  constructor(filter: string) {
+    this.#filter = filter.toLowerCase()
+  }
+
+  offer(connection: ConnectionInfo, up: number, down: number): void {
+    // Among equals the newer one is wanted, and connections come oldest first.
+    if (up + down < this.#least || !this.#wants(connection)) return
+    if (this.#candidates.push({ connection, up, down }) >= 2 * MOST_ROWS) this.#trim()
+  }
+
+  rows(): readonly LiveRow[] {
+    this.#trim()
+    return this.#candidates.map(({ connection, up, down }) => row(connection, up, down))
+  }
+
+  #trim(): void {
+    this.#candidates.sort((a, b) => b.up + b.down - (a.up + a.down) || b.connection.since - a.connection.since)
+    this.#candidates.length = Math.min(this.#candidates.length, MOST_ROWS)
+    const last = this.#candidates.at(-1)
+    if (last !== undefined && this.#candidates.length === MOST_ROWS) this.#least = last.up + last.down
+  }
+
+  #wants({ serverName, route, clientAddress, endpoint, state }: ConnectionInfo): boolean {
+    const filter = this.#filter
+    if (filter === "") return true
+    return (
+      (serverName?.includes(filter) ?? false) ||
+      (route?.includes(filter) ?? false) ||
+      clientAddress.includes(filter) ||
+      (endpoint?.address.includes(filter) ?? false) ||
+      state === filter
+    )
+  }
+}
+
+function row(connection: ConnectionInfo, upRate: number, downRate: number): LiveRow {
+  const { uniqueId, clientAddress, clientPort, serverName, route, endpoint, state, since } = connection
+  return {
+    id: uniqueId,
+    client: formatAddress(clientAddress, clientPort),
+    serverName,
+    route,
+    endpoint: endpoint && formatAddress(endpoint.address, endpoint.port),
+    state,
+    since,
+    fromClient: connection.bytesFromClient,
+    fromBackend: connection.bytesFromBackend,
+    upRate,
+    downRate,
+  }
+}

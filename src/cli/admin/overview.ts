@@ -1,0 +1,345 @@
+import { monitorEventLoopDelay } from "node:perf_hooks"
+import { version } from "../../../package.json"
+import type { BindingState } from "../../gateway/bindings.ts"
+import type { ConfigApplied } from "../../gateway/events.ts"
+import type { PassthroughGateway } from "../../gateway/gateway.ts"
+import type { EndpointHealthChange } from "../../gateway/health-checks.ts"
+import { Traffic, type TrafficCount, type TrafficCounts } from "../../metrics/traffic.ts"
+import type { ConnectionInfo, ConnectionRecord } from "../../proxy/connection/record.ts"
+import type { ResourceProblem } from "../../routing/resources.ts"
+import type { BackendTarget, RouteTable, TableRoute } from "../../routing/route-table.ts"
+import { formatAddress } from "../shared/terminal.ts"
+import { HelloMemory } from "./hello-memory.ts"
+import { LiveRates, type LiveRow } from "./live-rates.ts"
+import { type RefusalCount, Refusals } from "./refusals.ts"
+import { Timeline, type TimelineEntry } from "./timeline.ts"
+
+/** Rows of each list: a page is for people, and `/routes` and `/metrics` have the rest. */
+const MOST_LISTENERS = 100
+const MOST_ROUTES = 200
+const MOST_ENDPOINTS = 20
+const MOST_PROBLEMS = 100
+const MOST_REFUSALS = 20
+/** Routes whose traffic is told apart. */
+const MOST_COUNTED = 10_000
+
+/** What does not change from second to second. */
+export interface Scene {
+  readonly version: string
+  /** Milliseconds since 1970. */
+  readonly started: number
+  readonly listeners: readonly SceneListener[]
+  readonly routes: { readonly total: number; readonly list: readonly SceneRoute[] }
+  readonly problems: { readonly total: number; readonly list: readonly ResourceProblem[] }
+  readonly timeline: readonly TimelineEntry[]
+}
+
+interface SceneListener {
+  readonly key: string
+  /** Port as the Gateways say. */
+  readonly port: number
+  /** Where it is bound. */
+  readonly bound: string | undefined
+  /** Why it is not. */
+  readonly error: string | undefined
+  readonly listeners: readonly { readonly id: string; readonly hostname: string }[]
+}
+
+interface SceneRoute {
+  readonly name: string
+  readonly hostnames: readonly string[]
+  readonly backends: readonly {
+    readonly name: string
+    readonly weight: number
+    readonly target: string
+    /** Why it is refused. */
+    readonly error: string | undefined
+    readonly endpoints: { readonly total: number; readonly list: readonly SceneEndpoint[] }
+  }[]
+}
+
+interface SceneEndpoint {
+  /** `address:port`, or `name:port` of what DNS is asked for. */
+  readonly where: string
+  /** As active checks see it; `undefined` where nothing checks it. */
+  readonly unhealthy: string | undefined
+}
+
+/** What one second brought. */
+export interface Moment {
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly live: number
+  /** 99th percentile of how late the event loop was, in milliseconds. */
+  readonly loopDelay: number
+  readonly listeners: Readonly<Record<string, Flow>>
+  readonly routes: Readonly<Record<string, Flow>>
+  /** Live connections by target, and by target and endpoint, as `target address:port`. */
+  readonly endpoints: Readonly<Record<string, number>>
+  readonly refusals: readonly RefusalCount[]
+  readonly connections: readonly LiveRow[]
+}
+
+/** Traffic of one listener or route. */
+export interface Flow {
+  readonly live: number
+  /** Connections since the start. */
+  readonly connections: number
+  readonly refused: number
+  /** New connections per second. */
+  readonly rate: number
+  /** Refused connections per second. */
+  readonly refusedRate: number
+  /** Bytes per second read from clients. */
+  readonly up: number
+  /** Bytes per second read from backends. */
+  readonly down: number
+}
+
+/** What the overview is taken from. */
+export type OverviewSource = Pick<PassthroughGateway, "routeTable" | "addresses" | "connections" | "on" | "off">
+
+/**
+ * What a person asks of a gateway first, ready to be shown: a scene that changes with the configuration, and a moment
+ * every second. Live connections are looked at only while somebody watches, and once for all who do.
+ */
+export class Overview {
+  readonly #gateway: OverviewSource
+  readonly #locate: (problems: readonly ResourceProblem[]) => readonly ResourceProblem[]
+  readonly #traffic: Traffic
+  readonly #refusals = new Refusals()
+  readonly #timeline = new Timeline()
+  readonly #rates = new LiveRates()
+  readonly #hellos = new HelloMemory()
+  /** Unhealthy endpoints, each with the reason, by `target address:port`. */
+  readonly #unhealthy = new Map<string, string>()
+  readonly #loop = monitorEventLoopDelay({ resolution: 20 })
+  #problems: readonly ResourceProblem[] = []
+  #revision = 0
+  #counts: TrafficCounts | undefined
+  #looked = performance.now()
+
+  /**
+   * @param gateway - what is watched
+   * @param locate - gives problems the places they are written at
+   */
+  constructor(gateway: OverviewSource, locate: (problems: readonly ResourceProblem[]) => readonly ResourceProblem[]) {
+    this.#gateway = gateway
+    this.#locate = locate
+    this.#traffic = new Traffic(gateway, MOST_COUNTED)
+    gateway.on("config", this.#onConfig)
+    gateway.on("health", this.#onHealth)
+    gateway.on("close", this.#onClose)
+    gateway.on("route", this.#onRoute)
+  }
+
+  /** Changes whenever the scene does. */
+  get revision(): number {
+    return this.#revision
+  }
+
+  /** Somebody watches from now on. */
+  open(): void {
+    this.#loop.enable()
+    this.#looked = performance.now()
+    this.#counts = this.#traffic.read()
+  }
+
+  /** Nobody watches any more. */
+  shut(): void {
+    this.#loop.disable()
+  }
+
+  /** Lets go of the gateway. */
+  close(): void {
+    this.shut()
+    this.#traffic.close()
+    this.#gateway.off("config", this.#onConfig)
+    this.#gateway.off("health", this.#onHealth)
+    this.#gateway.off("close", this.#onClose)
+    this.#gateway.off("route", this.#onRoute)
+  }
+
+  /** What there is now, apart from traffic. */
+  scene(): Scene {
+    const table = this.#gateway.routeTable
+    return {
+      version,
+      started: performance.timeOrigin,
+      listeners: this.#gateway.addresses().slice(0, MOST_LISTENERS).map(sceneListener),
+      routes: {
+        total: table.routes.length,
+        list: table.routes.slice(0, MOST_ROUTES).map((route) => this.#sceneRoute(table, route)),
+      },
+      problems: { total: this.#problems.length, list: this.#locate(this.#problems.slice(0, MOST_PROBLEMS)) },
+      timeline: this.#timeline.entries,
+    }
+  }
+
+  /**
+   * What the time since the last call brought.
+   *
+   * @param filters - of each list of connections that is asked for
+   * @returns the moment, once for each filter
+   */
+  moments(filters: readonly string[]): readonly Moment[] {
+    const now = performance.now()
+    const seconds = Math.max(0.001, (now - this.#looked) / 1_000)
+    this.#looked = now
+    const endpoints = this.#shownEndpoints()
+    this.#rates.begin(this.#gateway.connections.size, seconds, filters)
+    const counts = this.#traffic.read((connection) => {
+      this.#rates.see(connection)
+      countEndpoint(endpoints, connection)
+    })
+    const before = this.#counts ?? counts
+    this.#counts = counts
+    const shared = {
+      at: Date.now(),
+      live: this.#gateway.connections.size,
+      loopDelay: this.#loop.percentile(99) / 1e6,
+      listeners: flows(before.listeners, counts.listeners, seconds),
+      routes: this.#shownRoutes(flows(before.routes, counts.routes, seconds)),
+      endpoints: Object.fromEntries([...endpoints].filter(([, count]) => count > 0)),
+      refusals: this.#refusals.top(MOST_REFUSALS),
+    }
+    this.#loop.reset()
+    return this.#rates.end().map((connections) => ({ ...shared, connections }))
+  }
+
+  /** The live connection of that id, and its ClientHello if that is still known. */
+  connection(uniqueId: string) {
+    for (const connection of this.#gateway.connections) {
+      if (connection.uniqueId === uniqueId) return { connection, hello: this.#hellos.get(uniqueId) }
+    }
+    return undefined
+  }
+
+  readonly #onConfig = (applied: ConfigApplied): void => {
+    this.#problems = applied.problems
+    this.#timeline.add(applied)
+    this.#revision++
+  }
+
+  readonly #onHealth = ({ target, endpoint, healthy, reason }: EndpointHealthChange): void => {
+    const key = endpointKey(target, endpoint)
+    if (healthy) this.#unhealthy.delete(key)
+    else this.#unhealthy.set(key, reason ?? "unhealthy")
+    this.#revision++
+  }
+
+  readonly #onClose = (record: ConnectionRecord): void => {
+    this.#refusals.add(record)
+  }
+
+  readonly #onRoute = (connection: ConnectionInfo): void => {
+    if (connection.hello !== undefined)
+      this.#hellos.add(connection.uniqueId, connection.hello, connection.bytesFromClient)
+    // Workers keep ClientHellos to themselves: what they tell of a route is not worth a message to each.
+    else this.#gateway.off("route", this.#onRoute)
+  }
+
+  #sceneRoute(table: RouteTable, route: TableRoute): SceneRoute {
+    return {
+      name: `${route.ref.namespace}/${route.ref.name}`,
+      hostnames: table.hostnamesOf(route.ref),
+      backends: route.backends.map(({ ref, port, weight, target }) => ({
+        name: `${ref.namespace}/${ref.name}${port === undefined ? "" : `:${port}`}`,
+        weight,
+        target: target.id,
+        error: target.kind === "invalid" ? `${target.reason}: ${target.message}` : undefined,
+        endpoints: this.#sceneEndpoints(target),
+      })),
+    }
+  }
+
+  #sceneEndpoints(target: BackendTarget): SceneRoute["backends"][number]["endpoints"] {
+    switch (target.kind) {
+      case "invalid":
+        return { total: 0, list: [] }
+      case "name":
+        return { total: 1, list: [{ where: `${target.host}:${target.port}`, unhealthy: undefined }] }
+      case "endpoints": {
+        const list = target.endpoints.slice(0, MOST_ENDPOINTS).map((endpoint) => ({
+          where: formatAddress(endpoint.address, endpoint.port),
+          unhealthy: this.#unhealthy.get(endpointKey(target.id, endpoint)),
+        }))
+        return { total: target.endpoints.length, list }
+      }
+    }
+  }
+
+  /** Keys of the endpoints that a scene shows, to count by. */
+  #shownEndpoints(): Map<string, number> {
+    const shown = new Map<string, number>()
+    for (const route of this.#gateway.routeTable.routes.slice(0, MOST_ROUTES)) {
+      for (const { target } of route.backends) {
+        shown.set(target.id, 0)
+        if (target.kind !== "endpoints") continue
+        for (const endpoint of target.endpoints.slice(0, MOST_ENDPOINTS)) shown.set(endpointKey(target.id, endpoint), 0)
+      }
+    }
+    return shown
+  }
+
+  #shownRoutes(all: Readonly<Record<string, Flow>>): Readonly<Record<string, Flow>> {
+    const shown = this.#gateway.routeTable.routes.slice(0, MOST_ROUTES)
+    return Object.fromEntries(
+      shown.flatMap(({ ref }) => {
+        const name = `${ref.namespace}/${ref.name}`
+        const flow = all[name]
+        return flow === undefined ? [] : [[name, flow] as const]
+      }),
+    )
+  }
+}
+
+const endpointKey = (target: string, { address, port }: { readonly address: string; readonly port: number }): string =>
+  `${target} ${formatAddress(address, port)}`
+
+function countEndpoint(counts: Map<string, number>, { target, endpoint }: ConnectionInfo): void {
+  if (target === undefined) return
+  const total = counts.get(target)
+  if (total === undefined) return
+  counts.set(target, total + 1)
+  if (endpoint === undefined) return
+  const key = endpointKey(target, endpoint)
+  const count = counts.get(key)
+  if (count !== undefined) counts.set(key, count + 1)
+}
+
+function sceneListener(state: BindingState): SceneListener {
+  const { key, port, listeners } = state.binding
+  return {
+    key,
+    port,
+    bound: state.bound ? formatAddress(state.address, state.port) : undefined,
+    error: state.bound ? undefined : state.message,
+    listeners: listeners.map(({ id, hostname }) => ({ id, hostname: hostname ?? "*" })),
+  }
+}
+
+function flows(
+  before: ReadonlyMap<string, TrafficCount>,
+  now: ReadonlyMap<string, TrafficCount>,
+  seconds: number,
+): Readonly<Record<string, Flow>> {
+  return Object.fromEntries(
+    [...now].map(([key, count]) => {
+      const { live, connections, refused } = count
+      const per = (field: keyof TrafficCount): number => (count[field] - (before.get(key)?.[field] ?? 0)) / seconds
+      return [
+        key,
+        {
+          live,
+          connections,
+          refused,
+          rate: per("connections"),
+          refusedRate: per("refused"),
+          up: per("fromClient"),
+          down: per("fromBackend"),
+        },
+      ]
+    }),
+  )
+}

@@ -1,0 +1,223 @@
+import { once } from "node:events"
+import type { AddressInfo } from "node:net"
+import { connect, createServer, type Server, type TLSSocket } from "node:tls"
+import type { Browser, BrowserContextOptions, Page } from "playwright-core"
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
+import { Overview } from "../../src/cli/admin/overview.ts"
+import { type Admin, startAdmin } from "../../src/cli/admin/server.ts"
+import { createPassthroughGateway, type PassthroughGateway } from "../../src/gateway/gateway.ts"
+import type { Gateway, TLSRoute } from "../../src/routing/resources.ts"
+import { objectSource } from "../../src/sources/object-source.ts"
+import { selfSigned } from "../support/certificate.ts"
+import { launchChromium, missingChromium } from "../support/chromium.ts"
+
+const HOSTILE = '<img src=x onerror="window.hacked=1">.example'
+
+function route(name: string, hostname: string, parent = "edge"): TLSRoute {
+  return {
+    apiVersion: "gateway.networking.k8s.io/v1",
+    kind: "TLSRoute",
+    metadata: { namespace: "shop", name },
+    spec: {
+      parentRefs: [{ name: parent }],
+      hostnames: [hostname],
+      rules: [{ backendRefs: [{ name: "origin.example.com", port: 443 }] }],
+    },
+  }
+}
+
+const gateways: readonly Gateway[] = [
+  {
+    apiVersion: "gateway.networking.k8s.io/v1",
+    kind: "Gateway",
+    metadata: { namespace: "shop", name: "edge" },
+    spec: {
+      gatewayClassName: "tlsroute",
+      listeners: [{ name: "tls", port: 8443, protocol: "TLS", tls: { mode: "Passthrough" } }],
+    },
+  },
+]
+
+describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chromium)", () => {
+  const source = objectSource({ gateways, tlsRoutes: [route("checkout", "checkout.example.com")] })
+  let backend: Server
+  let gateway: PassthroughGateway
+  let admin: Admin
+  let browser: Browser
+
+  beforeAll(async () => {
+    backend = createServer({ ...selfSigned(["checkout.example.com"]), ALPNProtocols: ["h2"] }, (socket) => {
+      socket.on("error", () => {})
+      socket.pipe(socket)
+    })
+    backend.listen(0, "127.0.0.1")
+    await once(backend, "listening")
+    gateway = createPassthroughGateway({
+      source,
+      address: "127.0.0.1",
+      mapPort: () => 0,
+      externalBackends: ["origin.example.com"],
+      resolve: { "origin.example.com": `127.0.0.1:${(backend.address() as AddressInfo).port}` },
+    })
+    const overview = new Overview(gateway, (problems) =>
+      problems.map((problem) => ({ ...problem, location: { file: "shop.yaml", line: 7, column: 3 } })),
+    )
+    admin = await startAdmin({
+      host: "127.0.0.1",
+      port: 0,
+      gateway,
+      isServing: () => true,
+      overview,
+    })
+    await gateway.start()
+    browser = await launchChromium()
+  }, 60_000)
+
+  afterAll(async () => {
+    await browser?.close()
+    await admin?.close()
+    await gateway?.close({ drainTimeout: 0 })
+    backend?.close()
+  })
+
+  async function client(servername: string): Promise<TLSSocket> {
+    const [state] = gateway.addresses()
+    if (!state?.bound) throw new Error("not bound")
+    const { address: host, port } = state
+    const socket = connect({ host, port, servername, rejectUnauthorized: false, ALPNProtocols: ["h2", "http/1.1"] })
+    socket.on("error", () => {})
+    onTestFinished(() => void socket.destroy())
+    return socket
+  }
+
+  const closed = (socket: TLSSocket): Promise<void> => new Promise((resolve) => socket.once("close", () => resolve()))
+
+  /** Opens the page; a test fails by whatever the browser complains of. */
+  async function open(options: BrowserContextOptions = {}): Promise<Page> {
+    const context = await browser.newContext(options)
+    const page = await context.newPage()
+    const complaints: string[] = []
+    page.on("console", (message) => complaints.push(message.text()))
+    page.on("pageerror", (error) => complaints.push(String(error)))
+    page.on("request", (request) => {
+      if (!request.url().startsWith(origin()) && !request.url().startsWith("data:")) complaints.push(request.url())
+    })
+    onTestFinished(async () => {
+      await context.close()
+      expect(complaints).toEqual([])
+    })
+    await page.goto(`${origin()}/`)
+    await page.locator("#status[data-state=serving]").waitFor()
+    return page
+  }
+
+  const origin = () => `http://127.0.0.1:${admin.port}`
+
+  it("shows the listeners, routes and live connections of now, and follows them", async () => {
+    const page = await open()
+    await expect.poll(() => page.locator("#listeners-body").textContent()).toContain("Gateway/shop/edge/tls")
+    const socket = await client("checkout.example.com")
+    await once(socket, "secureConnect")
+    await page.locator("#connections-body tr").waitFor()
+    expect(await page.locator("#connections-body").textContent()).toMatch(/checkout\.example\.com.*shop\/checkout/)
+    await expect.poll(() => page.locator("#routes-body").textContent()).toContain("1 live, weight 1")
+    expect(await page.locator("#total-live").textContent()).toBe("1")
+    socket.destroy()
+    await expect.poll(() => page.locator("#connections-body tr").count(), { timeout: 10_000 }).toBe(0)
+  })
+
+  it("shows who was refused and why, and what clients sent as text", async () => {
+    const page = await open()
+    for (const name of ["nobody.example.com", HOSTILE]) await closed(await client(name))
+    await expect.poll(() => page.locator("#refused-body").textContent(), { timeout: 10_000 }).toContain("<img")
+    const refused = await page.locator("#refused-body").textContent()
+    expect(refused).toMatch(/nobody\.example\.com\s*refused: NoMatchingRoute/)
+    expect(refused).toContain("SERVER_NAME_CHARACTER")
+    expect(await page.evaluate("[window.hacked ?? null, document.images.length]")).toEqual([null, 0])
+  })
+
+  it("opens one connection by keyboard: what its ClientHello said and why it went there; Escape goes back", async () => {
+    const page = await open()
+    await once(await client("checkout.example.com"), "secureConnect")
+    const row = page.getByRole("button", { name: "checkout.example.com" })
+    await row.focus()
+    await page.keyboard.press("Enter")
+    const drawer = page.getByRole("dialog", { name: "checkout.example.com" })
+    await drawer.waitFor()
+    const text = await drawer.textContent()
+    expect(text).toMatch(/ALPN\s*h2, http\/1\.1/)
+    expect(text).toMatch(/JA4\s*t13d\d{4}h2_/)
+    expect(text).toMatch(/won shop\/checkout/)
+    await page.keyboard.press("Escape")
+    await drawer.waitFor({ state: "hidden" })
+    expect(await page.evaluate("document.activeElement.textContent")).toBe("checkout.example.com")
+  })
+
+  it("shows those connections that a filter asks for, reached with /", async () => {
+    const page = await open()
+    await once(await client("checkout.example.com"), "secureConnect")
+    await page.locator("#connections-body tr").waitFor()
+    await page.keyboard.press("/")
+    await page.keyboard.type("elsewhere")
+    await page.getByText("No live connection has “elsewhere”.").waitFor()
+    await page.getByRole("searchbox").fill("CHECKOUT")
+    await page.locator("#connections-body tr").waitFor()
+  })
+
+  it("explains where a name would go", async () => {
+    const page = await open()
+    await page.getByRole("textbox", { name: "Name" }).fill("nobody.example.com")
+    await page.getByRole("button", { name: "Explain" }).click()
+    await page.getByText("refused: NoMatchingRoute").waitFor()
+    await page.getByRole("textbox", { name: "Name" }).fill("Checkout.Example.com")
+    await page.keyboard.press("Enter")
+    await page.getByText("takes it, by checkout.example.com").waitFor()
+  })
+
+  it("tells of a changed configuration, its problems with file and line, while it is open", async () => {
+    const page = await open()
+    const broken = route("UPPER", "broken.example.com")
+    source.set({
+      gateways,
+      tlsRoutes: [route("checkout", "checkout.example.com"), route("new", "new.example.com"), broken],
+    })
+    await page.getByText(/added shop\/new/).waitFor()
+    expect(await page.locator("#problems-list").textContent()).toContain("shop.yaml:7:3")
+  })
+
+  it("pauses what moves, and goes on", async () => {
+    const page = await open()
+    await page.getByRole("button", { name: "Pause" }).click()
+    const frozen = await page.locator("#total-uptime").textContent()
+    await page.waitForEvent("requestfinished", { timeout: 1_500 }).catch(() => undefined)
+    expect(await page.locator("#total-uptime").textContent()).toBe(frozen)
+    await page.getByRole("button", { name: "Go on" }).click()
+    await expect.poll(() => page.locator("#total-uptime").textContent(), { timeout: 10_000 }).not.toBe(frozen)
+  })
+
+  it.each(["light", "dark"] as const)("fits a phone, %s", async (colorScheme) => {
+    const page = await open({ viewport: { width: 360, height: 700 }, colorScheme })
+    await once(await client("checkout.example.com"), "secureConnect")
+    await page.locator("#connections-body tr").waitFor()
+    const wide = `[...document.querySelectorAll("body *")].filter((each) => each.getBoundingClientRect().right > 360)`
+    expect(await page.evaluate(`${wide}.map((each) => each.outerHTML.slice(0, 200))`)).toEqual([])
+  })
+
+  it("has a name for every control, for those who hear it", async () => {
+    const page = await open()
+    const controls = await page.locator("button, input, select, section").filter({ visible: true }).all()
+    const names = await Promise.all(controls.map((control) => control.ariaSnapshot()))
+    expect(controls.length).toBeGreaterThan(8)
+    // A role that has no name stands alone, or before its content.
+    const unnamed = names.map((snapshot) => snapshot.split("\n")[0] ?? "").filter((line) => !/^- \w+ "/.test(line))
+    expect(unnamed).toEqual([])
+  })
+
+  it("may run nothing but its own script, and be shown in no frame", async () => {
+    const response = await fetch(`${origin()}/`)
+    const policy = response.headers.get("content-security-policy")
+    for (const part of ["default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"])
+      expect(policy).toContain(part)
+    expect(policy).not.toMatch(/unsafe|\*/)
+  })
+})
