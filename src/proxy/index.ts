@@ -61,7 +61,7 @@ export {
   parseProxyHeader,
 } from "./proxy-protocol/parser.ts"
 export type * from "./router.ts"
-export { type SpliceOptions, type SpliceResult, spliceSockets } from "./splice/splice.ts"
+export { type SpliceOptions, type SpliceResult, spliceSockets } from "./splice/splice-sockets.ts"
 export { type LineAnswer, type LineDialect, LinePrelude } from "./starttls/lines.ts"
 export type { StarttlsPolicy } from "./starttls/policy.ts"
 export type {

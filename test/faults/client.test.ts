@@ -105,14 +105,16 @@ describe("a client that resets its connection", () => {
     ["routed", "client-gone", undefined],
     ["dialing", "client-gone", undefined],
     ["splicing", "client-reset", "ECONNRESET"],
-    ["half-closed", "client-reset", "ECONNRESET"],
+    // It has heard the backend's end, and may have nothing to say.
+    ["half-closed", "completed", "ECONNRESET"],
     ["refusing", "dial-failed", undefined],
   ])("while it is %s leaves nothing behind, and is recorded as %s", async (state, outcome, atBackend) => {
     const { gateway: served, socket, backendEnds, ended } = await stages[state]!()
     expect([...served.connections].map((connection) => connection.state)).toEqual([state])
     socket.resetAndDestroy()
     const [record] = await ended(1)
-    expect(record).toMatchObject({ outcome, endedBy: outcome === "dial-failed" ? "proxy" : "client" })
+    const endedBy = outcome === "dial-failed" ? "proxy" : outcome === "completed" ? "backend" : "client"
+    expect(record).toMatchObject({ outcome, endedBy })
     expect(served.connections.size).toBe(0)
     expect(await backendEnds).toBe(atBackend)
   })

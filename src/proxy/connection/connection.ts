@@ -255,14 +255,13 @@ export class Connection
   }
 
   spliceClosed(): void {
-    const splice = this.#splice
-    if (splice?.outcome === "reset") {
-      const by = splice.endedBy === "a" ? "client" : "backend"
-      const code = (splice.error as NodeJS.ErrnoException | undefined)?.code
+    const code = this.#splice?.error?.code
+    if (this.#splice?.outcome === "reset") {
+      const by = this.#splice.endedBy === "a" ? "client" : "backend"
       this.draft.settle(`${by}-reset`, this.#backendDetail(by) ?? code, by)
     }
     const { endedBy } = this.draft
-    this.draft.settle("completed", this.#backendDetail(endedBy), endedBy)
+    this.draft.settle("completed", this.#backendDetail(endedBy) ?? code, endedBy)
     this.#closed()
   }
 

@@ -103,6 +103,11 @@ export class SlabReader {
     this.onread = { buffer: () => this.#nextBuffer(), callback: (length, bytes) => this.#read(length, bytes as Buffer) }
   }
 
+  /** Whether reading has stopped until the destination has taken what was read. */
+  get isStopped(): boolean {
+    return this.#stopped
+  }
+
   /** Tells who takes the bytes until it is started, each time in memory that is read into again. */
   listen(listener: (bytes: Uint8Array) => void): void {
     this.#listener = listener

@@ -1,26 +1,16 @@
 import type { Socket } from "node:net"
-import { Timed, TimerWheel } from "../timer-wheel.ts"
 import { freeRead } from "./freeing.ts"
 import type { SlabReader, SlabSink } from "./slabs.ts"
-import { adoptReading, handOver, keepAlive, reset, type SocketOwner } from "./socket-owner.ts"
+import { handOver, keepAlive, reset, type SocketOwner } from "./socket-owner.ts"
 import { Throttle, type ThrottleObserver } from "./throttle.ts"
 
-/** How a splice ended. */
-export interface SpliceResult {
-  /** Bytes read from the first socket. */
-  readonly bytesFromA: number
-  /** Bytes read from the second socket. */
-  readonly bytesFromB: number
-  /**
-   * `completed`: both sides ended their streams and everything was delivered. `reset`: one side was reset or
-   * failed, and the other was reset for it. `stopped`: ended from here.
-   */
-  readonly outcome: "completed" | "reset" | "stopped"
-  /** The side that ended its stream first, or failed; `undefined` when ended from here. */
-  readonly endedBy: "a" | "b" | undefined
-  /** What failed, when the outcome is `reset`. */
-  readonly error: Error | undefined
-}
+/** Milliseconds given to a side to end its stream too, once the other has ended its own and was reset after it. */
+const GRACE = 100
+/** Bytes that it may send meanwhile, as a TLS server answers a `close_notify`; more would be missed. */
+const LAST_WORDS = 4_096
+
+/** Codes by which the system tells that the peer is not there any more. */
+const RESETS: ReadonlySet<string | undefined> = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"])
 
 /** Is told of a splice's turning points. */
 export interface SpliceObserver {
@@ -41,12 +31,15 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   bytesFromA = 0
   /** Bytes read from the second socket. */
   bytesFromB = 0
-  /** How it ended, so far as known. */
-  outcome: SpliceResult["outcome"] = "completed"
+  /**
+   * How it ended, so far as known. `completed`: both sides said all that they had to say. `reset`: one side was reset or
+   * failed, and the other was reset for it. `stopped`: ended from here.
+   */
+  outcome: "completed" | "reset" | "stopped" = "completed"
   /** The side that ended first. */
   endedBy: "a" | "b" | undefined
-  /** What failed. */
-  error: Error | undefined
+  /** What failed; of a splice that is `completed`, how a side went that had nothing more to say or to hear. */
+  error: NodeJS.ErrnoException | undefined
   readonly #a: Socket
   readonly #b: Socket
   readonly #observer: SpliceObserver
@@ -57,6 +50,9 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   #aPaused = false
   #bPaused = false
   #open = 2
+  /** Until then a side whose peer was reset after its end may end as well. */
+  #grace: NodeJS.Timeout | undefined
+  #lastWords = 0
 
   /**
    * Both sockets must have an owner already, and allow half-open.
@@ -116,6 +112,7 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   /** Ends both sides from here, what was not delivered is lost. */
   stop(): void {
     if (this.outcome === "completed") this.outcome = "stopped"
+    this.#endGrace()
     this.#a.destroy()
     this.#b.destroy()
   }
@@ -123,10 +120,12 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   slabRead(bytes: number): void {
     this.bytesFromB += bytes
     this.#observer.spliceActive()
+    if (this.#grace !== undefined) this.#hearLastWords(bytes)
   }
 
   socketData(socket: Socket, chunk: Buffer): void {
     this.#observer.spliceActive()
+    if (this.#grace !== undefined) this.#hearLastWords(chunk.length)
     if (socket === this.#a) {
       this.bytesFromA += chunk.length
       this.#throttle?.a.spend(chunk.length)
@@ -170,6 +169,7 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   }
 
   socketEnded(socket: Socket): void {
+    this.#endGrace()
     const first = !this.halfClosed
     if (socket === this.#a) this.#aEnded = true
     else this.#bEnded = true
@@ -184,21 +184,60 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
     else other.end()
   }
 
-  socketFailed(socket: Socket, error: Error): void {
+  socketFailed(socket: Socket, error: NodeJS.ErrnoException): void {
     if (this.outcome !== "completed") return
-    this.outcome = "reset"
+    if (this.error !== undefined) {
+      if (this.#grace !== undefined) this.#giveUp()
+      return
+    }
     this.error = error
-    this.endedBy = socket === this.#a ? "a" : "b"
-    reset(socket === this.#a ? this.#b : this.#a)
+    const isA = socket === this.#a
+    const hasEnded = isA ? this.#aEnded : this.#bEnded
+    const hasHeardEnd = isA ? this.#bEnded : this.#aEnded
+    const isBehind = isA ? (this.#slabs?.isStopped ?? this.#bPaused) : this.#aPaused
+    if (RESETS.has(error.code) && hasHeardEnd && (hasEnded || socket.writableFinished)) {
+      // Who has heard the other's end, and said its own or has nothing to say, may go as it likes: with bytes unread, as
+      // the answer to a `close_notify`, the system makes a reset of an orderly close.
+      reset(isA ? this.#b : this.#a)
+    } else if (RESETS.has(error.code) && hasEnded && !isBehind) {
+      // It closed for good after its end, and the answer to that end is on its way: no more than a few words, if so.
+      this.#grace = setTimeout(endGrace, GRACE, this)
+    } else {
+      this.endedBy = isA ? "a" : "b"
+      this.#giveUp()
+    }
+  }
+
+  /** @internal */
+  graceOver(): void {
+    this.#giveUp()
+  }
+
+  #hearLastWords(bytes: number): void {
+    this.#lastWords += bytes
+    if (this.#lastWords > LAST_WORDS) this.#giveUp()
+  }
+
+  /** The side that ended first, or failed without an end, is lost, so that the other is reset. */
+  #giveUp(): void {
+    this.#endGrace()
+    this.outcome = "reset"
+    reset(this.endedBy === "a" ? this.#b : this.#a)
+  }
+
+  #endGrace(): void {
+    clearTimeout(this.#grace)
+    this.#grace = undefined
   }
 
   socketClosed(socket: Socket): void {
     this.#open--
     if (this.#open > 0) {
       // A socket that is gone before both streams have ended was destroyed by other hands: the peer must not wait for it.
-      if (!(this.#aEnded && this.#bEnded)) reset(socket === this.#a ? this.#b : this.#a)
+      if (!(this.#aEnded && this.#bEnded) && this.#grace === undefined) reset(socket === this.#a ? this.#b : this.#a)
       return
     }
+    this.#endGrace()
     this.#slabs?.release()
     this.#throttle?.a.release()
     this.#throttle?.b.release()
@@ -206,101 +245,6 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   }
 }
 
-/** Options of {@link spliceSockets}. */
-export interface SpliceOptions {
-  /** Milliseconds without a byte after which both sockets are destroyed. Default `Infinity`. */
-  readonly idle?: number
-  /** The same, once one side has ended its stream: counted from that end, or from the last byte after it. Default `Infinity`. */
-  readonly halfClosed?: number
-  /** Destroys both sockets when it aborts. */
-  readonly signal?: AbortSignal
-}
-
-/**
- * Moves bytes between two connected sockets, both ways, until both sides have ended: half-close, reset and
- * backpressure pass through. The sockets are this call's own from then on, and are gone when it resolves.
- *
- * ```ts
- * const result = await spliceSockets(client, backend, { idle: 60_000 })
- * console.log(result.outcome, result.bytesFromA, result.bytesFromB)
- * ```
- *
- * @param a - first socket; give it no `data` listener
- * @param b - second socket
- * @param options - limits
- * @returns byte counts and how it ended; it never rejects
- */
-export function spliceSockets(a: Socket, b: Socket, options: SpliceOptions = {}): Promise<SpliceResult> {
-  return new Promise((resolve) => new LoneSplice(a, b, options, resolve).start())
-}
-
-const wheel = new TimerWheel()
-
-/** A splice that stands for itself. */
-class LoneSplice extends Timed implements SpliceObserver {
-  readonly #splice: Splice
-  readonly #a: Socket
-  readonly #b: Socket
-  readonly #options: SpliceOptions
-  readonly #resolve: (result: SpliceResult) => void
-  readonly #abort = () => this.#splice.stop()
-  #activeAt = 0
-
-  constructor(a: Socket, b: Socket, options: SpliceOptions, resolve: (result: SpliceResult) => void) {
-    super()
-    this.#a = a
-    this.#b = b
-    this.#options = options
-    this.#resolve = resolve
-    a.allowHalfOpen = true
-    b.allowHalfOpen = true
-    this.#splice = new Splice(a, b, this)
-  }
-
-  start(): void {
-    const { signal } = this.#options
-    this.spliceActive()
-    this.#watch()
-    signal?.addEventListener("abort", this.#abort)
-    for (const socket of [this.#a, this.#b]) this.#adopt(socket)
-    if (signal?.aborted) this.#abort()
-  }
-
-  #adopt(socket: Socket): void {
-    adoptReading(socket, this.#splice)
-    // What happened before cannot be heard any more, and is told now.
-    if (socket.closed) this.#splice.socketClosed(socket)
-    else if (socket.readableEnded) this.#splice.socketEnded(socket)
-    socket.resume()
-  }
-
-  spliceActive(): void {
-    this.#activeAt = wheel.now
-  }
-
-  spliceHalfClosed(): void {
-    this.spliceActive()
-    this.#watch()
-  }
-
-  spliceClosed(): void {
-    wheel.disarm(this)
-    this.#options.signal?.removeEventListener("abort", this.#abort)
-    const { bytesFromA, bytesFromB, outcome, endedBy, error } = this.#splice
-    this.#resolve({ bytesFromA, bytesFromB, outcome, endedBy, error })
-  }
-
-  deadlineReached(): void {
-    if (this.#left > 0) this.#watch()
-    else this.#splice.stop()
-  }
-
-  get #left(): number {
-    const { idle, halfClosed } = this.#options
-    return wheel.left(this.#activeAt, (this.#splice.halfClosed ? halfClosed : idle) ?? Number.POSITIVE_INFINITY)
-  }
-
-  #watch(): void {
-    wheel.arm(this, this.#left)
-  }
+function endGrace(splice: Splice): void {
+  splice.graceOver()
 }
