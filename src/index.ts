@@ -26,10 +26,24 @@ export type { EndpointHealthChange } from "./gateway/health-checks.ts"
 export type { PassthroughGatewayOptions } from "./gateway/options.ts"
 export type { PolicyKey, PolicyLevel, PolicyValues } from "./gateway/policies/fields.ts"
 export { PolicyError, type PolicyOptions, type PolicySettings } from "./gateway/policies/options.ts"
-export type { ConnectionInfo, ConnectionRecord, Rejection } from "./proxy/connection/record.ts"
+export type { StartOptions } from "./gateway/start.ts"
+export { TableServer, type TableServerOptions } from "./gateway/table-server.ts"
+export type {
+  AbandonedOutcome,
+  AbandonedRecord,
+  ConnectionInfo,
+  ConnectionOutcome,
+  ConnectionRecord,
+  RefusedRecord,
+  Rejection,
+  RejectReason,
+  SplicedOutcome,
+  SplicedRecord,
+} from "./proxy/connection/record.ts"
 export type { SpliceProxyOptions } from "./proxy/options.ts"
 export type { SpliceProxyEvents } from "./proxy/proxy.ts"
 export type { RouteTableOptions } from "./routing/options.ts"
+export type { ProblemCode } from "./routing/problem-codes.ts"
 export { formatExplanation } from "./routing/report/format-explanation.ts"
 export type { GatewayResources, ResourceProblem } from "./routing/resources.ts"
 export type { Explanation, RouteQuery, RouteTable, Statuses, StatusOptions } from "./routing/route-table.ts"

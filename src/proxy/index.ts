@@ -18,6 +18,8 @@ export type { BalancePolicy } from "./balance/policy.ts"
 export { type WeightedChoice, WeightedRoundRobin } from "./balance/weighted-round-robin.ts"
 export type { HelloSummary } from "./connection/hello-summary.ts"
 export type {
+  AbandonedOutcome,
+  AbandonedRecord,
   ConnectionDurations,
   ConnectionInfo,
   ConnectionOutcome,
@@ -25,9 +27,13 @@ export type {
   ConnectionSnapshot,
   ConnectionState,
   EndedBy,
+  RecordBase,
+  RefusedRecord,
   Rejection,
   RejectReason,
   Removal,
+  SplicedOutcome,
+  SplicedRecord,
 } from "./connection/record.ts"
 export { ListenError, ProxyError, type ProxyErrorCode } from "./errors.ts"
 export type { CircuitLimits } from "./health/circuit.ts"

@@ -3,6 +3,13 @@
  * programs or an API server, so nothing here is trusted: routing validates every field before use.
  */
 
+import type { ProblemCode } from "./problem-codes.ts"
+
+/**
+ * One of these words, as TypeScript infers it of a plain object in a variable: a string. Routing reports any other.
+ */
+export type OneOf<Words extends string> = Words | (string & {})
+
 /** The part of `metadata` that routing reads. */
 export interface ObjectMeta {
   /** Name, unique per kind and namespace. */
@@ -79,7 +86,7 @@ export interface LabelSelector {
   /** Requirements with operators. */
   readonly matchExpressions?: readonly {
     readonly key: string
-    readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist"
+    readonly operator: OneOf<"In" | "NotIn" | "Exists" | "DoesNotExist">
     readonly values?: readonly string[]
   }[]
 }
@@ -104,7 +111,7 @@ export interface Listener {
   readonly protocol: string
   /** TLS settings; `Passthrough` is the one mode served. */
   readonly tls?: {
-    readonly mode?: "Terminate" | "Passthrough"
+    readonly mode?: OneOf<"Terminate" | "Passthrough">
     readonly certificateRefs?: readonly {
       readonly group?: string
       readonly kind?: string
@@ -115,7 +122,7 @@ export interface Listener {
   }
   /** Which routes may attach; same namespace when left out. */
   readonly allowedRoutes?: {
-    readonly namespaces?: { readonly from?: "All" | "Selector" | "Same"; readonly selector?: LabelSelector }
+    readonly namespaces?: { readonly from?: OneOf<"All" | "Selector" | "Same">; readonly selector?: LabelSelector }
     readonly kinds?: readonly RouteGroupKind[]
   }
 }
@@ -152,7 +159,10 @@ export interface Gateway extends KubernetesObject {
     readonly addresses?: readonly GatewayAddress[]
     /** Which ListenerSets may attach; none when left out. */
     readonly allowedListeners?: {
-      readonly namespaces?: { readonly from?: "All" | "Selector" | "Same" | "None"; readonly selector?: LabelSelector }
+      readonly namespaces?: {
+        readonly from?: OneOf<"All" | "Selector" | "Same" | "None">
+        readonly selector?: LabelSelector
+      }
     }
     /** Infrastructure hints; a parametersRef is refused with InvalidParameters. */
     readonly infrastructure?: {
@@ -368,8 +378,11 @@ export interface ObjectRef {
 export interface ResourceProblem {
   /** `error`: the object or a part of it has no effect. `warning`: it works, perhaps not as meant. */
   readonly severity: "error" | "warning"
-  /** Stable, for machines: for example `InvalidValue`, `Required`, `ShadowedHostname`. */
-  readonly code: string
+  /**
+   * Stable, for machines: for example `InvalidValue`, `Required`, `ShadowedHostname`. A source of the program's own may
+   * report codes of its own.
+   */
+  readonly code: ProblemCode | (string & {})
   /** The object at fault; absent when the text could not be read as an object at all. */
   readonly object?: ObjectRef
   /** Field path in the object, for example `spec.listeners[0].tls.mode`; `""` for the whole object. */

@@ -3,9 +3,15 @@ import { describe, expect, it, test } from "vitest"
 import { accessLevel, accessLine } from "../../src/cli/log/access-log.ts"
 import { isSelected, parseAccessSelection } from "../../src/cli/log/access-selection.ts"
 import { jsonLine, jsonText } from "../../src/cli/log/json-line.ts"
-import type { ConnectionOutcome, ConnectionRecord } from "../../src/proxy/connection/record.ts"
+import type {
+  ConnectionOutcome,
+  ConnectionRecord,
+  RefusedRecord,
+  SplicedRecord,
+} from "../../src/proxy/connection/record.ts"
 
-const record: Required<ConnectionRecord> = {
+const record: Required<SplicedRecord> = {
+  kind: "spliced",
   id: 7,
   uniqueId: "0123456789ab-7",
   via: { address: "2001:db8::7", port: 7 },
@@ -46,8 +52,10 @@ describe("a line of the access log", () => {
   })
 
   it("leaves out what a connection did not come to", () => {
-    const turnedAway: ConnectionRecord = {
+    const turnedAway: RefusedRecord = {
       ...record,
+      kind: "refused",
+      outcome: "denied",
       via: undefined,
       starttls: undefined,
       matchedListener: undefined,
@@ -61,17 +69,21 @@ describe("a line of the access log", () => {
       detail: undefined,
       durations: { hello: undefined, dial: undefined, total: 3 },
     }
-    expect(JSON.parse(accessLine(turnedAway))).toEqual({ ...head, ...JSON.parse(JSON.stringify(turnedAway)) })
+    expect(JSON.parse(accessLine(turnedAway))).toEqual({
+      ...head,
+      msg: "connection denied",
+      ...JSON.parse(JSON.stringify(turnedAway)),
+    })
   })
 
   it("warns of what is the configuration's or a backend's doing", () => {
     expect(accessLevel({ outcome: "dial-failed", detail: undefined })).toBe("warn")
     expect(accessLevel({ outcome: "not-tls", detail: "NOT_TLS" })).toBe("info")
-    expect(JSON.parse(accessLine({ ...record, outcome: "dial-failed" }))).toMatchObject({ level: 40 })
+    expect(JSON.parse(accessLine({ ...record, kind: "refused", outcome: "dial-failed" }))).toMatchObject({ level: 40 })
   })
 
   it("warns of a backend that cannot do with its PROXY protocol header, and says what to do", () => {
-    const reset: ConnectionRecord = { ...record, outcome: "backend-reset", detail: "NOTHING_AFTER_PROXY_HEADER" }
+    const reset: SplicedRecord = { ...record, outcome: "backend-reset", detail: "NOTHING_AFTER_PROXY_HEADER" }
     expect(accessLevel(reset)).toBe("warn")
     expect(JSON.parse(accessLine(reset))).toMatchObject({
       level: 40,
@@ -107,8 +119,9 @@ describe("which connections have a line", () => {
   const lines = (text: string, outcome: ConnectionOutcome, connections = 1000) => {
     const selection = parseAccessSelection(text)
     if (selection === undefined) throw new Error(`${text} is not read`)
-    return Array.from({ length: connections }, () => isSelected(selection, { ...record, outcome })).filter(Boolean)
-      .length
+    return Array.from({ length: connections }, () =>
+      isSelected(selection, { ...record, outcome } as ConnectionRecord),
+    ).filter(Boolean).length
   }
 
   test.each([

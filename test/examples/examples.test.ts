@@ -10,6 +10,7 @@ import { build } from "tsup"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { STARTTLS_PROTOCOLS } from "../../src/proxy/starttls/protocols.ts"
 import { linesOf } from "../cli/cli.ts"
+import { FakeApiServer } from "../kubernetes-source/fake-api-server.ts"
 import { ask, echoServer, secureClient } from "../proxy/starttls/peers.ts"
 import { type Certificate, selfSigned } from "../support/certificate.ts"
 
@@ -18,6 +19,7 @@ const names = [
   "databases",
   "gateway",
   "own-source",
+  "controller",
   "client-hello",
   "match",
   "metrics",
@@ -42,11 +44,12 @@ beforeAll(async () => {
     format: "esm",
     target: "node20",
     platform: "node",
-    external: ["yaml", "prom-client", /^@opentelemetry\//],
+    external: ["yaml", "prom-client", "@kubernetes/client-node", /^@opentelemetry\//],
     silent: true,
     outExtension: () => ({ js: ".mjs" }),
     esbuildOptions(options) {
       options.alias = {
+        "tlsroute/kubernetes": join(root, "src/kubernetes/index.ts"),
         "tlsroute/metrics": join(root, "src/metrics/index.ts"),
         "tlsroute/client-hello": join(root, "src/client-hello/index.ts"),
         "tlsroute/routing": join(root, "src/routing/index.ts"),
@@ -82,7 +85,12 @@ afterAll(async () => {
 const backendPort = () => (backend.address() as AddressInfo).port
 
 function start(name: (typeof names)[number], ...args: string[]) {
-  const child = spawn(process.execPath, [join(directory, `${name}.mjs`), ...args], { stdio: "pipe" })
+  return startIn({}, name, ...args)
+}
+
+function startIn(environment: NodeJS.ProcessEnv, name: (typeof names)[number], ...args: string[]) {
+  const env = { ...process.env, ...environment }
+  const child = spawn(process.execPath, [join(directory, `${name}.mjs`), ...args], { stdio: "pipe", env })
   running.push(child)
   let line: (() => Promise<string>) | undefined
   /** The next line that matches. */
@@ -130,6 +138,47 @@ describe("examples", () => {
   test("are all run here", async () => {
     const programs = (await readdir(join(root, "examples"))).filter((file) => file.endsWith(".mjs"))
     expect(programs.toSorted()).toEqual(names.map((name) => `${name}.mjs`).toSorted())
+  })
+
+  test("controller.mjs serves what an API server says, and writes statuses back", async () => {
+    await using api = await FakeApiServer.start()
+    const kubeconfig = join(directory, "kubeconfig")
+    await writeFile(kubeconfig, api.kubeConfig.exportConfig())
+    const metadata = { namespace: "shop", name: "edge" }
+    api.put("gatewayclasses", {
+      metadata: { name: "example" },
+      spec: { controllerName: "example.com/passthrough" },
+    })
+    api.put("gateways", {
+      metadata,
+      spec: {
+        gatewayClassName: "example",
+        listeners: [{ name: "tls", port: 443, protocol: "TLS", tls: { mode: "Passthrough" } }],
+      },
+    })
+    api.put("tlsroutes", {
+      metadata: { namespace: "shop", name: "shop" },
+      spec: {
+        parentRefs: [{ name: "edge" }],
+        hostnames: ["shop.example.com"],
+        rules: [{ backendRefs: [{ name: "web", port: 443 }] }],
+      },
+    })
+    api.put("services", { metadata: { namespace: "shop", name: "web" }, spec: { ports: [{ name: "tls", port: 443 }] } })
+    api.put("endpointslices", {
+      metadata: { namespace: "shop", name: "web-1", labels: { "kubernetes.io/service-name": "web" } },
+      addressType: "IPv4",
+      ports: [{ name: "tls", port: backendPort() }],
+      endpoints: [{ addresses: ["127.0.0.1"], conditions: { ready: true } }],
+    })
+    const { child, listening } = startIn({ KUBECONFIG: kubeconfig }, "controller")
+    const port = await listening()
+    expect(await greeting(port, "shop.example.com")).toBe("hello from the backend\n")
+    await expect
+      .poll(() => api.writes.map(({ request }) => request), { timeout: 10_000 })
+      .toContainEqual(expect.stringContaining("/gateways/edge/status"))
+    child.kill("SIGINT")
+    expect((await once(child, "close"))[0]).toBe(0)
   })
 
   test("gateway.mjs serves manifests, tells of each connection, and drains", async () => {

@@ -47,7 +47,7 @@ export function accessLine(record: ConnectionRecord): string {
   const advice = ADVICE.get(detail)
   const message = advice === undefined ? `connection ${outcome}` : `connection ${outcome}: ${advice}`
   let line = eventHead(accessLevel(record), "close", message)
-  line += `,"id":${record.id},"uniqueId":${jsonText(record.uniqueId)},"listener":${jsonText(record.listener)}`
+  line += `,"kind":"${record.kind}","id":${record.id},"uniqueId":${jsonText(record.uniqueId)},"listener":${jsonText(record.listener)}`
   line += `,"clientAddress":${jsonText(record.clientAddress)},"clientPort":${record.clientPort}`
   if (via !== undefined) line += `,"via":${endpointText(via)}`
   if (record.starttls !== undefined) line += `,"starttls":${jsonText(record.starttls)}`

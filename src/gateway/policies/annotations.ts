@@ -1,3 +1,4 @@
+import type { ProblemCode } from "../../routing/problem-codes.ts"
 import type { ObjectRef, ResourceProblem } from "../../routing/resources.ts"
 import { ANNOTATION_DOMAIN, annotationName, POLICY_KEYS, type PolicyKey, type PolicyLevel } from "./fields.ts"
 import {
@@ -55,7 +56,7 @@ export function readAnnotations(
   for (const [annotation, text] of Object.entries(annotations)) {
     if (!annotation.startsWith(PREFIX)) continue
     const name = annotation.slice(PREFIX.length)
-    const report = (code: string, message: string): void => {
+    const report = (code: ProblemCode, message: string): void => {
       problems.push({ severity: "error", code, object, path: `metadata.annotations["${annotation}"]`, message })
     }
     const dot = name.lastIndexOf(".")
@@ -85,7 +86,7 @@ function readInto(
   layer: MutablePolicyLayer,
   key: PolicyKey,
   text: unknown,
-  report: (code: string, message: string) => void,
+  report: (code: ProblemCode, message: string) => void,
 ): boolean {
   const field = fieldOf(key)
   try {

@@ -221,18 +221,23 @@ export class WorkerLink {
 
 /** What is known of a connection that went with its worker. */
 function lostRecord(connection: ConnectionInfo): ConnectionRecord {
-  const { state: _, ...known } = connection.toJSON()
-  return {
+  const { state, target, endpoint, ...known } = connection.toJSON()
+  const common = {
     ...known,
     offered: undefined,
     offeredName: undefined,
     proxyHeaderBytes: undefined,
-    dialAttempts: known.endpoint === undefined ? 0 : 1,
-    outcome: "worker-lost",
+    dialAttempts: endpoint === undefined ? 0 : 1,
+    outcome: "worker-lost" as const,
     detail: undefined,
-    endedBy: "proxy",
+    endedBy: "proxy" as const,
     durations: { hello: undefined, dial: undefined, total: Math.max(0, Date.now() - known.since) },
   }
+  const wasSpliced = state === "splicing" || state === "half-closed"
+  if (wasSpliced && target !== undefined && endpoint !== undefined) {
+    return { ...common, kind: "spliced", target, endpoint }
+  }
+  return { ...common, kind: "abandoned", target, endpoint }
 }
 
 function errorOf({ message, ...codes }: ErrorMessage): Error {

@@ -1,5 +1,14 @@
 import type { HelloSummary } from "./hello-summary.ts"
-import type { ConnectionDurations, ConnectionInfo, ConnectionOutcome, ConnectionRecord, EndedBy } from "./record.ts"
+import type {
+  AbandonedOutcome,
+  ConnectionDurations,
+  ConnectionInfo,
+  ConnectionOutcome,
+  ConnectionRecord,
+  EndedBy,
+} from "./record.ts"
+
+const ABANDONED: ReadonlySet<ConnectionOutcome> = new Set<AbandonedOutcome>(["client-gone", "drained", "worker-lost"])
 
 /** What is noted of one connection as it goes from phase to phase, for its record. */
 export class RecordDraft {
@@ -34,7 +43,9 @@ export class RecordDraft {
 
   /** The record, with time per phase until now. Written out: a copy that leaves out a property costs more than the rest. */
   of(connection: ConnectionInfo): ConnectionRecord {
-    return {
+    const outcome = this.outcome ?? "completed"
+    const record = {
+      kind: this.#kind(outcome),
       id: connection.id,
       uniqueId: connection.uniqueId,
       listener: connection.listener,
@@ -54,11 +65,18 @@ export class RecordDraft {
       offeredName: this.offeredName,
       proxyHeaderBytes: this.proxyHeaderBytes,
       dialAttempts: this.dialAttempts,
-      outcome: this.outcome ?? "completed",
+      outcome,
       detail: this.detail,
       endedBy: this.endedBy,
       durations: this.#durations(),
     }
+    // Kind, outcome and endpoint go together as the phases do.
+    return record as ConnectionRecord
+  }
+
+  #kind(outcome: ConnectionOutcome): ConnectionRecord["kind"] {
+    if (this.connectedAt !== undefined) return "spliced"
+    return ABANDONED.has(outcome) ? "abandoned" : "refused"
   }
 
   #durations(): ConnectionDurations {

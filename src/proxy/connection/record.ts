@@ -69,11 +69,17 @@ export type RejectReason =
   /** No endpoint answered by the deadline. */
   | "dial-timeout"
 
-/** How a connection ended. */
-export type ConnectionOutcome =
-  | RejectReason
-  /** The client went away before a backend was reached. */
+/** How a connection ended that was not refused, before a backend was reached. */
+export type AbandonedOutcome =
+  /** The client went away. */
   | "client-gone"
+  /** The proxy closed. */
+  | "drained"
+  /** The worker that carried it died, or was ended as it hung. */
+  | "worker-lost"
+
+/** How a connection ended that had a backend. */
+export type SplicedOutcome =
   /** Both sides ended their streams. */
   | "completed"
   /** The client reset the connection; the backend's side was reset too. */
@@ -94,6 +100,9 @@ export type ConnectionOutcome =
   | "endpoint-removed"
   /** The worker that carried it died, or was ended as it hung. */
   | "worker-lost"
+
+/** How a connection ended. */
+export type ConnectionOutcome = RejectReason | AbandonedOutcome | SplicedOutcome
 
 /** What was taken out of the configuration. */
 export type Removal = "route" | "endpoint"
@@ -160,8 +169,8 @@ export interface ConnectionDurations {
   readonly total: number
 }
 
-/** What became of one connection: emitted once for each, routed or refused. */
-export interface ConnectionRecord extends Omit<ConnectionSnapshot, "state"> {
+/** What every record tells. */
+export interface RecordBase extends Omit<ConnectionSnapshot, "state"> {
   /** What the ClientHello told, when there was a whole one and the proxy was asked to describe it. */
   readonly offered: HelloSummary | undefined
   /**
@@ -173,8 +182,6 @@ export interface ConnectionRecord extends Omit<ConnectionSnapshot, "state"> {
   readonly proxyHeaderBytes: number | undefined
   /** Endpoints tried. */
   readonly dialAttempts: number
-  /** How it ended. */
-  readonly outcome: ConnectionOutcome
   /** Code that tells more: of the hello's error, the router's refusal, or the system's error. */
   readonly detail: string | undefined
   /** Who ended it. */
@@ -182,6 +189,32 @@ export interface ConnectionRecord extends Omit<ConnectionSnapshot, "state"> {
   /** Time per phase. */
   readonly durations: ConnectionDurations
 }
+
+/** A connection that was refused: no byte of it has reached a backend. */
+export interface RefusedRecord extends RecordBase {
+  readonly kind: "refused"
+  /** Why. */
+  readonly outcome: RejectReason
+}
+
+/** A connection that nobody refused and that ended before a backend was reached. */
+export interface AbandonedRecord extends RecordBase {
+  readonly kind: "abandoned"
+  /** How it ended. */
+  readonly outcome: AbandonedOutcome
+}
+
+/** A connection that was spliced with a backend. */
+export interface SplicedRecord extends RecordBase {
+  readonly kind: "spliced"
+  /** How it ended. */
+  readonly outcome: SplicedOutcome
+  readonly target: string
+  readonly endpoint: DialEndpoint
+}
+
+/** What became of one connection: emitted once for each. `kind` tells how far it came, and narrows the rest. */
+export type ConnectionRecord = RefusedRecord | AbandonedRecord | SplicedRecord
 
 /** Why a connection was refused; its `close` follows. */
 export interface Rejection {

@@ -1,5 +1,6 @@
 import { compareText } from "../../primitives/compare-text.ts"
 import { field, integerOf, isAbsent, objectOf, stringOf } from "../../primitives/json.ts"
+import type { ProblemCode } from "../problem-codes.ts"
 import type { ObjectRef, ResourceProblem } from "../resources.ts"
 
 /** API group of the Gateway API kinds. */
@@ -39,16 +40,16 @@ export class Findings {
   }
 
   /** Reports a part that has no effect. */
-  error(code: string, path: string, message: string): void {
+  error(code: ProblemCode, path: string, message: string): void {
     this.#add("error", code, path, message)
   }
 
   /** Reports something that works, perhaps not as meant. */
-  warn(code: string, path: string, message: string): void {
+  warn(code: ProblemCode, path: string, message: string): void {
     this.#add("warning", code, path, message)
   }
 
-  #add(severity: "error" | "warning", code: string, path: string, message: string): void {
+  #add(severity: "error" | "warning", code: ProblemCode, path: string, message: string): void {
     const object = this.#ref === undefined ? {} : { object: this.#ref }
     this.problems.push({ severity, code, path, message, ...object })
   }

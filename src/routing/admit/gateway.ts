@@ -1,6 +1,7 @@
 import { canonicalIp } from "../../primitives/ip-address.ts"
 import { arrayOf, field, isAbsent, objectOf, stringMapOf, stringOf } from "../../primitives/json.ts"
 import { isHostname } from "../hostnames/hostname.ts"
+import type { ProblemCode } from "../problem-codes.ts"
 import type { Gateway, GatewayClass, ListenerSet, Namespace } from "../resources.ts"
 import {
   type Admission,
@@ -155,7 +156,7 @@ interface AskedAddresses {
 function readAddresses(value: unknown, findings: Findings): AskedAddresses {
   if (isAbsent(value)) return { named: [], hostnames: [], any: true }
   const refused = (fault: GatewayFault): AskedAddresses => ({ named: [], hostnames: [], any: false, fault })
-  const invalid = (code: string, path: string, message: string): AskedAddresses => {
+  const invalid = (code: ProblemCode, path: string, message: string): AskedAddresses => {
     findings.error(code, path, message)
     return refused({ reason: "UnsupportedAddress", message: `${path} ${message}` })
   }

@@ -1,5 +1,6 @@
 import { arrayOf, field, integerOf, isAbsent, objectOf, stringOf } from "../../primitives/json.ts"
 import { isHostname } from "../hostnames/hostname.ts"
+import type { ProblemCode } from "../problem-codes.ts"
 import type { RouteGroupKind } from "../resources.ts"
 import { type Findings, GATEWAY_API_GROUP } from "./admission.ts"
 import type { Fault } from "./fault.ts"
@@ -60,7 +61,7 @@ const PROTOCOLS_WITHOUT_HOSTNAME = new Set(["TCP", "UDP"])
 
 function readListener(entry: unknown, name: string, path: string, findings: Findings): AdmittedListener {
   let fault: Fault | undefined
-  const refuse = (code: string, at: string, message: string): void => {
+  const refuse = (code: ProblemCode, at: string, message: string): void => {
     findings.error(code, at, message)
     fault ??= { reason: "UnsupportedValue", message: `${at}: ${message}` }
   }

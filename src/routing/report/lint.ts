@@ -6,6 +6,7 @@ import type { AdmittedParentRef } from "../admit/route.ts"
 import { ANY_HOSTNAME, intersectHostnames, widerHostnames } from "../hostnames/hostname.ts"
 import { whyNotOurs } from "../listeners/gateway-class.ts"
 import type { ListenerState } from "../listeners/topology.ts"
+import type { ProblemCode } from "../problem-codes.ts"
 import type { ObjectRef, ResourceProblem } from "../resources.ts"
 import type { TableListener } from "../route-table.ts"
 import { whyRefused } from "../routes/attachment.ts"
@@ -96,7 +97,7 @@ class LintFindings {
     this.#problems.push({ severity: "warning", code: "NoEffect", object, path, message })
   }
 
-  warn(state: RouteState, code: string, path: string, message: string): void {
+  warn(state: RouteState, code: ProblemCode, path: string, message: string): void {
     const finding = `${code} ${state.route.key} ${path} ${message}`
     if (this.#told.has(finding)) return
     this.#told.add(finding)

@@ -7,6 +7,7 @@ import { isNamespaceAllowed, type NamespaceLabels, whyNotAllowed } from "../admi
 import type { AdmittedParentRef, AdmittedRoute } from "../admit/route.ts"
 import { ANY_HOSTNAME, hostnameSpecificity, intersectHostnames } from "../hostnames/hostname.ts"
 import type { GatewayState, ListenerSetState, ListenerState, ListenerTopology } from "../listeners/topology.ts"
+import type { ProblemCode } from "../problem-codes.ts"
 
 /** A hostname that a route takes on one listener. */
 export interface AttachedHostname {
@@ -83,7 +84,7 @@ function attachToParent(
   parent: GatewayState | ListenerSetState,
   labels: NamespaceLabels,
 ): Pick<ParentAttachment, "fault" | "withheld"> & { readonly attached: readonly ListenerAttachment[] } {
-  const refused = (reason: string, message: string) => ({
+  const refused = (reason: ProblemCode, message: string) => ({
     attached: [],
     fault: { reason, message },
     withheld: undefined,

@@ -4,6 +4,7 @@ import type { Fault } from "../admit/fault.ts"
 import type { AdmittedBackendRef, AdmittedRoute } from "../admit/route.ts"
 import { isReferencePermitted } from "../backends/grants.ts"
 import { invalidTarget } from "../backends/target.ts"
+import type { ProblemCode } from "../problem-codes.ts"
 import type { ResourceProblem } from "../resources.ts"
 import type { BackendTarget, TableRoute } from "../route-table.ts"
 import { type Attachment, reachWithoutHostnames } from "./attachment.ts"
@@ -31,7 +32,7 @@ export interface TargetSource {
 /** Resolves the backends of a route; of one that has no parent of ours, they are not our matter. */
 export function routeState(route: AdmittedRoute, attachment: Attachment, targets: TargetSource): RouteState {
   const problems: ResourceProblem[] = []
-  const report = (severity: ResourceProblem["severity"], code: string, path: string, message: string): void => {
+  const report = (severity: ResourceProblem["severity"], code: ProblemCode, path: string, message: string): void => {
     problems.push({ severity, code, object: route.ref, path, message })
   }
   for (const { ref, fault } of attachment.parents) {
@@ -65,7 +66,7 @@ export function routeState(route: AdmittedRoute, attachment: Attachment, targets
 function warnOfLaxVersion(
   route: AdmittedRoute,
   attachment: Attachment,
-  report: (severity: "warning", code: string, path: string, message: string) => void,
+  report: (severity: "warning", code: ProblemCode, path: string, message: string) => void,
 ): void {
   const spec = field(route.object, "spec")
   if (isAbsent(field(spec, "hostnames"))) {

@@ -1,3 +1,4 @@
+import type { ProblemCode } from "../problem-codes.ts"
 import type { ObjectRef, ResourceProblem } from "../resources.ts"
 
 /** Step of a field path: a field's name, a list's index, or a map's key. */
@@ -44,18 +45,18 @@ export class Report {
   }
 
   /** Reports a breach of the schema at the present field, or at one below it. */
-  breach(code: string, message: string, ...below: PathSegment[]): void {
+  breach(code: ProblemCode, message: string, ...below: PathSegment[]): void {
     this.breaches++
     if (code === "InvalidType" || code === "Required") this.unreadable++
     this.#add(this.advisory ? "warning" : "error", code, message, below)
   }
 
   /** Reports something that is valid, yet hardly meant, at the present field or at one below it. */
-  warn(code: string, message: string, ...below: PathSegment[]): void {
+  warn(code: ProblemCode, message: string, ...below: PathSegment[]): void {
     this.#add("warning", code, message, below)
   }
 
-  #add(severity: "error" | "warning", code: string, message: string, below: readonly PathSegment[]): void {
+  #add(severity: "error" | "warning", code: ProblemCode, message: string, below: readonly PathSegment[]): void {
     const count = severity === "error" ? ++this.#errors : ++this.#warnings
     if (count > LIMIT) return
     const path = formatPath(below.length === 0 ? this.#path : [...this.#path, ...below])

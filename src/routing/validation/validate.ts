@@ -1,4 +1,5 @@
 import { suggest } from "../../primitives/suggest.ts"
+import type { ProblemCode } from "../problem-codes.ts"
 import type { ObjectRef, ResourceProblem } from "../resources.ts"
 import type { Channel } from "./channel.ts"
 import { KINDS, type KindRules, type KindVersion, type ValidatedKind } from "./kinds.ts"
@@ -72,7 +73,7 @@ interface Identified {
 }
 
 interface Unidentified {
-  readonly code: string
+  readonly code: ProblemCode
   readonly field: "apiVersion" | "kind"
   readonly message: string
   readonly rules?: KindRules

@@ -225,7 +225,8 @@ it("tells of every connection that went with a worker, as far as it is known", a
   expect(records).toEqual([
     {
       ...{ id: 5 * 1024 + 1, uniqueId: "a-5", listener: "tls", since: known.since, bytesFromClient: 9 },
-      ...{ outcome: "worker-lost", endedBy: "proxy", detail: undefined, offered: undefined, dialAttempts: 0 },
+      ...{ kind: "abandoned", outcome: "worker-lost", endedBy: "proxy", detail: undefined, dialAttempts: 0 },
+      ...{ offered: undefined, offeredName: undefined, proxyHeaderBytes: undefined },
       durations: { hello: undefined, dial: undefined, total: 50 },
     },
   ])

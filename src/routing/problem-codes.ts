@@ -1,0 +1,66 @@
+/** Codes of what breaks a rule of an object's schema. */
+export type SchemaCode =
+  /** A newer form exists. */
+  | "Deprecated"
+  /** An entry of a list repeats another one's key. */
+  | "Duplicate"
+  /** A field that must not be there. */
+  | "Forbidden"
+  | "InvalidType"
+  | "InvalidValue"
+  /** A field whose value has no effect. */
+  | "NoEffect"
+  /** A kind or version that is not known. */
+  | "NotSupported"
+  | "Required"
+  | "TooLong"
+  | "TooMany"
+  | "UnknownField"
+  | "UnsupportedVersion"
+
+/** Codes of what routing finds, where there is one named like the reason of the Gateway API's condition. */
+export type RoutingCode =
+  | "BackendNotFound"
+  | "ConnectionCoalescing"
+  | "HostnameConflict"
+  | "Invalid"
+  | "InvalidKind"
+  | "InvalidParameters"
+  | "InvalidRouteKinds"
+  | "ListenersNotValid"
+  | "NeverMatches"
+  | "NoEndpoints"
+  | "NoHostnames"
+  | "NoMatchingListenerHostname"
+  | "NoMatchingParent"
+  | "NoParent"
+  | "NoWeight"
+  | "NotAllowed"
+  | "NotAllowedByListeners"
+  | "ParentNotAccepted"
+  | "Pending"
+  | "ProtocolConflict"
+  | "RefNotPermitted"
+  | "SeveralRules"
+  | "ShadowedHostname"
+  | "UnsupportedAddress"
+  | "UnsupportedProtocol"
+  | "UnsupportedValue"
+
+/** Codes of what is wrong with policies in annotations. */
+export type PolicyCode = "InvalidPolicyValue" | "MisplacedPolicy" | "PolicyConflict" | "UnknownPolicy"
+
+/** Codes of what sources could not read. */
+export type SourceCode =
+  | "DuplicateKey"
+  | "DuplicateObject"
+  | "EmptyDirectory"
+  | "InvalidObject"
+  | "InvalidResources"
+  | "InvalidYaml"
+  | "KindNotServed"
+  | "UnreadableFile"
+  | "WatchFailing"
+
+/** Every code of a problem that this package reports. */
+export type ProblemCode = SchemaCode | RoutingCode | PolicyCode | SourceCode
