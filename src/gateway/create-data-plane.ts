@@ -1,6 +1,7 @@
+import { randomBytes } from "node:crypto"
 import { availableParallelism } from "node:os"
 import type { RouteTable } from "../routing/route-table.ts"
-import { type DataPlane, type DataPlaneOptions, LocalDataPlane } from "./data-plane.ts"
+import { type DataPlane, type DataPlaneOptions, LocalDataPlane, type PlaneOptions } from "./data-plane.ts"
 import { GatewayError } from "./errors.ts"
 import type { PassthroughGatewayOptions } from "./options.ts"
 import type { Policies } from "./policies/policies.ts"
@@ -11,7 +12,8 @@ import { WorkerDataPlane } from "./workers/worker-data-plane.ts"
 export function createDataPlane(table: RouteTable, policies: Policies, options: PassthroughGatewayOptions): DataPlane {
   const count = workerCount(options.workers)
   const { refusal, describeHello, names, policies: policyOptions, limits, resolve } = options
-  const dataPlane: DataPlaneOptions = { refusal, describeHello, names, policies: policyOptions, limits, resolve }
+  const family = randomBytes(4).toString("hex")
+  const dataPlane: PlaneOptions = { refusal, describeHello, names, policies: policyOptions, limits, resolve, family }
   if (count === 1) return new LocalDataPlane(table, policies, dataPlane)
   assertPlain(dataPlane)
   return new WorkerDataPlane(workerHost(), count, table, policies, dataPlane)

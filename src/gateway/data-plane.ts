@@ -31,6 +31,12 @@ export interface DataPlaneOptions extends Pick<SpliceProxyOptions, "refusal" | "
   readonly resolve?: Readonly<Record<string, string | readonly string[]>> | undefined
 }
 
+/** What the data planes of one gateway have in common, besides what its user chose. */
+export interface PlaneOptions extends DataPlaneOptions {
+  /** What the ids of its connections begin with: see `SpliceProxyOptions`. */
+  readonly family?: string | undefined
+}
+
 /** What an active check has come to for one endpoint. */
 export interface EndpointVerdict {
   /** Id of the target. */
@@ -76,11 +82,12 @@ export class LocalDataPlane extends SpliceProxy implements DataPlane {
    * @param options - of the data plane
    * @param sharing - with whom limits are shared
    */
-  constructor(table: RouteMatcher, policies: Policies, options: DataPlaneOptions, sharing?: LimitSharing) {
+  constructor(table: RouteMatcher, policies: Policies, options: PlaneOptions, sharing?: LimitSharing) {
     const router = new TableRouter(table, policies)
-    const { resolve, limits, refusal, describeHello } = options
+    const { resolve, limits, refusal, describeHello, family } = options
     const names = options.names ?? dnsCache(resolve)
-    super({ router, names, refusal, describeHello, limits: { ...limits, scope: policies.gatewayScope }, sharing })
+    const held = { ...limits, scope: policies.gatewayScope }
+    super({ router, names, refusal, describeHello, limits: held, family, sharing })
     this.#router = router
     this.#policies = policies
   }

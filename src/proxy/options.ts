@@ -92,6 +92,8 @@ export interface SpliceProxyOptions {
   readonly describeHello?: boolean | undefined
   /** Resolves targets given by name. Default: a new `DnsCache`. */
   readonly names?: NameResolver | undefined
+  /** @internal What the ids of all proxies of one gateway begin with: 8 hex digits. Default: random ones. */
+  readonly family?: string | undefined
   /** @internal With whom limits are shared: other workers. Default: nobody. */
   readonly sharing?: LimitSharing | undefined
 }

@@ -242,7 +242,8 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
 /** What the proxy's connections share. */
 class Host implements ConnectionHost {
   router: Router
-  readonly instance = randomBytes(6).toString("hex")
+  readonly family: string
+  readonly instance: string
   readonly gate: Gate
   readonly listenerPolicy: ListenerPolicy
   readonly connectionPolicy: ConnectionPolicy
@@ -259,6 +260,8 @@ class Host implements ConnectionHost {
 
   constructor(events: GuardedEmitter<SpliceProxyEvents>, options: SpliceProxyOptions) {
     this.#events = events
+    this.family = options.family ?? randomBytes(4).toString("hex")
+    this.instance = this.family + randomBytes(4).toString("hex")
     this.router = options.router
     this.gate = new Gate(options.limits, options.sharing)
     this.balancer = new Balancer(Math.random, options.sharing)

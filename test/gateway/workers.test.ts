@@ -88,6 +88,49 @@ async function exchange(socket: net.Socket, text: string): Promise<string> {
 }
 
 describe("a gateway with two workers", () => {
+  it("dials no socket of its own from either, and knows an id of either when it comes back", async () => {
+    const records: ConnectionRecord[] = []
+    const hop = net.createServer((socket) => {
+      const onward = net.connect({ port: own, host: "127.0.0.1" }).on("error", () => undefined)
+      onward.on("close", () => socket.destroy())
+      socket
+        .on("error", () => undefined)
+        .pipe(onward)
+        .pipe(socket)
+    })
+    hop.listen(0, "127.0.0.1")
+    await once(hop, "listening")
+    cleanups.push(() => void hop.close())
+    const free = net.createServer().listen(0, "127.0.0.1")
+    await once(free, "listening")
+    const own = (free.address() as net.AddressInfo).port
+    free.close()
+    await once(free, "close")
+    const routes = { self: own, hop: (hop.address() as net.AddressInfo).port }
+    const parts = Object.entries(routes).map(([name, port]) => ({
+      ...service(name, [port]),
+      tlsRoutes: [route(name, [`${name}.example.com`], [{ name, port: 443 }])],
+    }))
+    const { served } = await serve({
+      source: resources({ gateways: [gateway([listener("tls", 8443)])] }, ...parts),
+      mapPort: () => own,
+      policies: {
+        sendProxyProtocol: "v2",
+        sendProxyProtocolFields: ["unique-id"],
+        acceptProxyProtocol: "optional",
+        trustedProxies: ["127.0.0.0/8"],
+      },
+    })
+    served.on("close", (record) => records.push(record))
+    for (let turn = 0; turn < 8; turn += 1) {
+      await expect(connect(own, "self.example.com")).rejects.toThrow()
+      await expect(connect(own, "hop.example.com")).rejects.toThrow()
+    }
+    const details = () => records.filter(({ outcome }) => outcome === "loop").map(({ detail }) => detail)
+    await expect.poll(() => details().filter((detail) => detail === "OWN_LISTENER").length).toBe(8)
+    await expect.poll(() => details().filter((detail) => detail === "OWN_UNIQUE_ID").length).toBe(8)
+  })
+
   it("serves one port from both, and emits one record for every connection", async () => {
     const { served, port } = await serve()
     const records: ConnectionRecord[] = []

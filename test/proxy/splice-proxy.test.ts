@@ -146,7 +146,7 @@ test("events come in order, and the record tells the whole story", async () => {
   const record = await closed
   expect(record).toEqual({
     id: 1,
-    uniqueId: expect.stringMatching(/^[0-9a-f]{12}-0{11}1$/),
+    uniqueId: expect.stringMatching(/^[0-9a-f]{16}-0{11}1$/),
     via: undefined,
     matchedListener: undefined,
     offered: undefined,

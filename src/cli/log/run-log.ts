@@ -130,9 +130,10 @@ function describeError(error: Pick<Error, "message">, { style }: Terminal): stri
 }
 
 function describeConnection(record: ConnectionRecord, style: ReturnType<typeof terminal>["style"]): string {
-  const { outcome, detail, serverName, route, endpoint, durations } = record
+  const { outcome, detail, serverName, offeredName, route, endpoint, durations } = record
   const from = formatAddress(record.clientAddress, record.clientPort)
-  const asked = serverName === undefined ? "(no name)" : style("bold", printable(serverName))
+  const noName = offeredName === undefined ? "(no name)" : `(no name: ${printable(offeredName)})`
+  const asked = serverName === undefined ? noName : style("bold", printable(serverName))
   const path = [from, asked, route, endpoint && formatAddress(endpoint.address, endpoint.port)]
   const ending = detail === undefined ? outcome : `${outcome} (${printable(detail)})`
   const traffic = `${formatBytes(record.bytesFromClient)} up, ${formatBytes(record.bytesFromBackend)} down`

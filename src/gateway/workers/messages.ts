@@ -5,7 +5,7 @@ import type { CloseOptions } from "../../proxy/options.ts"
 import type { SpliceProxyEvents } from "../../proxy/proxy.ts"
 import type { RouteDecision } from "../../proxy/router.ts"
 import type { RouteTableData } from "../../routing/route-table.ts"
-import type { DataPlaneOptions, EndpointVerdict } from "../data-plane.ts"
+import type { EndpointVerdict, PlaneOptions } from "../data-plane.ts"
 import type { AnnotatedObject } from "../policies/annotated-objects.ts"
 import type { Successors } from "../table-router.ts"
 import type { ConnectionReport } from "./connection-reports.ts"
@@ -30,7 +30,7 @@ export type LimitPart =
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly limits: LimitPart
-  readonly options: DataPlaneOptions
+  readonly options: PlaneOptions
   readonly configuration: Configuration
   /** Endpoints that active checks have found unhealthy. */
   readonly unhealthy: readonly EndpointVerdict[]

@@ -8,7 +8,7 @@ import { type CloseOptions, DEFAULT_DRAIN } from "../../proxy/options.ts"
 import type { SpliceProxyEvents } from "../../proxy/proxy.ts"
 import { LONGEST_TIMER } from "../../proxy/timer-wheel.ts"
 import type { RouteTable } from "../../routing/route-table.ts"
-import type { DataPlane, DataPlaneOptions, EndpointVerdict } from "../data-plane.ts"
+import type { DataPlane, EndpointVerdict, PlaneOptions } from "../data-plane.ts"
 import { GatewayError } from "../errors.ts"
 import type { Policies } from "../policies/policies.ts"
 import { NO_SUCCESSORS, type Successors } from "../table-router.ts"
@@ -30,7 +30,7 @@ const FAREWELL_MS = 2_000
  */
 export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implements DataPlane {
   readonly #host: WorkerHost
-  readonly #options: DataPlaneOptions
+  readonly #options: PlaneOptions
   readonly #count: number
   readonly #limits: LimitMemory | undefined
   readonly #links: (WorkerLink | undefined)[]
@@ -45,7 +45,7 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
   #deaths = 0
   #closing: Promise<void> | undefined
 
-  constructor(host: WorkerHost, count: number, table: RouteTable, policies: Policies, options: DataPlaneOptions) {
+  constructor(host: WorkerHost, count: number, table: RouteTable, policies: Policies, options: PlaneOptions) {
     super()
     this.#host = host
     this.#options = options

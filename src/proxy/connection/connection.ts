@@ -31,6 +31,8 @@ type DrainOutcome = "drained" | "route-removed" | "endpoint-removed"
 
 /** What a connection needs of the proxy it belongs to. */
 export interface ConnectionHost extends OpeningHost {
+  /** Tells this proxy from all others. */
+  readonly instance: string
   /** What holds for connections whose router gives them no policy. */
   readonly connectionPolicy: ConnectionPolicy
   /** How refused clients learn of it. */

@@ -29,6 +29,8 @@ import { ConnectionRequest } from "./route-request.ts"
 import { sentHeader } from "./sent-header.ts"
 
 const NOTHING = new Uint8Array(0)
+/** Length of what {@link ConnectionInfo.uniqueId} is. */
+const UNIQUE_ID_BYTES = 29
 
 /** What an opening needs of the proxy. */
 export interface OpeningHost {
@@ -38,8 +40,8 @@ export interface OpeningHost {
   readonly gate: Gate
   /** Whether records tell of the ClientHello. */
   readonly describesHello: boolean
-  /** Tells this proxy from all others. */
-  readonly instance: string
+  /** What the ids of connections of this gateway begin with, whichever of its proxies has them. */
+  readonly family: string
   /** Keeps deadlines. */
   readonly wheel: TimerWheel
   /** Chooses endpoints. */
@@ -283,9 +285,10 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     else if (this.#stage.name === "hello") this.#readHello(result.rest)
   }
 
-  /** Whether this proxy has told a backend of the same connection: the id is its own. */
+  /** Whether this gateway has told a backend of the same connection: the id is one of its own. */
   #hasSent({ uniqueId }: ProxyHeader): boolean {
-    return uniqueId !== undefined && Buffer.from(uniqueId).toString("latin1").startsWith(`${this.#host.instance}-`)
+    if (uniqueId?.length !== UNIQUE_ID_BYTES) return false
+    return Buffer.from(uniqueId).toString("latin1").startsWith(this.#host.family)
   }
 
   #believe({ addresses }: ProxyHeader): void {

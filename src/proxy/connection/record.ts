@@ -120,7 +120,7 @@ export type EndedBy = "client" | "backend" | "proxy"
 export interface ConnectionInfo {
   /** Unique in this proxy, counting from 1. */
   readonly id: number
-  /** Unique among all proxies, 25 characters; what backends are told in a PROXY protocol header. */
+  /** Unique among all proxies, 29 characters; what backends are told in a PROXY protocol header. */
   readonly uniqueId: string
   /** Key given to `listen`. */
   readonly listener: string

@@ -150,7 +150,7 @@ describe("a backend that is sent PROXY protocol headers", () => {
     addresses: told,
     serverName: "a.example",
     alpnProtocol: "h2",
-    uniqueId: "0123456789ab-000000000001",
+    uniqueId: "0123456789abcdef-000000000001",
   }
 
   it("has no field in it unless it is asked for", () => {
@@ -161,11 +161,11 @@ describe("a backend that is sent PROXY protocol headers", () => {
   })
 
   it.each([
-    // 28 bytes with addresses of IPv4, then 28 for the id, 12 for the name, 5 for the protocol, 7 for the checksum.
-    [80, fields, [0x02, 0x01, 0x05, 0x03]],
-    [79, fields, [0x02, 0x01, 0x05]],
-    [72, fields, [0x02, 0x01, 0x03]],
-    [56, ["unique-id", "authority", "alpn", "crc32c"], [0x05]],
+    // 28 bytes with addresses of IPv4, then 32 for the id, 12 for the name, 5 for the protocol, 7 for the checksum.
+    [84, fields, [0x02, 0x01, 0x05, 0x03]],
+    [83, fields, [0x02, 0x01, 0x05]],
+    [76, fields, [0x02, 0x01, 0x03]],
+    [60, ["unique-id", "authority", "alpn", "crc32c"], [0x05]],
     [52, ["unique-id", "authority", "alpn", "crc32c"], [0x02, 0x01, 0x03]],
     [52, ["unique-id"], []],
   ] as const)("of %i bytes at most has the fields that fit, in the order of %j", (maxBytes, wanted, types) => {
@@ -224,7 +224,7 @@ describe("a backend that is sent PROXY protocol headers", () => {
     expect(result.header).toMatchObject({ version: 2, authority: "a.example" })
     expect(Buffer.from(result.header.alpn!).toString()).toBe("h2")
     expect(Buffer.from(result.header.uniqueId!).toString()).toBe(record.uniqueId)
-    expect(record.uniqueId).toMatch(/^[0-9a-f]{12}-[0-9a-f]{12}$/)
+    expect(record.uniqueId).toMatch(/^[0-9a-f]{16}-[0-9a-f]{12}$/)
     expect(result.header.tlvs.some(({ type }) => type === 3)).toBe(true)
     expect(Buffer.from(result.rest)).toEqual(hello)
   })
