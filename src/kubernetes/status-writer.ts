@@ -72,6 +72,9 @@ const REST_PER_WORK = 4
  * gateway.on("config", () => writer.write(() => gateway.statuses()))
  * ```
  *
+ * and once more when others changed statuses, as `onStatusChange` of {@link kubernetesSource} tells: what they took away
+ * is written again.
+ *
  * @throws {@link KubernetesError} when there is no kubeconfig to read. A server that cannot be reached is not
  * thrown, it is waited for.
  */

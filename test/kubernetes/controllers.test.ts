@@ -235,6 +235,59 @@ test("a ListenerSet adds listeners to a Gateway, and is told so", async () => {
   await controller.after(mark, "config", ({ closed }) => closed !== undefined)
 })
 
+test("a passthrough listener lives beside HTTPS for the same names and port, whichever was declared first, and in a ListenerSet", async () => {
+  const https = {
+    name: "https",
+    port: 443,
+    protocol: "HTTPS",
+    hostname: "*.example.com",
+    tls: { mode: "Terminate", certificateRefs: [{ name: "certificate" }] },
+  }
+  const { spec, ...rest } = gatewayObject(namespace, "gateway")
+  const [passthrough] = spec.listeners
+  const allowedListeners = { namespaces: { from: "Same" } }
+  const set = {
+    apiVersion: "gateway.networking.k8s.io/v1",
+    kind: "ListenerSet",
+    metadata: { namespace, name: "more" },
+    spec: {
+      parentRef: { name: "gateway" },
+      listeners: [
+        { ...https, port: 8443 },
+        { ...passthrough, port: 8443 },
+      ],
+    },
+  }
+  await cluster.apply([
+    { ...rest, spec: { ...spec, allowedListeners, listeners: [https, passthrough] } },
+    set,
+    routeObject(namespace, "web", ["web.example.com"], { name: "web" }),
+  ])
+  const controller = await start(kubeconfig)
+  expect(await reached(await controller.port(listener("gateway")), "web.example.com")).toBe("web")
+  await controller.port(`ListenerSet/${namespace}/more/tls`)
+  const reasonOf = (kind: string, name: string, of: string): Promise<string> =>
+    cluster.kubectl([
+      ...["get", kind, name, "--namespace", namespace, "-o"],
+      `jsonpath={.status.listeners[?(@.name=="${of}")].conditions[?(@.type=="Accepted")].reason}`,
+    ])
+  for (const [kind, name] of [
+    ["gateway", "gateway"],
+    ["listenerset", "more"],
+  ] as const) {
+    await expect.poll(() => reasonOf(kind, name, "https"), { timeout: 30_000 }).toBe("UnsupportedProtocol")
+    expect(await reasonOf(kind, name, "tls")).toBe("Accepted")
+  }
+})
+
+test("replicas that would publish their own addresses by turns say so at the start, others do not", async () => {
+  const notes = ({ events }: Controller) =>
+    events.filter(({ event, msg }) => event === "note" && String(msg).includes("--publish-service"))
+  expect(notes(await start(kubeconfig))).toHaveLength(1)
+  expect(notes(await start(kubeconfig, "--publish-address", "192.0.2.1"))).toEqual([])
+  expect(notes(await start(kubeconfig, "--no-lease"))).toEqual([])
+})
+
 test("behind node ports, the addresses of the nodes are published", async () => {
   const values = "controllerName=example.com/ports,gatewayClass.name=ports,service.type=NodePort"
   await cluster.helm("install", "ports", CHART, "--namespace", SYSTEM, "--set", values)
