@@ -62,6 +62,7 @@ function configuration(ports: Ports, choices: Choices): GatewayResources {
     soakRoute("proxied", ["proxied"]),
     soakRoute("weighted", ["a", "b"], [weightOfA, weightOfB]),
     soakRoute("moving", ["moving"]),
+    named(ports.a),
     ...(choices.flapping === undefined ? [] : [soakRoute("flapping", [choices.flapping])]),
     ...(choices.hasDraining
       ? [annotated(soakRoute("draining", ["b"]), { "on-removal": "drain", "drain-window": "200ms" })]
@@ -93,6 +94,11 @@ function movingService(ports: readonly number[]): GatewayResources {
   const { services, endpointSlices } = service("moving", ports.length > 0 ? ports : [0])
   if (ports.length > 0) return { services, endpointSlices }
   return { services, endpointSlices: endpointSlices.map((slice) => ({ ...slice, endpoints: [] })) }
+}
+
+/** Its backend is a DNS name, of a zone that changes at every question. */
+function named(port: number): TLSRoute {
+  return route("named", ["*.named.example", "raw.named.example"], [{ name: "backend.soak.test", port }])
 }
 
 function soakRoute(name: RouteName, services: readonly string[], weights?: readonly number[]): TLSRoute {

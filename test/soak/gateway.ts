@@ -1,14 +1,25 @@
 /** The gateway, in a process of its own, so that all that the process holds is the gateway's. */
 import { createPassthroughGateway } from "../../src/index.ts"
+import { DnsCache } from "../../src/proxy/backend/dns-cache.ts"
 import { countDescriptors } from "../../src/proxy/limits/descriptors.ts"
 import { objectSource } from "../../src/sources/object-source.ts"
 import type { FromGateway, GatewayStatus, SoakRecord, ToGateway } from "./messages.ts"
+import { changingZone, ZONE } from "./zone.ts"
 
 const source = objectSource()
+// The answers are loopback's, which names may not lead to elsewhere.
+const names = new DnsCache({
+  allowAddress: () => true,
+  minTtl: 200,
+  failureTtl: 300,
+  lookup: changingZone("127.0.0.1", "127.0.0.9"),
+})
 const gateway = createPassthroughGateway({
   source,
   address: "127.0.0.1",
   mapPort: () => 0,
+  externalBackends: [ZONE],
+  names,
   policies: { helloTimeout: "1s500ms", dialTimeout: "5s", idleTimeout: "20s", halfClosedTimeout: "20s" },
 })
 

@@ -72,7 +72,9 @@ function judgeWhole(exchange: Exchange, record: SoakRecord): readonly string[] {
   if (!exchange.isWhole) failures.push("bytes or an end are missing")
   if (exchange.clientError !== undefined) failures.push(`the client saw ${exchange.clientError}`)
   if (exchange.backendError !== undefined) failures.push(`the backend saw ${exchange.backendError}`)
-  const wanted = { stable: ["a"], proxied: ["proxied"], weighted: ["a", "b"], draining: ["b"] }[plan.route as string]
+  const wanted = { stable: ["a"], named: ["a"], proxied: ["proxied"], weighted: ["a", "b"], draining: ["b"] }[
+    plan.route as string
+  ]
   if (wanted !== undefined && !wanted.includes(exchange.backend ?? "none"))
     failures.push("it came to the wrong backend")
   if (plan.protocol === "raw") {

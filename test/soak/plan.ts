@@ -2,10 +2,11 @@ import { body, handshake, inRecords, serverName, versions } from "../client-hell
 import { Random } from "./random.ts"
 
 /**
- * Routes of the gateway. `stable`, `proxied` and `weighted` are always there and must serve every client; endpoints of
+ * Routes of the gateway. `stable`, `proxied` and `weighted` are always there and must serve every client, and so must
+ * `named`, whose backend is a name in a zone that changes and fails; endpoints of
  * `moving` come and go, and some refuse; `flapping` is there now and then; `draining` ends its connections when it goes.
  */
-export type RouteName = "stable" | "proxied" | "weighted" | "moving" | "flapping" | "draining"
+export type RouteName = "stable" | "proxied" | "weighted" | "named" | "moving" | "flapping" | "draining"
 
 /** What goes wrong with a connection, on purpose. */
 export type Fault =
@@ -70,7 +71,8 @@ export function makePlan(seed: number, id: number): Plan {
     [5, "unknown-name"],
   )
   const route = random.pick<RouteName>(
-    [40, "stable"],
+    [30, "stable"],
+    [10, "named"],
     [15, "proxied"],
     [15, "weighted"],
     [10, "moving"],
