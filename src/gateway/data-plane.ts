@@ -73,6 +73,7 @@ export function dnsCache(resolve: DataPlaneOptions["resolve"]): NameResolver {
 export class LocalDataPlane extends SpliceProxy implements DataPlane {
   readonly #router: TableRouter
   readonly #listening = new Set<string>()
+  readonly #ownsQuic: (key: string) => boolean
   #policies: Policies
   #successors: Successors = NO_SUCCESSORS
 
@@ -81,8 +82,15 @@ export class LocalDataPlane extends SpliceProxy implements DataPlane {
    * @param policies - what holds for them
    * @param options - of the data plane
    * @param sharing - with whom limits are shared
+   * @param ownsQuic - whether the UDP port beside a listener is this plane's, where several share its TCP port
    */
-  constructor(table: RouteMatcher, policies: Policies, options: PlaneOptions, sharing?: LimitSharing) {
+  constructor(
+    table: RouteMatcher,
+    policies: Policies,
+    options: PlaneOptions,
+    sharing?: LimitSharing,
+    ownsQuic: (key: string) => boolean = () => true,
+  ) {
     const router = new TableRouter(table, policies)
     const { resolve, limits, refusal, describeHello, family } = options
     const names = options.names ?? dnsCache(resolve)
@@ -90,6 +98,7 @@ export class LocalDataPlane extends SpliceProxy implements DataPlane {
     super({ router, names, refusal, describeHello, limits: held, family, sharing })
     this.#router = router
     this.#policies = policies
+    this.#ownsQuic = ownsQuic
   }
 
   setTable(table: RouteMatcher, policies: Policies, successors: Successors = NO_SUCCESSORS): void {
@@ -113,7 +122,8 @@ export class LocalDataPlane extends SpliceProxy implements DataPlane {
   }
 
   #policyOf(key: string): ListenerPolicy | undefined {
-    return this.#policies.binding(this.#successors.get(key) ?? key)?.listener
+    const policy = this.#policies.binding(this.#successors.get(key) ?? key)?.listener
+    return policy?.quic === true && !this.#ownsQuic(key) ? { ...policy, quic: false } : policy
   }
 
   override unlisten(key: string): boolean {

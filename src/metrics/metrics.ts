@@ -1,6 +1,7 @@
 import { errorMonitor } from "node:events"
 import { Counter, Gauge, Registry } from "prom-client"
 import type { ConnectionInfo, ConnectionRecord } from "../proxy/connection/record.ts"
+import type { DropCounts } from "../proxy/quic/drops.ts"
 import type { ResourceProblem } from "../routing/resources.ts"
 import { Histogram } from "./histogram.ts"
 import { BoundedLabels } from "./route-labels.ts"
@@ -62,10 +63,19 @@ function openMetricsRegistry(): Registry {
   return registry
 }
 
+const TRANSPORTS = ["tcp", "quic"] as const
+
+interface RouteLabels {
+  readonly listener: string
+  readonly route: string
+  readonly transport: (typeof TRANSPORTS)[number]
+}
+
 class Instruments {
   readonly #source: MetricsSource
   readonly #registry: Registry
   readonly #routes: BoundedLabels
+  readonly #drops: Counter<"reason">
   readonly #errors: Counter<"code">
   readonly #tallies: Tallies
   readonly #applied: Counter
@@ -83,51 +93,74 @@ class Instruments {
     this.#registry = registry
     this.#routes = new BoundedLabels(maxRoutes)
     const registers = [registry]
-    const accepted: Counter<"listener"> = new Counter({
+    const accepted: Counter<"listener" | "transport"> = new Counter({
       name: this.#name("connections_accepted_total"),
-      help: "Connections accepted.",
-      labelNames: ["listener"],
+      help: "Connections accepted, over TCP or QUIC.",
+      labelNames: ["listener", "transport"],
       registers,
       collect: () => {
         accepted.reset()
         for (const [listener, tally] of this.#tallies.listeners) {
-          if (tally.accepted > 0) accepted.inc({ listener }, tally.accepted)
+          for (const transport of TRANSPORTS) {
+            const count = tally.accepted[transport]
+            if (count > 0) accepted.inc({ listener, transport }, count)
+          }
         }
       },
     })
-    const closed: Counter<"listener" | "route" | "outcome" | "ended_by"> = new Counter({
+    const closed: Counter<"listener" | "route" | "transport" | "outcome" | "ended_by"> = new Counter({
       name: this.#name("connections_closed_total"),
       help: "Connections that ended, by how they ended and who ended them.",
-      labelNames: ["listener", "route", "outcome", "ended_by"],
+      labelNames: ["listener", "route", "transport", "outcome", "ended_by"],
       registers,
       collect: () => {
         closed.reset()
-        this.#eachRoute((listener, route, tally) => {
+        this.#eachRoute((labels, tally) => {
           for (const [outcome, sides] of tally.closed) {
-            for (const [ended_by, count] of sides) closed.inc({ listener, route, outcome, ended_by }, count)
+            for (const [ended_by, count] of sides) closed.inc({ ...labels, outcome, ended_by }, count)
           }
         })
       },
     })
-    const active: Gauge<"listener" | "state"> = new Gauge({
+    const active: Gauge<"listener" | "transport" | "state"> = new Gauge({
       name: this.#name("connections_active"),
       help: "Connections that have not ended, by state.",
-      labelNames: ["listener", "state"],
+      labelNames: ["listener", "transport", "state"],
       registers,
       collect: () => countActive(active, source.connections),
     })
-    const bytes: Counter<"listener" | "route" | "direction"> = new Counter({
+    const bytes: Counter<"listener" | "route" | "transport" | "direction"> = new Counter({
       name: this.#name("transferred_bytes_total"),
       help: "Bytes of connections that ended, read from the client or from the backend.",
-      labelNames: ["listener", "route", "direction"],
+      labelNames: ["listener", "route", "transport", "direction"],
       registers,
       collect: () => {
         bytes.reset()
-        this.#eachRoute((listener, route, tally) => {
-          bytes.inc({ listener, route, direction: "from_client" }, tally.bytesFromClient)
-          bytes.inc({ listener, route, direction: "from_backend" }, tally.bytesFromBackend)
+        this.#eachRoute((labels, tally) => {
+          bytes.inc({ ...labels, direction: "from_client" }, tally.bytesFromClient)
+          bytes.inc({ ...labels, direction: "from_backend" }, tally.bytesFromBackend)
         })
       },
+    })
+    const datagrams: Counter<"listener" | "route" | "direction"> = new Counter({
+      name: this.#name("transferred_datagrams_total"),
+      help: "Datagrams of QUIC connections that ended, read from the client or from the backend.",
+      labelNames: ["listener", "route", "direction"],
+      registers,
+      collect: () => {
+        datagrams.reset()
+        this.#eachRoute(({ listener, route, transport }, tally) => {
+          if (transport !== "quic") return
+          datagrams.inc({ listener, route, direction: "from_client" }, tally.datagramsFromClient)
+          datagrams.inc({ listener, route, direction: "from_backend" }, tally.datagramsFromBackend)
+        })
+      },
+    })
+    this.#drops = new Counter({
+      name: this.#name("dropped_datagrams_total"),
+      help: "Datagrams that came over QUIC and went nowhere, by reason.",
+      labelNames: ["reason"],
+      registers,
     })
     const dials: Counter<"route"> = new Counter({
       name: this.#name("dial_attempts_total"),
@@ -136,7 +169,7 @@ class Instruments {
       registers,
       collect: () => {
         dials.reset()
-        this.#eachRoute((_listener, route, tally) => {
+        this.#eachRoute(({ route }, tally) => {
           if (tally.dials > 0) dials.inc({ route }, tally.dials)
         })
       },
@@ -212,6 +245,7 @@ class Instruments {
     source.on("health", this.#onHealth)
     source.on("connection", this.#onConnection)
     source.on("close", this.#onClose)
+    source.on("drops", this.#onDrops)
     // A listener for "error" would make it look as if someone dealt with errors.
     source.on(errorMonitor, this.#onError)
     source.on("config", this.#onConfig)
@@ -221,6 +255,7 @@ class Instruments {
     this.#source.off("health", this.#onHealth)
     this.#source.off("connection", this.#onConnection)
     this.#source.off("close", this.#onClose)
+    this.#source.off("drops", this.#onDrops)
     this.#source.off(errorMonitor, this.#onError)
     this.#source.off("config", this.#onConfig)
     for (const name of this.#names) this.#registry.removeSingleMetric(name)
@@ -233,7 +268,7 @@ class Instruments {
   }
 
   readonly #onConnection = (connection: ConnectionInfo): void => {
-    this.#tallies.accept(connection.listener)
+    this.#tallies.accept(connection)
   }
 
   readonly #onHealth = ({ target, healthy }: HealthChange): void => {
@@ -244,6 +279,10 @@ class Instruments {
 
   readonly #onClose = (record: ConnectionRecord): void => {
     this.#tallies.close(record)
+  }
+
+  readonly #onDrops = (drops: DropCounts): void => {
+    for (const [reason, count] of Object.entries(drops)) this.#drops.inc({ reason }, count)
   }
 
   readonly #onError = (error: Error & { readonly code?: unknown }): void => {
@@ -270,14 +309,16 @@ class Instruments {
     this.#tallies.forget(this.#routes.retain(live))
   }
 
-  #eachRoute(visit: (listener: string, route: string, tally: RouteTally) => void): void {
+  #eachRoute(visit: (labels: RouteLabels, tally: RouteTally) => void): void {
     for (const [listener, { routes }] of this.#tallies.listeners) {
-      for (const [route, tally] of routes) visit(listener, route, tally)
+      for (const transport of TRANSPORTS) {
+        for (const [route, tally] of routes[transport]) visit({ listener, route, transport }, tally)
+      }
     }
   }
 }
 
-function countActive(gauge: Gauge<"listener" | "state">, connections: Iterable<ConnectionInfo>): void {
+function countActive(gauge: Gauge<"listener" | "transport" | "state">, connections: Iterable<ConnectionInfo>): void {
   gauge.reset()
-  for (const { listener, state } of connections) gauge.inc({ listener, state })
+  for (const { listener, transport, state } of connections) gauge.inc({ listener, transport, state })
 }

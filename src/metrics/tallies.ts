@@ -1,4 +1,4 @@
-import type { ConnectionOutcome, ConnectionRecord, EndedBy } from "../proxy/connection/record.ts"
+import type { ConnectionInfo, ConnectionOutcome, ConnectionRecord, EndedBy } from "../proxy/connection/record.ts"
 import type { Histogram, HistogramSeries } from "./histogram.ts"
 import type { BoundedLabels } from "./route-labels.ts"
 
@@ -6,6 +6,8 @@ import type { BoundedLabels } from "./route-labels.ts"
 export class RouteTally {
   bytesFromClient = 0
   bytesFromBackend = 0
+  datagramsFromClient = 0
+  datagramsFromBackend = 0
   dials = 0
   /** Connections by how they ended and who ended them. */
   readonly closed = new Map<ConnectionOutcome, Map<EndedBy, number>>()
@@ -13,9 +15,10 @@ export class RouteTally {
 
 /** What is counted of the connections of one listener. */
 export class ListenerTally {
-  accepted = 0
-  /** By route; the empty text for connections that had none. */
-  readonly routes = new Map<string, RouteTally>()
+  /** Connections accepted, by what carries them. */
+  readonly accepted = { tcp: 0, quic: 0 }
+  /** By what carries them, then by route; the empty text for connections that had none. */
+  readonly routes = { tcp: new Map<string, RouteTally>(), quic: new Map<string, RouteTally>() }
   readonly #hello: HistogramSeries
   readonly #total: HistogramSeries
 
@@ -33,9 +36,11 @@ export class ListenerTally {
     const { durations, outcome, endedBy } = record
     this.#total.observe(durations.total / 1000)
     if (durations.hello !== undefined) this.#hello.observe(durations.hello / 1000)
-    const tally = entry(this.routes, route, () => new RouteTally())
+    const tally = entry(this.routes[record.transport], route, () => new RouteTally())
     tally.bytesFromClient += record.bytesFromClient
     tally.bytesFromBackend += record.bytesFromBackend
+    tally.datagramsFromClient += record.datagramsFromClient
+    tally.datagramsFromBackend += record.datagramsFromBackend
     tally.dials += record.dialAttempts
     const closed = entry(tally.closed, outcome, () => new Map<EndedBy, number>())
     closed.set(endedBy, (closed.get(endedBy) ?? 0) + 1)
@@ -68,8 +73,8 @@ export class Tallies {
   }
 
   /** Counts a connection that was accepted. */
-  accept(listener: string): void {
-    this.#listener(listener).accepted += 1
+  accept({ listener, transport }: Pick<ConnectionInfo, "listener" | "transport">): void {
+    this.#listener(listener).accepted[transport] += 1
   }
 
   /** Counts a connection that is over. */
@@ -84,7 +89,10 @@ export class Tallies {
   forget(routes: Iterable<string>): void {
     for (const route of routes) {
       this.#phases.dial.remove(route)
-      for (const listener of this.listeners.values()) listener.routes.delete(route)
+      for (const { routes } of this.listeners.values()) {
+        routes.tcp.delete(route)
+        routes.quic.delete(route)
+      }
     }
   }
 

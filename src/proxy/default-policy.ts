@@ -14,6 +14,7 @@ export function defaultListenerPolicy({ deadlines, maxHelloBytes = 65_536 }: Spl
     helloTimeout: withDefaultDeadlines(deadlines).hello,
     maxHelloBytes,
     keepalive: DEFAULT_KEEPALIVE,
+    quic: false,
   }
 }
 
@@ -25,6 +26,7 @@ export function defaultConnectionPolicy(options: SpliceProxyOptions): Connection
     dialTimeout: deadlines.dial,
     idleTimeout: deadlines.idle,
     halfClosedTimeout: deadlines.halfClosed,
+    quicIdleTimeout: 120_000,
     maxDuration: deadlines.max,
     maxDurationJitter: 0,
     bandwidth: Number.POSITIVE_INFINITY,

@@ -44,16 +44,17 @@ export class ListenError extends ProxyError {
    * @param host - address asked for; `undefined` stands for every address
    * @param port - port asked for
    * @param reason - the system's own code, for example `EADDRINUSE` or `EACCES`
-   * @param options - the cause
+   * @param options - the cause; and `transport`, where the port is one of UDP
    */
   constructor(
     readonly key: string,
     readonly host: string | undefined,
     readonly port: number,
     readonly reason: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { readonly transport?: "udp" },
   ) {
-    super("ERR_TLSROUTE_LISTEN", `Cannot listen on ${host ?? "*"}:${port}: ${advice(reason, port)}`, options)
+    const where = `${options?.transport === "udp" ? "UDP " : ""}${host ?? "*"}:${port}`
+    super("ERR_TLSROUTE_LISTEN", `Cannot listen on ${where}: ${advice(reason, port)}`, options)
   }
 }
 

@@ -4,7 +4,7 @@
  * @module tlsroute/proxy
  * @packageDocumentation
  */
-export type { ClientHello } from "../client-hello/hello.ts"
+export type { ClientHello, ClientHelloTransport } from "../client-hello/hello.ts"
 export { isSafeDestination } from "./backend/destinations.ts"
 export {
   type AddressLookup,
@@ -66,6 +66,7 @@ export {
   type ProxyHeaderResult,
   parseProxyHeader,
 } from "./proxy-protocol/parser.ts"
+export type { DropCounts, DropReason } from "./quic/drops.ts"
 export type * from "./router.ts"
 export { type SpliceOptions, type SpliceResult, spliceSockets } from "./splice/splice-sockets.ts"
 export { type LineAnswer, type LineDialect, LinePrelude } from "./starttls/lines.ts"

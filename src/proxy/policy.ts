@@ -43,6 +43,8 @@ export interface ListenerPolicy {
   readonly maxHelloBytes: number
   /** Milliseconds of silence before the kernel asks the client whether it is still there; `Infinity` for never. */
   readonly keepalive: number
+  /** Whether QUIC is taken on the UDP port of the same number. */
+  readonly quic: boolean
 }
 
 /** PROXY protocol header sent to a backend. */
@@ -119,6 +121,8 @@ export interface ConnectionPolicy {
   readonly idleTimeout: number
   /** Without a byte, once one side has ended; counted from that end, or from the last byte after it. */
   readonly halfClosedTimeout: number
+  /** Without a datagram either way, over QUIC: how its connections end, as their end is told in secret. */
+  readonly quicIdleTimeout: number
   /** From accept to the end. */
   readonly maxDuration: number
   /** Share of `maxDuration`, 0 to 1, by which it is shortened at random. */

@@ -10,6 +10,7 @@ import { defaultConnectionPolicy, defaultListenerPolicy } from "./default-policy
 import { ListenError, ProxyError } from "./errors.ts"
 import { describe, GuardedEmitter } from "./guarded-emitter.ts"
 import { Gate } from "./limits/gate.ts"
+import { ALONE } from "./limits/sharing.ts"
 import { bind, boundAddress } from "./listen/bind.ts"
 import { OwnSockets } from "./listen/own-sockets.ts"
 import {
@@ -21,6 +22,12 @@ import {
   type SpliceProxyOptions,
 } from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
+import { DecryptBudget } from "./quic/decrypt-budget.ts"
+import { type DropCounts, Drops } from "./quic/drops.ts"
+import type { QuicFlow } from "./quic/flow.ts"
+import type { QuicPortHost } from "./quic/quic-port.ts"
+import { QuicPorts } from "./quic/quic-ports.ts"
+import { kernelUdp } from "./quic/udp.ts"
 import type { RouteDecision, Router } from "./router.ts"
 import { defaultSlabs } from "./splice/slabs.ts"
 import type { DialEndpoint } from "./target.ts"
@@ -30,6 +37,9 @@ import { LONGEST_TIMER, TimerWheel } from "./timer-wheel.ts"
 export const CLOSE_CHANNEL = "tlsroute:connection:close"
 
 const closeChannel = channel(CLOSE_CHANNEL)
+
+/** Milliseconds from one `drops` event to the next. */
+const TELL_DROPS_EVERY = 1_000
 
 /** Events of a {@link SpliceProxy}, with their arguments. For one connection they come in this order. */
 export interface SpliceProxyEvents {
@@ -41,6 +51,8 @@ export interface SpliceProxyEvents {
   reject: [connection: ConnectionInfo, rejection: Rejection]
   /** It is over, routed or refused: once for every connection. */
   close: [record: ConnectionRecord]
+  /** Datagrams that came over QUIC and went nowhere, since the last of these events: at most one each second. */
+  drops: [drops: DropCounts]
   /** Something failed that no single client did; the proxy goes on. Without a listener it becomes a process warning. */
   error: [error: Error]
 }
@@ -67,8 +79,7 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
   readonly #servers = new Map<string, Server>()
   /** Listeners that are being bound: the attempt under way for each key. */
   readonly #binding = new Map<string, symbol>()
-  readonly #policies = new Map<string, ListenerPolicy>()
-  #lastId = 0
+  readonly #hosts = new Map<string, string | undefined>()
   #closing: Promise<void> | undefined
 
   /** @param options - the router, and limits that all have defaults */
@@ -91,6 +102,16 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
   address(key: string): AddressInfo | undefined {
     const server = this.#servers.get(key)
     return server === undefined ? undefined : boundAddress(server)
+  }
+
+  /**
+   * UDP address at which a listener takes QUIC: the port of the same number.
+   *
+   * @param key - key given to {@link listen}
+   * @returns `undefined` when it takes none, or its port could not be bound yet
+   */
+  quicAddress(key: string): AddressInfo | undefined {
+    return this.#host.quic.address(key)
   }
 
   /**
@@ -121,16 +142,19 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
         throw new ListenError(key, host, port, "it was unlistened while it was being bound")
       }
       this.#servers.set(key, server)
-      this.#host.own.add(key, boundAddress(server))
-      this.setListenerPolicy(key, options.policy)
-      return boundAddress(server)
+      const address = boundAddress(server)
+      this.#host.own.add(key, address)
+      this.#hosts.set(key, host)
+      await this.#setPolicy(key, options.policy)
+      return address
     } finally {
       if (this.#binding.get(key) === attempt) this.#binding.delete(key)
     }
   }
 
   /**
-   * Stops accepting on a listener. The port is free at once; its live connections go on.
+   * Stops accepting on a listener. The port is free at once; its live connections go on. So do those over QUIC, whose
+   * UDP port is free when the last of them is over.
    *
    * @returns whether there was such a listener
    */
@@ -139,7 +163,9 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
     if (server === undefined) return this.#binding.delete(key)
     this.#servers.delete(key)
     this.#host.own.delete(key)
-    this.#policies.delete(key)
+    this.#hosts.delete(key)
+    this.#host.policies.delete(key)
+    this.#host.quic.unwant(key)
     server.close()
     return true
   }
@@ -150,11 +176,19 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
    * @throws {@link ProxyError} when it bounds no ClientHello
    */
   setListenerPolicy(key: string, policy: ListenerPolicy | undefined): void {
-    if (policy === undefined) this.#policies.delete(key)
-    else {
-      assertMaxHelloBytes(policy.maxHelloBytes)
-      this.#policies.set(key, policy)
-    }
+    if (policy !== undefined) assertMaxHelloBytes(policy.maxHelloBytes)
+    void this.#setPolicy(key, policy)
+  }
+
+  /** Settles when the listener takes QUIC, if it is to, or its port could not be bound at the first attempt. */
+  async #setPolicy(key: string, policy: ListenerPolicy | undefined): Promise<void> {
+    const { policies, quic } = this.#host
+    if (policy === undefined) policies.delete(key)
+    else policies.set(key, policy)
+    const address = this.address(key)
+    if (address === undefined) return
+    if (this.#host.listenerPolicyOf(key).quic) await quic.want(key, { host: this.#hosts.get(key), port: address.port })
+    else quic.unwant(key)
   }
 
   /** Puts another router in force for every connection whose ClientHello is not whole yet. Live ones go on. */
@@ -208,7 +242,10 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
             setTimeout(() => this.#host.endAll(spread), timeout - spread),
             setTimeout(() => this.#host.stopAll(), timeout),
           ]
-    this.#closing ??= this.#host.whenEmpty().then(() => this.#host.closeNames())
+    this.#closing ??= this.#host.whenEmpty().then(() => {
+      this.#host.quic.close()
+      this.#host.closeNames()
+    })
     return this.#closing.finally(() => {
       for (const timer of timers) clearTimeout(timer)
     })
@@ -226,21 +263,15 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
   }
 
   #accept(key: string, socket: Socket): void {
-    const connection = new Connection(
-      this.#host,
-      ++this.#lastId,
-      key,
-      socket,
-      this.#policies.get(key) ?? this.#host.listenerPolicy,
-    )
-    this.#host.connections.add(connection)
-    if (this.listenerCount("connection") > 0) this.tell("connection", connection)
+    const host = this.#host
+    const connection = new Connection(host, host.nextId(), key, socket, host.listenerPolicyOf(key))
+    host.connectionAccepted(connection)
     connection.start()
   }
 }
 
 /** What the proxy's connections share. */
-class Host implements ConnectionHost {
+class Host implements ConnectionHost, QuicPortHost {
   router: Router
   readonly family: string
   readonly instance: string
@@ -254,8 +285,14 @@ class Host implements ConnectionHost {
   readonly names: NameResolver
   readonly slabs = defaultSlabs
   readonly own = new OwnSockets()
-  readonly connections = new LiveConnections<Connection>()
+  readonly connections = new LiveConnections<Connection | QuicFlow>()
+  readonly policies = new Map<string, ListenerPolicy>()
+  readonly udp = kernelUdp
+  readonly decrypts: DecryptBudget
+  readonly drops: Drops
+  readonly quic = new QuicPorts(this)
   readonly #events: GuardedEmitter<SpliceProxyEvents>
+  #lastId = 0
   #emptied: (() => void) | undefined
 
   constructor(events: GuardedEmitter<SpliceProxyEvents>, options: SpliceProxyOptions) {
@@ -269,19 +306,33 @@ class Host implements ConnectionHost {
     this.connectionPolicy = defaultConnectionPolicy(options)
     this.refusal = options.refusal ?? "close"
     this.describesHello = options.describeHello ?? false
-
     this.names = options.names ?? new DnsCache()
+    this.decrypts = new DecryptBudget(options.sharing ?? ALONE)
+    this.drops = new Drops(() => setTimeout(() => this.#tellDrops(), TELL_DROPS_EVERY).unref())
   }
 
-  connectionRouted(connection: Connection, decision: RouteDecision & { readonly action: "forward" }): void {
+  listenerPolicyOf(key: string): ListenerPolicy {
+    return this.policies.get(key) ?? this.listenerPolicy
+  }
+
+  nextId(): number {
+    return ++this.#lastId
+  }
+
+  connectionAccepted(connection: Connection | QuicFlow): void {
+    this.connections.add(connection)
+    if (this.#events.listenerCount("connection") > 0) this.#events.tell("connection", connection)
+  }
+
+  connectionRouted(connection: ConnectionInfo, decision: RouteDecision & { readonly action: "forward" }): void {
     if (this.#events.listenerCount("route") > 0) this.#events.tell("route", connection, decision)
   }
 
-  connectionRejected(connection: Connection, rejection: Rejection): void {
+  connectionRejected(connection: ConnectionInfo, rejection: Rejection): void {
     if (this.#events.listenerCount("reject") > 0) this.#events.tell("reject", connection, rejection)
   }
 
-  connectionClosed(connection: Connection): void {
+  connectionClosed(connection: Connection | QuicFlow): void {
     this.connections.delete(connection)
     this.#publish(connection)
     if (this.connections.size === 0) this.#emptied?.()
@@ -291,12 +342,17 @@ class Host implements ConnectionHost {
     this.#events.tell("error", error)
   }
 
-  #publish(connection: Connection): void {
+  #publish(connection: Connection | QuicFlow): void {
     const isListenedTo = this.#events.listenerCount("close") > 0
     if (!isListenedTo && !closeChannel.hasSubscribers) return
     const record = connection.record()
     closeChannel.publish(record)
     if (isListenedTo) this.#events.tell("close", record)
+  }
+
+  #tellDrops(): void {
+    const drops = this.drops.take()
+    if (this.#events.listenerCount("drops") > 0) this.#events.tell("drops", drops)
   }
 
   endAll(window: number): void {

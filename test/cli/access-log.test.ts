@@ -14,6 +14,9 @@ const record: Required<SplicedRecord> = {
   kind: "spliced",
   id: 7,
   uniqueId: "0123456789ab-7",
+  transport: "quic",
+  datagramsFromClient: 3,
+  datagramsFromBackend: 4,
   via: { address: "2001:db8::7", port: 7 },
   starttls: "postgres",
   matchedListener: "Gateway/infra/public/https",
@@ -49,6 +52,12 @@ const head = {
 describe("a line of the access log", () => {
   it("has pino's fields, and every field of the record beside them", () => {
     expect(JSON.parse(accessLine(record))).toEqual({ ...head, ...record })
+  })
+
+  it("tells of no datagrams over TCP", () => {
+    const { datagramsFromClient: _, datagramsFromBackend: __, ...rest } = record
+    const tcp: ConnectionRecord = { ...record, transport: "tcp" }
+    expect(JSON.parse(accessLine(tcp))).toEqual({ ...head, ...rest, transport: "tcp" })
   })
 
   it("leaves out what a connection did not come to", () => {

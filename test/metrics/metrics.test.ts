@@ -19,6 +19,7 @@ class Source extends EventEmitter {
     const durations = { hello: 2, dial: 3, total: 1500 }
     const whole = {
       listener: "*:443",
+      transport: "tcp",
       route: "a/b",
       outcome: "completed",
       endedBy: "client",
@@ -55,15 +56,15 @@ describe("metrics", () => {
 
   it("count a connection by how it ended, its bytes and its phases in seconds", async () => {
     const { source, lines } = setup()
-    source.emit("connection", { listener: "*:443" })
+    source.emit("connection", { listener: "*:443", transport: "tcp" })
     source.closes({})
     const text = await lines()
     expect(text).toEqual(
       expect.arrayContaining([
-        'tlsroute_connections_accepted_total{listener="*:443"} 1',
-        'tlsroute_connections_closed_total{listener="*:443",route="a/b",outcome="completed",ended_by="client"} 1',
-        'tlsroute_transferred_bytes_total{listener="*:443",route="a/b",direction="from_client"} 10',
-        'tlsroute_transferred_bytes_total{listener="*:443",route="a/b",direction="from_backend"} 20',
+        'tlsroute_connections_accepted_total{listener="*:443",transport="tcp"} 1',
+        'tlsroute_connections_closed_total{listener="*:443",route="a/b",transport="tcp",outcome="completed",ended_by="client"} 1',
+        'tlsroute_transferred_bytes_total{listener="*:443",route="a/b",transport="tcp",direction="from_client"} 10',
+        'tlsroute_transferred_bytes_total{listener="*:443",route="a/b",transport="tcp",direction="from_backend"} 20',
         'tlsroute_dial_attempts_total{route="a/b"} 1',
         'tlsroute_hello_duration_seconds_sum{listener="*:443"} 0.002',
         'tlsroute_dial_duration_seconds_sum{route="a/b"} 0.003',
@@ -74,11 +75,27 @@ describe("metrics", () => {
 
   it("count live connections by state when they are read", async () => {
     const { source, lines } = setup()
-    const connection = (state: string) => ({ listener: "*:443", state }) as ConnectionInfo
+    const connection = (state: string) => ({ listener: "*:443", transport: "tcp", state }) as ConnectionInfo
     source.connections.add(connection("splicing")).add(connection("splicing")).add(connection("hello"))
-    expect(await lines()).toContain('tlsroute_connections_active{listener="*:443",state="splicing"} 2')
+    expect(await lines()).toContain('tlsroute_connections_active{listener="*:443",transport="tcp",state="splicing"} 2')
     source.connections.clear()
     expect((await lines()).filter((line) => line.startsWith("tlsroute_connections_active"))).toEqual([])
+  })
+
+  it("count QUIC apart: its connections, its datagrams, and those that went nowhere", async () => {
+    const { source, lines } = setup()
+    source.closes({ transport: "quic", outcome: "idle-timeout", datagramsFromClient: 3, datagramsFromBackend: 4 })
+    source.emit("drops", { "unknown-flow": 5, amplification: 1 })
+    source.emit("drops", { "unknown-flow": 2 })
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'tlsroute_transferred_bytes_total{listener="*:443",route="a/b",transport="quic",direction="from_client"} 10',
+        'tlsroute_transferred_datagrams_total{listener="*:443",route="a/b",direction="from_client"} 3',
+        'tlsroute_transferred_datagrams_total{listener="*:443",route="a/b",direction="from_backend"} 4',
+        'tlsroute_dropped_datagrams_total{reason="unknown-flow"} 7',
+        'tlsroute_dropped_datagrams_total{reason="amplification"} 1',
+      ]),
+    )
   })
 
   it("tell of the configuration and of errors", async () => {
@@ -112,7 +129,7 @@ describe("metrics", () => {
     }
     const text = await metrics.registry.metrics()
     expect(text).not.toContain("evil")
-    expect(text).toContain('route="",outcome="refused",ended_by="client"} 100')
+    expect(text).toContain('route="",transport="tcp",outcome="refused",ended_by="client"} 100')
   })
 
   it("count routes beyond the bound together", async () => {

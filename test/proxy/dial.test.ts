@@ -300,8 +300,9 @@ function race(endpoints: readonly DialEndpoint[], limit = 5_000) {
         resolve({ endpoint: undefined, after: after() })
       },
     }
+    const state = new TargetState("target", Math.random, ALONE)
     new Dial(
-      new NamePlan(new TargetState("target", Math.random, ALONE), endpoints),
+      new NamePlan(state, state.health.tcp, endpoints),
       observer,
       new TimerWheel(),
       new SlabPool(),

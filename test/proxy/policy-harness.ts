@@ -19,6 +19,7 @@ export function listenerPolicy(asked: Partial<ListenerPolicy> = {}): ListenerPol
     helloTimeout: 10_000,
     maxHelloBytes: 65_536,
     keepalive: none,
+    quic: false,
     ...asked,
   }
 }
@@ -38,6 +39,7 @@ export function connectionPolicy(
     dialTimeout: 5_000,
     idleTimeout: none,
     halfClosedTimeout: none,
+    quicIdleTimeout: none,
     maxDuration: none,
     maxDurationJitter: 0,
     bandwidth: none,

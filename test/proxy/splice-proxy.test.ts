@@ -147,6 +147,9 @@ test("events come in order, and the record tells the whole story", async () => {
   expect(record).toEqual({
     id: 1,
     uniqueId: expect.stringMatching(/^[0-9a-f]{16}-0{11}1$/),
+    transport: "tcp",
+    datagramsFromClient: 0,
+    datagramsFromBackend: 0,
     via: undefined,
     matchedListener: undefined,
     offered: undefined,

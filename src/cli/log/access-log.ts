@@ -36,7 +36,8 @@ export function accessLevel({ outcome, detail }: Pick<ConnectionRecord, "outcome
 }
 
 /**
- * The access record of one connection as a line of the log, every field of the record in it. Times are milliseconds, to
+ * The access record of one connection as a line of the log, every field of the record in it but, over TCP, the
+ * datagrams that there are none of. Times are milliseconds, to
  * the microsecond.
  *
  * There is one for every connection, so that it is put together by hand: `JSON.stringify` with all that a log needs
@@ -47,7 +48,8 @@ export function accessLine(record: ConnectionRecord): string {
   const advice = ADVICE.get(detail)
   const message = advice === undefined ? `connection ${outcome}` : `connection ${outcome}: ${advice}`
   let line = eventHead(accessLevel(record), "close", message)
-  line += `,"kind":"${record.kind}","id":${record.id},"uniqueId":${jsonText(record.uniqueId)},"listener":${jsonText(record.listener)}`
+  line += `,"kind":"${record.kind}","id":${record.id},"uniqueId":${jsonText(record.uniqueId)}`
+  line += `,"transport":"${record.transport}","listener":${jsonText(record.listener)}`
   line += `,"clientAddress":${jsonText(record.clientAddress)},"clientPort":${record.clientPort}`
   if (via !== undefined) line += `,"via":${endpointText(via)}`
   if (record.starttls !== undefined) line += `,"starttls":${jsonText(record.starttls)}`
@@ -58,6 +60,9 @@ export function accessLine(record: ConnectionRecord): string {
   if (target !== undefined) line += `,"target":${jsonText(target)}`
   if (endpoint !== undefined) line += `,"endpoint":${endpointText(endpoint)}`
   line += `,"bytesFromClient":${record.bytesFromClient},"bytesFromBackend":${record.bytesFromBackend}`
+  if (record.transport === "quic") {
+    line += `,"datagramsFromClient":${record.datagramsFromClient},"datagramsFromBackend":${record.datagramsFromBackend}`
+  }
   if (offered !== undefined) line += `,"offered":${jsonLine(offered)}`
   if (record.offeredName !== undefined) line += `,"offeredName":${jsonText(record.offeredName)}`
   if (record.proxyHeaderBytes !== undefined) line += `,"proxyHeaderBytes":${record.proxyHeaderBytes}`

@@ -39,6 +39,8 @@ export interface PolicyValues {
   idleTimeout: number
   /** Without a byte, once one side has ended. */
   halfClosedTimeout: number
+  /** Without a datagram either way, over QUIC. */
+  quicIdleTimeout: number
   /** From accept to the end, whatever happens. */
   maxDuration: number
   /** Share of `maxDuration` by which it is shortened at random, so that connections made together do not end together. */
@@ -65,6 +67,8 @@ export interface PolicyValues {
   /** These clients may not connect, even where allowed. */
   denyCidrs: CidrList
 
+  /** Whether QUIC is taken on the UDP port of the same number. */
+  quic: "off" | "on"
   /** Whether connections begin with a PROXY protocol header, version 1 or 2. */
   acceptProxyProtocol: "off" | "optional" | "required"
   /** Who may send one. Nobody else is believed. */
@@ -197,6 +201,15 @@ export const POLICY_FIELDS = {
     initialText: "2m",
     description: "Time without a byte, once one side has ended its stream.",
   },
+  quicIdleTimeout: {
+    type: duration,
+    levels: STREAM,
+    scope: "inherit",
+    initial: 120_000,
+    initialText: "2m",
+    description:
+      "Time without a datagram either way, over QUIC, whose ends are told in secret: how its connections end.",
+  },
   maxDuration: {
     type: duration,
     levels: STREAM,
@@ -299,6 +312,15 @@ export const POLICY_FIELDS = {
     closesWhenMalformed: true,
   },
 
+  quic: {
+    type: choice("off", "on"),
+    levels: LISTENER,
+    scope: "inherit",
+    initial: "off",
+    initialText: "off",
+    description:
+      "Whether QUIC is taken on the UDP port of the same number, and routed by the same names: see [http3.md](http3.md).",
+  },
   acceptProxyProtocol: {
     type: choice("off", "optional", "required"),
     levels: LISTENER,

@@ -111,6 +111,7 @@ export class SnapshotPolicies implements Policies {
       helloTimeout: definite("helloTimeout", layers),
       maxHelloBytes: definite("maxHelloBytes", layers),
       keepalive: definite("clientKeepalive", layers),
+      quic: definite("quic", layers) === "on",
     }
   }
 
@@ -131,6 +132,7 @@ export class SnapshotPolicies implements Policies {
       dialTimeout: definite("dialTimeout", all),
       idleTimeout: definite("idleTimeout", stream),
       halfClosedTimeout: definite("halfClosedTimeout", stream),
+      quicIdleTimeout: definite("quicIdleTimeout", stream),
       maxDuration: definite("maxDuration", stream),
       maxDurationJitter: definite("maxDurationJitter", stream),
       bandwidth: definite("bandwidth", stream),
@@ -246,6 +248,7 @@ function isSame(a: BeforeSni, b: BeforeSni): boolean {
     a.keepalive === b.keepalive &&
     a.starttls?.protocol === b.starttls?.protocol &&
     a.starttls?.greetingName === b.starttls?.greetingName &&
+    a.quic === b.quic &&
     a.proxyProtocol?.mode === b.proxyProtocol?.mode &&
     a.proxyProtocol?.trusted.text === b.proxyProtocol?.trusted.text
   )

@@ -3,6 +3,7 @@ import type { ConnectionRecord, ConnectionSnapshot, Rejection } from "../../prox
 import type { LimitMemory } from "../../proxy/limits/shared-memory.ts"
 import type { CloseOptions } from "../../proxy/options.ts"
 import type { SpliceProxyEvents } from "../../proxy/proxy.ts"
+import type { DropCounts } from "../../proxy/quic/drops.ts"
 import type { RouteDecision } from "../../proxy/router.ts"
 import type { RouteTableData } from "../../routing/route-table.ts"
 import type { EndpointVerdict, PlaneOptions } from "../data-plane.ts"
@@ -29,6 +30,10 @@ export type LimitPart =
 
 /** What a worker is started with. */
 export interface WorkerStart {
+  /** Number of the worker, from 0. */
+  readonly index: number
+  /** How many there are. */
+  readonly count: number
   readonly limits: LimitPart
   readonly options: PlaneOptions
   readonly configuration: Configuration
@@ -68,6 +73,7 @@ export type EventMessage =
     }
   | { readonly event: "reject"; readonly connection: ConnectionSnapshot; readonly rejection: Rejection }
   | { readonly event: "close"; readonly record: ConnectionRecord }
+  | { readonly event: "drops"; readonly drops: DropCounts }
 
 /** An error as it travels. */
 export interface ErrorMessage {

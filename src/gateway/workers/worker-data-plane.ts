@@ -16,7 +16,7 @@ import type { WorkerHost } from "./host.ts"
 import type { Configuration, EventMessage, RelayedEvent, WorkerStart } from "./messages.ts"
 import { type Listening, WorkerLink } from "./worker-link.ts"
 
-const RELAYED: readonly RelayedEvent[] = ["connection", "route", "reject", "close"]
+const RELAYED: readonly RelayedEvent[] = ["connection", "route", "reject", "close", "drops"]
 const FIRST_RESTART_MS = 100
 const LAST_RESTART_MS = 10_000
 /** A worker that lived this long did not die of how it was started. */
@@ -156,6 +156,8 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
 
   #start(index: number): WorkerLink {
     const start: WorkerStart = {
+      index,
+      count: this.#count,
       options: this.#options,
       configuration: this.#configuration(),
       limits:
@@ -224,6 +226,7 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
     const link = this.#links[index]
     if (link === undefined) return
     if (message.event === "close") this.tell("close", link.ended(message.record))
+    else if (message.event === "drops") this.tell("drops", message.drops)
     else if (message.event === "connection") this.tell("connection", link.view(message.connection))
     else if (message.event === "route") this.tell("route", link.view(message.connection), message.decision)
     else this.tell("reject", link.view(message.connection), message.rejection)

@@ -5,6 +5,7 @@ import type { ConnectionInfo } from "../../proxy/connection/record.ts"
 import { ListenError } from "../../proxy/errors.ts"
 import { sharedLimits } from "../../proxy/limits/shared-memory.ts"
 import { equalShares, type LimitSharing } from "../../proxy/limits/sharing.ts"
+import type { DropCounts } from "../../proxy/quic/drops.ts"
 import type { RouteDecision } from "../../proxy/router.ts"
 import type { RouteMatcher } from "../../routing/route-table.ts"
 import { routeTableFromData } from "../../routing/table-data.ts"
@@ -51,9 +52,11 @@ class Worker {
     else void this.#answer(plane, message.id, message.request)
   }
 
-  #start({ options, configuration, limits, unhealthy, events }: WorkerStart): void {
+  #start({ index, count, options, configuration, limits, unhealthy, events }: WorkerStart): void {
     this.#compiler = new PolicyCompiler(options.policies)
-    const plane = new LocalDataPlane(...this.#read(configuration), options, sharingOf(limits))
+    // All datagrams of a UDP port come to one worker, as only one knows its flows.
+    const ownsQuic = (key: string) => quicOwner(key, count) === index
+    const plane = new LocalDataPlane(...this.#read(configuration), options, sharingOf(limits), ownsQuic)
     // One that takes the place of another may have to bind sockets that are on their way out.
     plane.setTable(...this.#read(configuration), configuration.successors)
     this.#plane = plane
@@ -108,6 +111,7 @@ class Worker {
     reject: (connection: ConnectionInfo, rejection: (EventMessage & { readonly event: "reject" })["rejection"]) =>
       this.#push({ event: "reject", connection: connection.toJSON(), rejection }),
     close: (record: (EventMessage & { readonly event: "close" })["record"]) => this.#push({ event: "close", record }),
+    drops: (drops: DropCounts) => this.#push({ event: "drops", drops }),
   }
 
   #listenTo(plane: LocalDataPlane, events: readonly RelayedEvent[]): void {
@@ -137,6 +141,13 @@ class Worker {
     this.#reportedSize = size
     this.#post({ type: "report", size, changed, gone })
   }
+}
+
+/** The worker whose port it is: each listener's is another's, so that several share the work. */
+function quicOwner(key: string, count: number): number {
+  let hash = 0
+  for (let at = 0; at < key.length; at++) hash = (Math.imul(hash, 31) + key.charCodeAt(at)) >>> 0
+  return hash % count
 }
 
 function sharingOf(limits: LimitPart): LimitSharing {

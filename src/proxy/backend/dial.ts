@@ -11,7 +11,13 @@ import { LONGEST_TIMER, Timed, type TimerWheel } from "../timer-wheel.ts"
 const ATTEMPT_DELAY = 250
 
 /** Codes of what this machine has run out of: descriptors, local ports, memory. */
-const OWN_FAULTS: ReadonlySet<string | undefined> = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS", "ENOMEM"])
+export const OWN_FAULTS: ReadonlySet<string | undefined> = new Set([
+  "EMFILE",
+  "ENFILE",
+  "EADDRNOTAVAIL",
+  "ENOBUFS",
+  "ENOMEM",
+])
 
 /** Refusals that are the client's own doing, or this program's: never held against an endpoint. */
 const CLIENTS_OWN: ReadonlySet<StarttlsCode> = new Set(["STARTTLS_UNKNOWN_NAME", "STARTTLS_FAULT"])
@@ -47,7 +53,7 @@ export interface DialPlan {
 export type DialFailure = "dial-failed" | "dial-timeout" | "loop"
 
 /** Detail of a `loop` that a dial would have made. */
-const OWN_LISTENER = "OWN_LISTENER"
+export const OWN_LISTENER = "OWN_LISTENER"
 
 /** Is told how a dial ended; exactly one of the two is called, unless it is aborted. */
 export interface DialObserver {
@@ -260,8 +266,7 @@ export class Dial extends Timed implements SocketOwner {
     }
     const slabs = this.#pool === undefined ? undefined : new SlabReader(this.#pool)
     try {
-      // A name would be looked up, past all guards, and nothing at all would be this machine.
-      if (isIP(endpoint.address) === 0) throw new NotAnAddress()
+      assertAddress(endpoint)
       const socket = connect({
         host: endpoint.address,
         port: endpoint.port,
@@ -329,6 +334,11 @@ export class Dial extends Timed implements SocketOwner {
     const reason = cause === "dial-failed" && this.#detail === OWN_LISTENER ? "loop" : cause
     this.#observer.dialFailed(reason, this.#detail ?? (reason === "dial-timeout" ? "ETIMEDOUT" : undefined))
   }
+}
+
+/** A name would be looked up, past all guards, and nothing at all would be this machine. */
+export function assertAddress({ address }: DialEndpoint): void {
+  if (isIP(address) === 0) throw new NotAnAddress()
 }
 
 class NotAnAddress extends Error {

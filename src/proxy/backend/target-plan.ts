@@ -1,3 +1,4 @@
+import type { ClientHelloTransport } from "../../client-hello/hello.ts"
 import type { Balancer } from "../balance/balancer.ts"
 import type { Rejection } from "../connection/record.ts"
 import { ProxyError } from "../errors.ts"
@@ -20,6 +21,7 @@ const RESOLVE_SHARE = 0.25
  * @param dialTimeout - milliseconds for all of it
  * @param balancer - chooses endpoints
  * @param names - resolves names
+ * @param transport - what carries the connection: endpoints fare well or ill over each by itself
  */
 export function planTarget(
   target: DialTarget,
@@ -28,16 +30,17 @@ export function planTarget(
   dialTimeout: number,
   balancer: Balancer,
   names: NameResolver,
+  transport: ClientHelloTransport = "tcp",
 ): DialPlan | Rejection | Promise<DialPlan | Rejection> {
   if (target.kind === "endpoints") {
     if (target.endpoints.length === 0) return { reason: "no-endpoints", detail: undefined }
-    return admitted(balancer.plan(target, client, policy))
+    return admitted(balancer.plan(target, client, policy, transport))
   }
   const { id, host, port, anyAddress } = target
   const again = () => names.renew?.(host, port, anyAddress)
   const planned = (found: unknown) => {
     if (!isEndpoints(found)) return { reason: "unresolved", detail: "INVALID_ANSWER" } as const
-    return admitted(balancer.planName(id, found, policy, again))
+    return admitted(balancer.planName(id, found, policy, again, transport))
   }
   try {
     const found: unknown = names.resolve(host, port, anyAddress, dialTimeout * RESOLVE_SHARE)

@@ -1,3 +1,4 @@
+import type { ClientHelloTransport } from "../../client-hello/hello.ts"
 import type { DialPlan } from "../backend/dial.ts"
 import type { CircuitRefusal } from "../health/circuit.ts"
 import { ALONE, type LimitSharing } from "../limits/sharing.ts"
@@ -49,12 +50,19 @@ export class Balancer {
    * @param target - what to dial
    * @param client - the client's address, for `client-hash`
    * @param policy - how
+   * @param transport - what carries it
    * @returns the plan, or why the target takes no more
    */
-  plan(target: EndpointsTarget, client: string, policy: BackendPolicy): DialPlan | CircuitRefusal {
+  plan(
+    target: EndpointsTarget,
+    client: string,
+    policy: BackendPolicy,
+    transport: ClientHelloTransport = "tcp",
+  ): DialPlan | CircuitRefusal {
     const set = this.#set(target)
-    set.state.health.update(policy.health, set.endpoints)
-    return set.state.circuit.enter(policy.circuit) ?? new BalancedPlan(set, client, policy, this.#random)
+    const health = set.state.health[transport]
+    health.update(policy.health, set.endpoints)
+    return set.state.circuit.enter(policy.circuit) ?? new BalancedPlan(set, health, client, policy, this.#random)
   }
 
   /**
@@ -64,6 +72,7 @@ export class Balancer {
    * @param endpoints - where the name leads now, in the order to try
    * @param policy - how
    * @param again - asks where it leads once none of them has answered
+   * @param transport - what carries it
    * @returns the plan, or why the target takes no more
    */
   planName(
@@ -71,16 +80,20 @@ export class Balancer {
     endpoints: readonly DialEndpoint[],
     policy: BackendPolicy,
     again?: EndpointSource,
+    transport: ClientHelloTransport = "tcp",
   ): DialPlan | CircuitRefusal {
     const state = this.#state(id)
-    state.health.update(policy.health, endpoints)
-    const ordered = state.health.inOrder(endpoints, policy.check?.id)
-    return state.circuit.enter(policy.circuit) ?? new NamePlan(state, ordered, again)
+    const health = state.health[transport]
+    health.update(policy.health, endpoints)
+    const ordered = health.inOrder(endpoints, policy.check?.id)
+    return state.circuit.enter(policy.circuit) ?? new NamePlan(state, health, ordered, again)
   }
 
   /** Takes what active checks have come to for an endpoint: see {@link BackendPolicy.check}. */
   checked(id: string, endpoint: DialEndpoint, check: string, isHealthy: boolean): void {
-    this.#state(id).health.checked(endpoint, check, isHealthy)
+    const { health } = this.#state(id)
+    health.tcp.checked(endpoint, check, isHealthy)
+    health.quic.checked(endpoint, check, isHealthy)
   }
 
   /** Forgets targets that carry nothing and were not used for a minute. */

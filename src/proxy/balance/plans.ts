@@ -1,5 +1,5 @@
 import type { DialPlan } from "../backend/dial.ts"
-import { endpointKey } from "../health/endpoint-health.ts"
+import { endpointKey, type TargetHealth } from "../health/endpoint-health.ts"
 import { retryDelay } from "../health/retry-budget.ts"
 import type { BackendPolicy } from "../policy.ts"
 import type { DialEndpoint } from "../target.ts"
@@ -12,18 +12,23 @@ const LONGEST_BACKOFF = 32
 /** One connection's place in its target's circuit, from the first attempt to the end. */
 abstract class CircuitPlan {
   readonly state: TargetState
+  readonly health: TargetHealth
   #place: "pending" | "established" | "left" = "pending"
 
-  /** @param state - of the target; its circuit has let this connection in */
-  constructor(state: TargetState) {
+  /**
+   * @param state - of the target; its circuit has let this connection in
+   * @param health - of its endpoints, over what carries this connection
+   */
+  constructor(state: TargetState, health: TargetHealth) {
     this.state = state
+    this.health = health
   }
 
   connected(endpoint: DialEndpoint): void {
     if (this.#place !== "pending") return
     this.#place = "established"
     this.state.circuit.connected()
-    this.state.health.succeeded(endpoint)
+    this.health.succeeded(endpoint)
   }
 
   release(): void {
@@ -44,8 +49,8 @@ export class BalancedPlan extends CircuitPlan implements DialPlan {
   #current: EndpointLoad | undefined
   #tried: readonly EndpointLoad[] = []
 
-  constructor(set: EndpointSet, client: string, policy: BackendPolicy, random: () => number) {
-    super(set.state)
+  constructor(set: EndpointSet, health: TargetHealth, client: string, policy: BackendPolicy, random: () => number) {
+    super(set.state, health)
     this.#set = set
     this.#client = client
     this.#policy = policy
@@ -69,7 +74,7 @@ export class BalancedPlan extends CircuitPlan implements DialPlan {
     const load = chooseEndpoint(this.#set, {
       policy: balance,
       client: this.#client,
-      candidates: this.state.health.candidates(this.#set.endpoints, check?.id),
+      candidates: this.health.candidates(this.#set.endpoints, check?.id),
       tried: this.#tried,
       random: this.#random,
     })
@@ -80,7 +85,7 @@ export class BalancedPlan extends CircuitPlan implements DialPlan {
   }
 
   failed(endpoint: DialEndpoint): void {
-    this.state.health.failed(endpoint)
+    this.health.failed(endpoint)
     this.lost()
   }
 
@@ -121,11 +126,12 @@ export class NamePlan extends CircuitPlan implements DialPlan {
 
   /**
    * @param state - of the target
+   * @param health - of its endpoints, over what carries this connection
    * @param endpoints - where the name leads, in the order to try
    * @param again - asks where the name leads now
    */
-  constructor(state: TargetState, endpoints: readonly DialEndpoint[], again?: EndpointSource) {
-    super(state)
+  constructor(state: TargetState, health: TargetHealth, endpoints: readonly DialEndpoint[], again?: EndpointSource) {
+    super(state, health)
     this.#endpoints = endpoints
     this.#again = again
   }
@@ -156,7 +162,7 @@ export class NamePlan extends CircuitPlan implements DialPlan {
   }
 
   failed(endpoint: DialEndpoint): void {
-    this.state.health.failed(endpoint)
+    this.health.failed(endpoint)
   }
 
   lost(): void {}

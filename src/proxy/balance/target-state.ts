@@ -1,3 +1,4 @@
+import type { ClientHelloTransport } from "../../client-hello/hello.ts"
 import { Circuit } from "../health/circuit.ts"
 import { DEFAULT_HEALTH_POLICY, endpointKey, TargetHealth } from "../health/endpoint-health.ts"
 import { RETRIES_PER_SECOND, RetryBudget } from "../health/retry-budget.ts"
@@ -20,8 +21,11 @@ export class TargetState {
   readonly circuit: Circuit
   /** Bounds the retries. */
   readonly retries: RetryBudget
-  /** Knows which endpoints to leave out. */
-  readonly health: TargetHealth
+  /**
+   * Knows which endpoints to leave out, over TCP and over QUIC: a server may have one and not the other, and whoever
+   * sends it what it does not speak must not take it from the rest.
+   */
+  readonly health: Readonly<Record<ClientHelloTransport, TargetHealth>>
   /** Turn of round robin. */
   turn = 0
   /** When it was last asked for, on the clock of `performance.now()`. */
@@ -35,12 +39,15 @@ export class TargetState {
   constructor(id: string, random: () => number, sharing: LimitSharing) {
     this.circuit = new Circuit(id, sharing)
     this.retries = new RetryBudget({ minPerSecond: RETRIES_PER_SECOND / sharing.proxies })
-    this.health = new TargetHealth(DEFAULT_HEALTH_POLICY, undefined, random)
+    this.health = {
+      tcp: new TargetHealth(DEFAULT_HEALTH_POLICY, undefined, random),
+      quic: new TargetHealth(DEFAULT_HEALTH_POLICY, undefined, random),
+    }
   }
 
   /** Whether nothing would be lost with it. */
   get isIdle(): boolean {
-    return this.circuit.pending === 0 && this.circuit.established === 0 && !this.health.failsChecks
+    return this.circuit.pending === 0 && this.circuit.established === 0 && !this.health.tcp.failsChecks
   }
 }
 

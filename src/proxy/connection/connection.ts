@@ -25,6 +25,7 @@ import {
 import { RecordDraft } from "./record-draft.ts"
 import { refusalAnswer } from "./refusal.ts"
 import { plainAddress } from "./route-request.ts"
+import { uniqueId } from "./unique-id.ts"
 
 /** Why a connection is ended though nothing is wrong with it. */
 type DrainOutcome = "drained" | "route-removed" | "endpoint-removed"
@@ -140,13 +141,24 @@ export class Connection
     return this.#phase.state
   }
 
+  get transport(): "tcp" {
+    return "tcp"
+  }
+
+  get datagramsFromClient(): number {
+    return 0
+  }
+
+  get datagramsFromBackend(): number {
+    return 0
+  }
+
   get since(): number {
     return performance.timeOrigin + this.draft.acceptedAt
   }
 
   get uniqueId(): string {
-    // Of one width, so that a header that a receiver takes today is not longer than it takes after some uptime.
-    return `${this.#host.instance}-${this.id.toString(16).padStart(12, "0")}`
+    return uniqueId(this.#host.instance, this.id)
   }
 
   get bytesFromClient(): number {
@@ -190,6 +202,7 @@ export class Connection
     return {
       id: this.id,
       uniqueId: this.uniqueId,
+      transport: this.transport,
       listener: this.listener,
       clientAddress: this.clientAddress,
       clientPort: this.clientPort,
@@ -204,6 +217,8 @@ export class Connection
       endpoint: this.endpoint,
       bytesFromClient: this.bytesFromClient,
       bytesFromBackend: this.bytesFromBackend,
+      datagramsFromClient: this.datagramsFromClient,
+      datagramsFromBackend: this.datagramsFromBackend,
     }
   }
 

@@ -1,4 +1,4 @@
-import type { ClientHello } from "../../client-hello/hello.ts"
+import type { ClientHello, ClientHelloTransport } from "../../client-hello/hello.ts"
 import type { DialEndpoint } from "../target.ts"
 import type { HelloSummary } from "./hello-summary.ts"
 
@@ -122,11 +122,13 @@ export interface ConnectionInfo {
   readonly id: number
   /** Unique among all proxies, 29 characters; what backends are told in a PROXY protocol header. */
   readonly uniqueId: string
+  /** What carries it. */
+  readonly transport: ClientHelloTransport
   /** Key given to `listen`. */
   readonly listener: string
   /** Client's IP address, as the socket or a trusted PROXY header tells it; an IPv4-mapped one is written as IPv4. */
   readonly clientAddress: string
-  /** Client's TCP port. */
+  /** Client's TCP or UDP port. Over QUIC this and the address are those that the connection began with. */
   readonly clientPort: number
   /** The proxy whose header told the client's address; `undefined` when the client connected itself. */
   readonly via: DialEndpoint | undefined
@@ -152,6 +154,10 @@ export interface ConnectionInfo {
   readonly bytesFromClient: number
   /** Bytes read from the backend. */
   readonly bytesFromBackend: number
+  /** Datagrams read from the client; 0 over TCP. */
+  readonly datagramsFromClient: number
+  /** Datagrams read from the backend; 0 over TCP. */
+  readonly datagramsFromBackend: number
   /** Plain copy, for a log, an answer in JSON, or another thread. */
   toJSON(): ConnectionSnapshot
 }

@@ -37,6 +37,11 @@ const DESCRIPTIONS: Readonly<Record<RejectReason, number>> = {
 /** What a refused client gets: bytes and a FIN, a FIN, RST, or whatever the kernel makes of a socket that is closed at once. */
 export type RefusalAnswer = Uint8Array | "close" | "reset" | "hang-up"
 
+/** Description of the TLS alert that tells a client why it is refused (RFC 8446 section 6). */
+export function alertDescription(reason: RejectReason): number {
+  return DESCRIPTIONS[reason]
+}
+
 /**
  * What a refused client gets.
  *
@@ -57,7 +62,7 @@ export function refusalAnswer(reason: RejectReason, mode: RefusalMode, hasHello:
 
 /** A fatal alert in one record (RFC 8446 section 6). */
 function alertFor(reason: RejectReason): Buffer {
-  return Buffer.from([21, 3, 3, 0, 2, 2, DESCRIPTIONS[reason]])
+  return Buffer.from([21, 3, 3, 0, 2, 2, alertDescription(reason)])
 }
 
 /**

@@ -92,6 +92,12 @@ export class Gate {
     return this.#admit(admission, this.#scopes, address) ?? this.#admit(admission, scopes, address)
   }
 
+  /** Whether scopes, the proxy's own included, let a client in by its address alone: one that has been let in, and moves. */
+  allows(scopes: readonly ScopePolicy[], address: string): boolean {
+    const isAdmitted = ({ access }: ScopePolicy) => access === undefined || admits(access, address)
+    return this.#scopes.every(isAdmitted) && scopes.every(isAdmitted)
+  }
+
   /** Holds all rules of further scopes against a connection that has been routed. */
   admitRouted(admission: Admission, scopes: readonly ScopePolicy[], address: string): GateRefusal | undefined {
     return this.#admit(admission, scopes, address) ?? this.#count(admission, scopes)

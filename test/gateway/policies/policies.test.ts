@@ -75,6 +75,7 @@ describe("policies that nobody sets", () => {
       proxyProtocol: undefined,
       helloTimeout: 10_000,
       maxHelloBytes: 65_536,
+      quic: false,
       keepalive: 60_000,
     })
     expect(connection).toMatchObject({

@@ -29,8 +29,8 @@ class Balanced {
     this.#policy = backendPolicy({ balance, ...policy })
   }
 
-  plan(to: EndpointsTarget, client = "192.0.2.1"): DialPlan {
-    const plan = this.balancer.plan(to, client, this.#policy)
+  plan(to: EndpointsTarget, client = "192.0.2.1", transport: "tcp" | "quic" = "tcp"): DialPlan {
+    const plan = this.balancer.plan(to, client, this.#policy, transport)
     if (typeof plan === "string") throw new Error(plan)
     return plan
   }
@@ -181,4 +181,29 @@ test("a plan has no more endpoints than retries to reach them by", () => {
   // Within this turn the budget grants a second's worth, and what goes by.
   for (const plan of plans) if (plan.more) expect(plan.next()).toBeDefined()
   expect(plans.filter(({ more }) => more).length).toBe(0)
+})
+
+test("an endpoint that fails over QUIC is left out there, and not over TCP", () => {
+  const balancer = new Balanced("round-robin")
+  const to = target(2)
+  for (let turn = 0; turn < 6; turn++) {
+    const plan = balancer.plan(to, undefined, "quic")
+    plan.next()
+    plan.failed({ address: "10.0.0.0", port: 443 })
+    plan.release()
+  }
+  const picks = (transport: "tcp" | "quic") =>
+    Array.from({ length: 4 }, () => balancer.plan(to, undefined, transport).next()?.address)
+  expect(new Set(picks("quic"))).toEqual(new Set(["10.0.0.1"]))
+  expect(spread(picks("tcp"))).toEqual([2, 2])
+})
+
+test("what an active check finds counts over TCP and QUIC alike", () => {
+  const check = { id: "tcp", kind: "tcp", serverName: undefined, interval: 1, timeout: 1, rise: 1, fall: 1 } as const
+  const balancer = new Balanced("round-robin", seeded(), { check })
+  const to = target(2)
+  balancer.balancer.checked(to.id, { address: "10.0.0.0", port: 443 }, "tcp", false)
+  for (const transport of ["tcp", "quic"] as const) {
+    expect(balancer.plan(to, undefined, transport).next()?.address).toBe("10.0.0.1")
+  }
 })
