@@ -11,6 +11,7 @@ interface Bytes {
 
 function connection(id: number, name = `${id}.example`): ConnectionInfo & Bytes {
   return {
+    id,
     uniqueId: `p-${id}`,
     clientAddress: "192.0.2.7",
     clientPort: 1000 + id,

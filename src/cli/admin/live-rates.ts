@@ -24,15 +24,18 @@ const MOST_FOLLOWED = 20_000
 /** Rows of one list. */
 const MOST_ROWS = 100
 
-interface Bytes {
-  readonly fromClient: number
-  readonly fromBackend: number
+/** What a connection had moved when it was looked at last. */
+interface Before {
+  fromClient: number
+  fromBackend: number
+  look: number
 }
 
 /** One look at all live connections, for any number of lists. */
 export class LiveRates {
-  #before: ReadonlyMap<string, Bytes> = new Map()
-  #now = new Map<string, Bytes>()
+  /** By id, which is unique among workers too. */
+  readonly #before = new Map<number, Before>()
+  #look = 0
   #seconds = 1
   #stride = 1
   #seen = 0
@@ -46,8 +49,7 @@ export class LiveRates {
    * @param filters - what each list is for: part of a name, a route, an address or a state; empty for all
    */
   begin(size: number, seconds: number, filters: readonly string[]): void {
-    this.#before = this.#now
-    this.#now = new Map()
+    this.#look++
     this.#seconds = seconds
     this.#stride = Math.ceil(size / MOST_FOLLOWED) || 1
     this.#seen = 0
@@ -57,17 +59,23 @@ export class LiveRates {
   /** Looks at one connection. */
   see(connection: ConnectionInfo): void {
     if (this.#lists.length === 0 || this.#seen++ % this.#stride !== 0) return
-    const id = connection.uniqueId
-    const now = { fromClient: connection.bytesFromClient, fromBackend: connection.bytesFromBackend }
-    const before = this.#before.get(id) ?? now
-    this.#now.set(id, now)
-    const up = (now.fromClient - before.fromClient) / this.#seconds
-    const down = (now.fromBackend - before.fromBackend) / this.#seconds
+    const { id, bytesFromClient, bytesFromBackend } = connection
+    let before = this.#before.get(id)
+    if (before === undefined) {
+      before = { fromClient: bytesFromClient, fromBackend: bytesFromBackend, look: this.#look }
+      this.#before.set(id, before)
+    }
+    const up = (bytesFromClient - before.fromClient) / this.#seconds
+    const down = (bytesFromBackend - before.fromBackend) / this.#seconds
+    before.fromClient = bytesFromClient
+    before.fromBackend = bytesFromBackend
+    before.look = this.#look
     for (const list of this.#lists) list.offer(connection, up, down)
   }
 
   /** The rows of each list, busiest first, then newest. */
   end(): readonly (readonly LiveRow[])[] {
+    for (const [id, { look }] of this.#before) if (look !== this.#look) this.#before.delete(id)
     return this.#lists.map((list) => list.rows())
   }
 }

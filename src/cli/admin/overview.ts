@@ -186,11 +186,11 @@ export class Overview {
     const now = performance.now()
     const seconds = Math.max(0.001, (now - this.#looked) / 1_000)
     this.#looked = now
-    const endpoints = this.#shownEndpoints()
+    const shown = new ShownEndpoints(this.#gateway.routeTable.routes.slice(0, MOST_ROUTES))
     this.#rates.begin(this.#gateway.connections.size, seconds, filters)
     const counts = this.#traffic.read((connection) => {
       this.#rates.see(connection)
-      countEndpoint(endpoints, connection)
+      shown.count(connection)
     })
     const before = this.#counts ?? counts
     this.#counts = counts
@@ -200,7 +200,7 @@ export class Overview {
       loopDelay: this.#loop.percentile(99) / 1e6,
       listeners: flows(before.listeners, counts.listeners, seconds),
       routes: this.#shownRoutes(flows(before.routes, counts.routes, seconds)),
-      endpoints: Object.fromEntries([...endpoints].filter(([, count]) => count > 0)),
+      endpoints: shown.counts(),
       refusals: this.#refusals.top(MOST_REFUSALS),
     }
     this.#loop.reset()
@@ -269,19 +269,6 @@ export class Overview {
     }
   }
 
-  /** Keys of the endpoints that a scene shows, to count by. */
-  #shownEndpoints(): Map<string, number> {
-    const shown = new Map<string, number>()
-    for (const route of this.#gateway.routeTable.routes.slice(0, MOST_ROUTES)) {
-      for (const { target } of route.backends) {
-        shown.set(target.id, 0)
-        if (target.kind !== "endpoints") continue
-        for (const endpoint of target.endpoints.slice(0, MOST_ENDPOINTS)) shown.set(endpointKey(target.id, endpoint), 0)
-      }
-    }
-    return shown
-  }
-
   #shownRoutes(all: Readonly<Record<string, Flow>>): Readonly<Record<string, Flow>> {
     const shown = this.#gateway.routeTable.routes.slice(0, MOST_ROUTES)
     return Object.fromEntries(
@@ -297,15 +284,41 @@ export class Overview {
 const endpointKey = (target: string, { address, port }: { readonly address: string; readonly port: number }): string =>
   `${target} ${formatAddress(address, port)}`
 
-function countEndpoint(counts: Map<string, number>, { target, endpoint }: ConnectionInfo): void {
-  if (target === undefined) return
-  const total = counts.get(target)
-  if (total === undefined) return
-  counts.set(target, total + 1)
-  if (endpoint === undefined) return
-  const key = endpointKey(target, endpoint)
-  const count = counts.get(key)
-  if (count !== undefined) counts.set(key, count + 1)
+/** Counts live connections by the targets and endpoints that a scene shows, and puts no key into words for each. */
+class ShownEndpoints {
+  readonly #targets = new Map<string, { live: number; readonly endpoints: Map<string, Map<number, number>> }>()
+
+  constructor(routes: readonly TableRoute[]) {
+    for (const { target } of routes.flatMap(({ backends }) => backends)) {
+      const endpoints = new Map<string, Map<number, number>>()
+      this.#targets.set(target.id, { live: 0, endpoints })
+      if (target.kind !== "endpoints") continue
+      for (const { address, port } of target.endpoints.slice(0, MOST_ENDPOINTS)) {
+        endpoints.set(address, (endpoints.get(address) ?? new Map<number, number>()).set(port, 0))
+      }
+    }
+  }
+
+  count({ target, endpoint }: ConnectionInfo): void {
+    const counted = target === undefined ? undefined : this.#targets.get(target)
+    if (counted === undefined) return
+    counted.live++
+    const ports = endpoint && counted.endpoints.get(endpoint.address)
+    const live = endpoint && ports?.get(endpoint.port)
+    if (endpoint !== undefined && live !== undefined) ports?.set(endpoint.port, live + 1)
+  }
+
+  /** By target, and by `target address:port`; those that have any. */
+  counts(): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = {}
+    for (const [target, { live, endpoints }] of this.#targets) {
+      if (live > 0) counts[target] = live
+      for (const [address, ports] of endpoints) {
+        for (const [port, count] of ports) if (count > 0) counts[endpointKey(target, { address, port })] = count
+      }
+    }
+    return counts
+  }
 }
 
 function sceneListener(state: BindingState): SceneListener {
