@@ -55,10 +55,21 @@ export type SourceCode =
   | "DuplicateKey"
   | "DuplicateObject"
   | "EmptyDirectory"
+  | "EmptyFile"
+  | "InvalidJson"
   | "InvalidObject"
   | "InvalidResources"
   | "InvalidYaml"
   | "KindNotServed"
+  | "Kustomization"
+  | "MissingSeparator"
+  /** A route of a kind that is not served, on a Gateway that is there. */
+  | "NotServed"
+  /** A Go template, such as Helm's, that is not rendered. */
+  | "Template"
+  /** A kind that is misspelt, or of another group. */
+  | "UnknownKind"
+  | "UnquotedWildcard"
   | "UnreadableFile"
   | "WatchFailing"
 

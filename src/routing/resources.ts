@@ -389,6 +389,11 @@ export interface ResourceProblem {
   readonly path: string
   /** What is wrong and what to do. */
   readonly message: string
+  /**
+   * The object whose own fault this follows from, perhaps the same one: where that has an error of its own, this is
+   * told already.
+   */
+  readonly cause?: ObjectRef
   /** Where it was written, when the source knows. Lines and columns count from 1. */
   readonly location?: { readonly file: string; readonly line?: number; readonly column?: number }
 }

@@ -127,9 +127,10 @@ export class ManifestSet {
       await nextTurn()
       turn.startedAt = performance.now()
     }
+    const isEmpty = documents.every(({ parsed }) => parsed.objects.length === 0 && parsed.faults.length === 0)
     const sound = documents.every(({ parsed }) => parsed.faults.every(({ severity }) => severity !== "error"))
     const keep = !sound && before?.sound === true
-    const problems = documents.flatMap(({ line, parsed }) =>
+    const problems: ResourceProblem[] = documents.flatMap(({ line, parsed }) =>
       parsed.faults.map((fault) => ({
         severity: fault.severity,
         code: fault.code,
@@ -141,6 +142,7 @@ export class ManifestSet {
         location: { file, line: line + fault.line, column: fault.column },
       })),
     )
+    if (isEmpty) problems.push(emptyFile(file))
     if (keep) return { scanned, text, documents: before.documents, sound: true, problems }
     return { scanned, text, documents, sound, problems }
   }
@@ -189,6 +191,10 @@ function fileProblem(file: string, message: string): ResourceProblem {
 function emptyDirectory(file: string): ResourceProblem {
   const message = "there is no .yaml, .yml or .json file in it; directories in it are not read"
   return { severity: "warning", code: "EmptyDirectory", path: "", message, location: { file } }
+}
+
+function emptyFile(file: string): ResourceProblem {
+  return { severity: "warning", code: "EmptyFile", path: "", message: "there is no object in it", location: { file } }
 }
 
 function duplicateProblem(

@@ -1,4 +1,6 @@
+import { field } from "../primitives/json.ts"
 import type { KubernetesObject } from "../routing/resources.ts"
+import { helpWith } from "./document-help.ts"
 import { unwrapObjects } from "./objects.ts"
 import { composeDocument, type DocumentFault } from "./yaml-document.ts"
 import type { YamlModule } from "./yaml-module.ts"
@@ -49,7 +51,7 @@ export function splitDocuments(text: string): DocumentText[] {
 /** Reads one document. Never throws. */
 export function parseDocument(yaml: YamlModule, text: string): ParsedDocument {
   const { document, positions, faults } = composeDocument(yaml, text)
-  if (document === undefined) return { objects: [], faults }
+  if (document === undefined) return { objects: [], faults: helpWith(text, faults) }
   let value: unknown
   try {
     value = document.toJS({ maxAliasCount: MAX_ALIASES })
@@ -60,6 +62,13 @@ export function parseDocument(yaml: YamlModule, text: string): ParsedDocument {
   }
   if (value === null || value === undefined) return { objects: [], faults }
 
+  if (isKustomization(value)) {
+    const message = "a kustomization, which kubectl makes manifests of: kubectl kustomize DIRECTORY | tlsroute check -"
+    return {
+      objects: [],
+      faults: [...faults, { severity: "warning", code: "Kustomization", message, ...positions.at(0) }],
+    }
+  }
   const objects: DocumentObject[] = []
   const nonObjects: DocumentFault[] = []
   for (const item of unwrapObjects(value)) {
@@ -67,6 +76,16 @@ export function parseDocument(yaml: YamlModule, text: string): ParsedDocument {
     else nonObjects.push(invalid("InvalidObject", item.fault, positions.of(document, item.path)))
   }
   return { objects, faults: [...faults, ...nonObjects] }
+}
+
+/** `kustomization.yaml`, whose type may be left out. */
+function isKustomization(value: unknown): boolean {
+  const kind = field(value, "kind")
+  if (kind === undefined && field(value, "apiVersion") === undefined) return Array.isArray(field(value, "resources"))
+  const apiVersion = field(value, "apiVersion")
+  return (
+    kind === "Kustomization" && (apiVersion === undefined || String(apiVersion).startsWith("kustomize.config.k8s.io/"))
+  )
 }
 
 function invalid(

@@ -1,4 +1,5 @@
 import type { GatewayResources, KubernetesObject, ObjectRef, ResourceProblem } from "../routing/resources.ts"
+import { strayObjects } from "./stray-objects.ts"
 
 /** The lists of {@link GatewayResources} that hold objects. */
 type ObjectList = Exclude<keyof GatewayResources, "admitted" | "bundleVersions" | "problems" | "latest">
@@ -98,7 +99,9 @@ export function sortObjects(
     if (before !== undefined && sameElements(before, list)) lists[name as ObjectList] = before as KubernetesObject[]
   }
   // The kinds are as said; their fields are for routing to validate.
-  return { ...(lists as unknown as GatewayResources), ...(problems.length > 0 && { problems }) }
+  const resources = lists as unknown as GatewayResources
+  const found = [...problems, ...strayObjects(lists.others ?? [], resources, refOf)]
+  return { ...resources, ...(found.length > 0 && { problems: found }) }
 }
 
 /** Whether two lists hold the same objects, by identity and in order. */

@@ -9,7 +9,15 @@ const MAX_DEPTH = 200
 /** Something wrong in a document. Line and column count from 1, from the start of the document. */
 export interface DocumentFault {
   readonly severity: "error" | "warning"
-  readonly code: "InvalidYaml" | "DuplicateKey" | "InvalidObject"
+  readonly code:
+    | "InvalidYaml"
+    | "DuplicateKey"
+    | "InvalidJson"
+    | "InvalidObject"
+    | "Kustomization"
+    | "MissingSeparator"
+    | "Template"
+    | "UnquotedWildcard"
   readonly message: string
   readonly line: number
   readonly column: number

@@ -219,6 +219,14 @@ describe("tlsroute explain", () => {
     expect(code).toBe(1)
   })
 
+  test("tells which ports have listeners, where the one asked for has none", async () => {
+    const file = await manifest("ports.yaml", gateway)
+    const { stdout } = await cli.run(["explain", file, "--port", "443", "--sni", "web.example.com"])
+    expect(stdout).toBe("web.example.com on port 443\n✗ refused: NoListener\nlisteners are on port 8000\n")
+    const none = await manifest("no-ports.yaml", route("web", "web.example.com"))
+    expect((await cli.run(["explain", none, "--port", "443"])).stdout).toContain("no listener is served at all\n")
+  })
+
   test("tells of a backend that is refused, with its share", async () => {
     const file = await manifest("refused.yaml", gateway + route("web", "web.example.com", "missing"))
     const { stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com"])

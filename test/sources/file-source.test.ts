@@ -353,7 +353,16 @@ describe("fileSource", () => {
 
   test("reads a file with nothing in it", async () => {
     await writeFile(at("a.yaml"), "")
-    expect(await follow(at("a.yaml")).next()).toEqual({})
+    const problems = [
+      {
+        severity: "warning",
+        code: "EmptyFile",
+        path: "",
+        message: "there is no object in it",
+        location: { file: at("a.yaml") },
+      },
+    ]
+    expect(await follow(at("a.yaml")).next()).toEqual({ problems })
   })
 
   test("warns of a directory without a manifest, until there is one", async () => {

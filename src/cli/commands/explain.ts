@@ -1,8 +1,10 @@
 import { Command } from "commander"
+import { listFew } from "../../primitives/list-few.ts"
 import { formatExplanation } from "../../routing/report/format-explanation.ts"
+import type { RouteTable } from "../../routing/route-table.ts"
 import { parseAddress, parsePort, parseServerName } from "../shared/arguments.ts"
 import { addReadingFlags, loadConfiguration, type ReadingFlags } from "../shared/configuration.ts"
-import { formatProblem, locateProblems, routesWithoutParent } from "../shared/problems.ts"
+import { formatProblem, locateProblems, routesWithoutParent, withoutEchoes } from "../shared/problems.ts"
 import { printable, printJson, terminal } from "../shared/terminal.ts"
 
 interface ExplainFlags extends ReadingFlags {
@@ -33,10 +35,18 @@ async function explain(files: readonly string[], flags: ExplainFlags): Promise<v
   for (const line of formatExplanation(explanation).split("\n")) {
     out.line(printable(line).replace("✓", out.style("green", "✓")).replace("✗", out.style("red", "✗")))
   }
+  if (!explanation.result.matched && explanation.result.reason === "NoListener") out.line(listenersThere(table))
   // What is wrong elsewhere may be why the route is not the expected one.
   const log = terminal(process.stderr)
   const errors = table.problems.filter(({ severity }) => severity === "error")
-  for (const problem of locateProblems([...errors, ...routesWithoutParent(table)], locate)) {
+  for (const problem of locateProblems(withoutEchoes([...errors, ...routesWithoutParent(table)]), locate)) {
     log.line(formatProblem(problem, log))
   }
+}
+
+/** Where there are listeners, for who has asked where there is none. */
+function listenersThere({ listeners }: RouteTable): string {
+  if (listeners.length === 0) return "no listener is served at all"
+  const there = listeners.map(({ key, port, address }) => (address === undefined ? String(port) : key))
+  return `listeners are on ${listeners.length === 1 ? "port" : "ports"} ${listFew(there)}`
 }

@@ -6,7 +6,7 @@ import { SourceError } from "../../sources/source-error.ts"
 import { setLogLevel } from "../log/log-level.ts"
 import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
 import { putServingFirst } from "../shared/output.ts"
-import { routesWithoutParent } from "../shared/problems.ts"
+import { routesWithoutParent, withoutEchoes } from "../shared/problems.ts"
 import { addRoutingFlags, type RoutingFlags, routeTableOptions } from "../shared/routing-flags.ts"
 import {
   addServingFlags,
@@ -56,7 +56,7 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
   const ended = takeSignals(() => void reload(source, log))
   let started = false
   gateway.on("config", (applied) => {
-    log.config({ ...applied, problems: [...applied.problems, ...routesWithoutParent(applied.table)] })
+    log.config({ ...applied, problems: withoutEchoes([...applied.problems, ...routesWithoutParent(applied.table)]) })
   })
   logConnections(gateway, flags, log)
   gateway.on("health", (change) => log.health(change))

@@ -5,6 +5,23 @@ import { printable, type Terminal } from "./terminal.ts"
 
 type Locate = ReadResult["locate"]
 
+/**
+ * Leaves out what follows from an error that is told of the object it follows from: mending that mends both. An object
+ * that is not there may stand in a document that cannot be read.
+ */
+export function withoutEchoes(problems: readonly ResourceProblem[]): ResourceProblem[] {
+  const errors = new Set(
+    problems.flatMap(({ severity, object, cause }) => {
+      const isOwn = cause === undefined || object === undefined || formatRef(cause) !== formatRef(object)
+      return severity === "error" && object !== undefined && isOwn ? [formatRef(object)] : []
+    }),
+  )
+  const unread = problems.some(({ severity, object }) => severity === "error" && object === undefined)
+  return problems.filter(
+    ({ cause, code }) => cause === undefined || !(errors.has(formatRef(cause)) || (unread && code === "NoParent")),
+  )
+}
+
 /** Gives each problem the place it is written at, and puts them in the order of files and lines. */
 export function locateProblems(problems: readonly ResourceProblem[], locate: Locate): ResourceProblem[] {
   const located = problems.map((problem) => {
@@ -31,7 +48,7 @@ export function formatProblem(
   out: Terminal,
 ): string {
   const place = [location?.file, location?.line, location?.column].filter((part) => part !== undefined).join(":")
-  const subject = [object === undefined ? "" : formatRef(object), path].filter((part) => part !== "").join(" ")
+  const subject = formatSubject({ object, path })
   const label = out.style(severity === "error" ? "red" : "yellow", `${severity}:`)
   const parts = [
     place === "" ? "" : `${out.style("bold", printable(place))}:`,
@@ -41,6 +58,14 @@ export function formatProblem(
     out.style("dim", `[${code}]`),
   ]
   return parts.filter((part) => part !== "").join(" ")
+}
+
+/** The object and the field that a problem is about; `""` where it is about neither. */
+export function formatSubject({
+  object,
+  path,
+}: Pick<ResourceProblem, "path"> & { readonly object?: ObjectRef | undefined }): string {
+  return [object === undefined ? "" : formatRef(object), path].filter((part) => part !== "").join(" ")
 }
 
 /** An object as people name it: `TLSRoute httpbin/foo`. */

@@ -1,7 +1,7 @@
 import { objectOf } from "../../primitives/json.ts"
 import type { ResourceProblem } from "../resources.ts"
 import type { ValidatedKind } from "../validation/kinds.ts"
-import { validateObject } from "../validation/validate.ts"
+import { inspectObject } from "../validation/validate.ts"
 import type { Admitted } from "./admission.ts"
 
 /** Codes that the schema may report too. */
@@ -14,16 +14,17 @@ const SCHEMA_CODES = new Set(["Required", "InvalidType", "InvalidValue", "TooMan
 export function objectProblems(
   object: unknown,
   kind: ValidatedKind,
-  admitted: Pick<Admitted<unknown>, "ref" | "writtenAs"> | undefined,
+  admitted: Partial<Pick<Admitted<unknown>, "ref" | "writtenAs">> | undefined,
   admission: readonly ResourceProblem[],
 ): readonly ResourceProblem[] {
-  const schema = schemaProblems(object, kind, admitted?.writtenAs)
+  const { problems: schema, misspelled } = schemaProblems(object, kind, admitted?.writtenAs)
   if (schema.length === 0) return admission
-  const errors = schema.filter(({ severity }) => severity === "error")
+  const errors = [...schema.filter(({ severity }) => severity === "error"), ...misspelled.map((path) => ({ path }))]
   const beyond = admission.filter(
     (problem) => !SCHEMA_CODES.has(problem.code) || !errors.some((e) => concerns(e, problem)),
   )
-  const named = admitted === undefined ? schema : schema.map((problem) => ({ ...problem, object: admitted.ref }))
+  const ref = admitted?.ref ?? admission.find(({ object: named }) => named !== undefined)?.object
+  const named = ref === undefined ? schema : schema.map((problem) => ({ ...problem, object: ref }))
   return [...named, ...beyond]
 }
 
@@ -31,19 +32,20 @@ function schemaProblems(
   object: unknown,
   kind: ValidatedKind,
   writtenAs: string | undefined,
-): readonly ResourceProblem[] {
-  const problems = validateObject(writtenAs === undefined ? object : withVersion(object, writtenAs), { kind })
-  return problems.filter(
+): ReturnType<typeof inspectObject> {
+  const found = inspectObject(writtenAs === undefined ? object : withVersion(object, writtenAs), { kind })
+  const problems = found.problems.filter(
     // The version that the API server gives is not the author's.
     ({ path, code }) => !isWithin(path, "status") && !(writtenAs !== undefined && code === "Deprecated"),
   )
+  return { problems, misspelled: found.misspelled }
 }
 
 function withVersion(object: unknown, apiVersion: string): unknown {
   return { ...objectOf(object), apiVersion }
 }
 
-function concerns(a: ResourceProblem, b: ResourceProblem): boolean {
+function concerns(a: Pick<ResourceProblem, "path">, b: ResourceProblem): boolean {
   return a.path === b.path || (a.path !== "" && (isWithin(a.path, b.path) || isWithin(b.path, a.path)))
 }
 

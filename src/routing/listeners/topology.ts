@@ -1,5 +1,6 @@
 import { canonicalIp } from "../../primitives/ip-address.ts"
 import { listFew } from "../../primitives/list-few.ts"
+import { suggest } from "../../primitives/suggest.ts"
 import { comparePrecedence, GATEWAY_API_GROUP } from "../admit/admission.ts"
 import type { Fault } from "../admit/fault.ts"
 import type { AdmittedGateway, AdmittedListenerSet } from "../admit/gateway.ts"
@@ -148,7 +149,7 @@ function listenerSetState(set: AdmittedListenerSet, parent: GatewayState, labels
   }
   if (!parent.accepted) {
     const message = `Gateway ${gateway.key} is not accepted: ${whyNotAccepted(parent)}`
-    return { set, gateway: parent, listeners: [], fault: { reason: "ParentNotAccepted", message } }
+    return { set, gateway: parent, listeners: [], fault: { reason: "ParentNotAccepted", message, cause: gateway.ref } }
   }
   const listeners = set.listeners.map((spec) => listenerState(spec, set.ref, gateway.ref, parent.addresses))
   return { set, gateway: parent, listeners, fault: undefined }
@@ -186,11 +187,16 @@ const KNOWN_PROTOCOLS = new Set(["HTTP", "HTTPS", "TCP", "UDP"])
 
 function protocolFault(spec: AdmittedListener): Fault | undefined {
   if (spec.protocol !== "TLS") {
-    const what = KNOWN_PROTOCOLS.has(spec.protocol) ? "is not served" : "is not known"
-    return { reason: "UnsupportedProtocol", message: `protocol ${spec.protocol} ${what}; TLS with mode Passthrough is` }
+    return { reason: "UnsupportedProtocol", message: `protocol ${spec.protocol} ${whyNotServed(spec.protocol)}` }
   }
   if (spec.mode === "Passthrough") return undefined
   return { reason: "UnsupportedValue", message: "tls.mode Terminate is not supported; Passthrough is" }
+}
+
+function whyNotServed(protocol: string): string {
+  if (KNOWN_PROTOCOLS.has(protocol)) return "is not served; TLS with mode Passthrough is"
+  const meant = suggest(protocol, ["TLS", ...KNOWN_PROTOCOLS])
+  return `is not known; ${meant === undefined ? "TLS with mode Passthrough is served" : `did you mean ${meant}?`}`
 }
 
 /** Across Gateways only what is served holds a port; the first to ask for it keeps it. */

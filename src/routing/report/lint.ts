@@ -97,7 +97,7 @@ class LintFindings {
     this.#problems.push({ severity: "warning", code: "NoEffect", object, path, message })
   }
 
-  warn(state: RouteState, code: ProblemCode, path: string, message: string): void {
+  warn(state: RouteState, code: ProblemCode, path: string, message: string, cause?: ObjectRef): void {
     const finding = `${code} ${state.route.key} ${path} ${message}`
     if (this.#told.has(finding)) return
     this.#told.add(finding)
@@ -105,7 +105,8 @@ class LintFindings {
     const count = (this.#counts.get(key) ?? 0) + 1
     this.#counts.set(key, count)
     if (count <= MAX_PER_ROUTE) {
-      this.#problems.push({ severity: "warning", code, object: state.route.ref, path, message })
+      const problem = { severity: "warning", code, object: state.route.ref, path, message } as const
+      this.#problems.push(cause === undefined ? problem : { ...problem, cause })
     }
   }
 
@@ -161,7 +162,9 @@ function lintParents(state: RouteState, snapshot: Snapshot, findings: LintFindin
     const key = `${ref.namespace}/${ref.name}`
     const found = ref.kind === "Gateway" ? gateways.has(key) : listenerSets.has(key)
     if (ref.group === GATEWAY_API_GROUP && found) continue
-    findings.warn(state, "NoParent", ref.path, whyNoParent(ref, key, snapshot))
+    // A parent that is there and cannot be read has told so itself.
+    const { group, kind, namespace, name } = ref
+    findings.warn(state, "NoParent", ref.path, whyNoParent(ref, key, snapshot), { group, kind, namespace, name })
   }
 }
 

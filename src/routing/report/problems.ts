@@ -36,7 +36,8 @@ function listenerProblems(ref: ObjectRef, listeners: Snapshot["listening"]["serv
 }
 
 function problemOf(object: ObjectRef, path: string, fault: Fault): ResourceProblem {
-  return { severity: "error", code: fault.reason, object, path, message: fault.message }
+  const { reason, message, cause } = fault
+  return { severity: "error", code: reason, object, path, message, ...(cause === undefined ? {} : { cause }) }
 }
 
 /** By object, then by field: one order whatever the input's. */

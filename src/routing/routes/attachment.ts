@@ -8,6 +8,7 @@ import type { AdmittedParentRef, AdmittedRoute } from "../admit/route.ts"
 import { ANY_HOSTNAME, hostnameSpecificity, intersectHostnames } from "../hostnames/hostname.ts"
 import type { GatewayState, ListenerSetState, ListenerState, ListenerTopology } from "../listeners/topology.ts"
 import type { ProblemCode } from "../problem-codes.ts"
+import type { ObjectRef } from "../resources.ts"
 
 /** A hostname that a route takes on one listener. */
 export interface AttachedHostname {
@@ -84,15 +85,16 @@ function attachToParent(
   parent: GatewayState | ListenerSetState,
   labels: NamespaceLabels,
 ): Pick<ParentAttachment, "fault" | "withheld"> & { readonly attached: readonly ListenerAttachment[] } {
-  const refused = (reason: ProblemCode, message: string) => ({
+  const refused = (reason: ProblemCode, message: string, cause?: ObjectRef) => ({
     attached: [],
-    fault: { reason, message },
+    fault: cause === undefined ? { reason, message } : { reason, message, cause },
     withheld: undefined,
   })
+  const parentRef = "set" in parent ? parent.set.ref : parent.gateway.ref
   if (parent.listeners.length === 0) {
     const { fault } = parent
     const why = fault === undefined ? "has no listener" : `is not accepted (${fault.reason}): ${fault.message}`
-    return refused("NoMatchingParent", `${describe(ref)} ${why}`)
+    return refused("NoMatchingParent", `${describe(ref)} ${why}`, parentRef)
   }
   const selected = parent.listeners.filter((state) => isSelected(ref, state))
   if (selected.length === 0) {
@@ -112,7 +114,10 @@ function attachToParent(
     refusals.push(told)
     if (state.served && commonHostnames(route, state).length > 0) withheld.push(told)
   }
-  if (allowing.length === 0) return refused("NotAllowedByListeners", listFew(refusals, "; "))
+  if (allowing.length === 0) {
+    const cause = selected.every(({ fault }) => fault !== undefined) ? parentRef : undefined
+    return refused("NotAllowedByListeners", listFew(refusals, "; "), cause)
+  }
   const attached = presentOf(
     allowing.map((state) => {
       const hostnames = commonHostnames(route, state)
@@ -122,7 +127,9 @@ function attachToParent(
   if (attached.length > 0) {
     return { attached, fault: undefined, withheld: withheld.length === 0 ? undefined : listFew(withheld, "; ") }
   }
-  if (route.hostnames.length === 0) return refused("NoMatchingListenerHostname", withoutHostname(route))
+  if (route.hostnames.length === 0) {
+    return refused("NoMatchingListenerHostname", withoutHostname(route), route.ref)
+  }
   const hostnames = allowing.map((state) => `${state.listener.name}: ${state.listener.hostname ?? "any"}`)
   const message = `no hostname of the route intersects the listeners' (${listFew(hostnames, "; ")})`
   return refused("NoMatchingListenerHostname", message)

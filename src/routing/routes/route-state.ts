@@ -36,7 +36,10 @@ export function routeState(route: AdmittedRoute, attachment: Attachment, targets
     problems.push({ severity, code, object: route.ref, path, message })
   }
   for (const { ref, fault } of attachment.parents) {
-    if (fault !== undefined) report("error", fault.reason, ref.path, fault.message)
+    if (fault === undefined) continue
+    const { reason, message, cause } = fault
+    const problem = { severity: "error", code: reason, object: route.ref, path: ref.path, message } as const
+    problems.push(cause === undefined ? problem : { ...problem, cause })
   }
   if (route.writtenAs !== undefined && attachment.listeners.length > 0) warnOfLaxVersion(route, attachment, report)
   let unresolved: Fault | undefined

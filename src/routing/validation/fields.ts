@@ -1,4 +1,5 @@
 import { isIPv4 } from "../../primitives/ip-address.ts"
+import { hostnameMeant } from "../hostnames/meant.ts"
 import type { LabelSelector } from "../resources.ts"
 import type { Report } from "./report.ts"
 import { integer, list, map, optional, record, required, type Shape, text } from "./shape.ts"
@@ -65,16 +66,23 @@ export const isSubdomain = (value: string): boolean => value.length <= 253 && WH
 
 const HOSTNAME = new RegExp(`^(\\*\\.)?${SUBDOMAIN}$`)
 const HOSTNAME_RULE =
-  "valid based on RFC-1123: lower case letters, digits, '-' and '.', no dot at the end, and a wildcard only as the whole first label"
+  "valid based on RFC-1123: lower case letters, digits, '-' and '.', no dot at the end, no port, and a wildcard only as the whole first label"
 
 /** True for a precise or wildcard hostname as the Gateway API writes it. */
 export const isHostname = (value: string): boolean => HOSTNAME.test(value)
 
 /** A precise or wildcard hostname. The API server takes IPv4 addresses here, which the Gateway API calls a bug. */
-export const hostname = text({ min: 1, max: 253, pattern: HOSTNAME, be: HOSTNAME_RULE })
+export const hostname = text({ min: 1, max: 253, pattern: HOSTNAME, be: HOSTNAME_RULE, meant: hostnameMeant })
 
 /** A hostname where the API server refuses IP addresses too. */
-export const hostnameNotIP = text({ min: 1, max: 253, pattern: HOSTNAME, be: HOSTNAME_RULE, rule: refuseIP })
+export const hostnameNotIP = text({
+  min: 1,
+  max: 253,
+  pattern: HOSTNAME,
+  be: HOSTNAME_RULE,
+  meant: hostnameMeant,
+  rule: refuseIP,
+})
 
 function refuseIP(value: string, report: Report): void {
   // The pattern has no ":", so that an IP address that comes here is IPv4.

@@ -15,6 +15,8 @@ export class Report {
   breaches = 0
   /** Those of the breaches that make a value unsafe to read: a wrong type, or a required field left out. */
   unreadable = 0
+  /** Paths of fields that must be there, and are, under a name that is misspelt. */
+  readonly misspelled: string[] = []
   /** Set while the check is in a part that has no say over the object, such as its status. */
   advisory = false
 
@@ -49,6 +51,15 @@ export class Report {
     this.breaches++
     if (code === "InvalidType" || code === "Required") this.unreadable++
     this.#add(this.advisory ? "warning" : "error", code, message, below)
+  }
+
+  /** Reports a field that must be there and is misspelt, once: as the mistake that it is, not as two. */
+  misspelt(name: string, meant: string): void {
+    this.breaches++
+    this.unreadable++
+    this.misspelled.push(formatPath([...this.#path, meant]))
+    const message = `is not a field here; did you mean ${meant}, which is required?`
+    this.#add(this.advisory ? "warning" : "error", "UnknownField", message, [name])
   }
 
   /** Reports something that is valid, yet hardly meant, at the present field or at one below it. */

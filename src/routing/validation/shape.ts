@@ -69,12 +69,15 @@ export interface TextLimits {
   readonly pattern?: RegExp
   /** Completes "must be …" when the pattern does not match. */
   readonly be?: string
+  /** What a string that does not match was probably meant to be. */
+  readonly meant?: (value: string) => string | undefined
   /** Checks a string that is within the limits above. */
   readonly rule?: Rule<string>
 }
 
 /** A string. */
-export function text({ min = 0, max = Number.POSITIVE_INFINITY, pattern, be = "valid", rule }: TextLimits = {}): Shape {
+export function text(limits: TextLimits = {}): Shape {
+  const { min = 0, max = Number.POSITIVE_INFINITY, pattern, be = "valid", meant, rule } = limits
   return {
     check(value, report) {
       if (typeof value !== "string") {
@@ -84,7 +87,7 @@ export function text({ min = 0, max = Number.POSITIVE_INFINITY, pattern, be = "v
       } else if (value.length < min) {
         report.breach("InvalidValue", "must not be empty")
       } else if (pattern !== undefined && !pattern.test(value)) {
-        report.breach("InvalidValue", `must be ${be}, not ${quote(value)}`)
+        report.breach("InvalidValue", `must be ${be}, not ${quote(value)}${didYouMean(meant?.(value))}`)
       } else {
         rule?.(value, report)
       }
@@ -109,8 +112,7 @@ export function choice(...words: readonly string[]): Shape {
       if (typeof value !== "string") {
         report.breach("InvalidType", `must be one of ${words.join(", ")}, not ${typeName(value)}`)
       } else if (!known.has(value)) {
-        const meant = suggest(value, words)
-        const hint = meant === undefined ? "" : `; did you mean ${meant}?`
+        const hint = didYouMean(suggest(value, words))
         report.breach("NotSupported", `must be one of ${words.join(", ")}, not ${quote(value)}${hint}`)
       }
     },
@@ -222,6 +224,7 @@ export function record<T = unknown>(table: Readonly<Record<string, Field>>, limi
       if (!isRecord(value)) return report.breach("InvalidType", `must be an object, not ${typeName(value)}`)
       const before = report.breaches
       let given = 0
+      let missing: Set<string> | undefined
       for (const { name, shape, required } of fields) {
         const item = value[name]
         if (isGiven(item)) {
@@ -230,10 +233,12 @@ export function record<T = unknown>(table: Readonly<Record<string, Field>>, limi
           shape.check(item, report)
           report.leave()
         } else if (required) {
-          report.breach("Required", "is required", name)
+          missing ??= new Set()
+          missing.add(name)
         }
       }
-      if (!open && countKeys(value) > given) warnOfUnknown(value, names, report)
+      if (!open && countKeys(value) > given) reportUnknown(value, names, missing, report)
+      if (missing !== undefined) for (const name of missing) report.breach("Required", "is required", name)
       if (report.breaches === before) rule?.(value as T, report)
     },
     fill(value) {
@@ -259,14 +264,20 @@ function countKeys(value: Record<string, unknown>): number {
   return count
 }
 
-function warnOfUnknown(value: Record<string, unknown>, names: ReadonlySet<string>, report: Report): void {
+/** A field that is missed, and there under another name, is one mistake: it is taken out of those missing. */
+function reportUnknown(
+  value: Record<string, unknown>,
+  names: ReadonlySet<string>,
+  missing: Set<string> | undefined,
+  report: Report,
+): void {
   for (const key of Object.keys(value)) {
     // Looking for what was meant takes time, and is not worth it for what is not reported.
     if (report.isFull) return
     if (names.has(key) || value[key] === undefined) continue
     const meant = suggest(key, names)
-    const hint = meant === undefined ? "" : `; did you mean ${meant}?`
-    report.warn("UnknownField", `is not a field here, and has no effect${hint}`, key)
+    if (meant !== undefined && missing?.delete(meant)) report.misspelt(key, meant)
+    else report.warn("UnknownField", `is not a field here, and has no effect${didYouMean(meant)}`, key)
   }
 }
 
@@ -295,4 +306,9 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 /** False for a field left out, or `null`. */
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null
+}
+
+/** Ends a message with what was probably meant. */
+function didYouMean(meant: string | undefined): string {
+  return meant === undefined ? "" : `; did you mean ${meant}?`
 }

@@ -21,6 +21,7 @@ export interface ValidateOptions {
 }
 
 const NOTHING: readonly ResourceProblem[] = Object.freeze([])
+const SOUND: Inspection = { problems: NOTHING, misspelled: [] }
 
 /**
  * Tells what the API server would say of an object: breaches of the schema and of the rules of its kind and version
@@ -28,21 +29,27 @@ const NOTHING: readonly ResourceProblem[] = Object.freeze([])
  * Namespace are checked as far as routing reads them.
  *
  * An `error` is what the API server refuses: `Required`, `InvalidType`, `InvalidValue`, `TooLong`, `TooMany`,
- * `Duplicate`, `NotSupported` or `Forbidden`. A `warning` is what it takes: fields that it drops (`UnknownField`),
+ * `Duplicate`, `NotSupported`, `Forbidden`, or `UnknownField` where a field that is required is misspelt. A `warning` is what it takes: fields that it drops (`UnknownField`),
  * versions on their way out (`Deprecated`), selectors that select nothing, and anything in the status, which it
  * ignores in what users apply. At most 100 of each are reported per object.
  *
  * Takes any value, never throws, and takes time linear in the size of the object. Defaults need not be applied.
  */
 export function validateObject(object: unknown, options: ValidateOptions = {}): readonly ResourceProblem[] {
+  return inspectObject(object, options).problems
+}
+
+/** What {@link validateObject} tells, and which fields are missing because their names are misspelt. */
+export function inspectObject(object: unknown, options: ValidateOptions = {}): Inspection {
   if (!isRecord(object)) {
-    return [{ severity: "error", code: "InvalidType", path: "", message: `must be an object, not ${typeName(object)}` }]
+    const message = `must be an object, not ${typeName(object)}`
+    return { problems: [{ severity: "error", code: "InvalidType", path: "", message }], misspelled: [] }
   }
   const found = identify(object, options)
   const report = new Report(() => refer(object, found))
   if ("code" in found) {
     report.breach(found.code, found.message, found.field)
-    return report.problems
+    return report
   }
   const { name, version, shape } = found
   if (version.deprecatedFor !== undefined) {
@@ -51,7 +58,14 @@ export function validateObject(object: unknown, options: ValidateOptions = {}): 
     report.warn("Deprecated", advice === undefined ? message : `${message}; ${advice}`, "apiVersion")
   }
   shape.check(object, report)
-  return report.problems.length === 0 ? NOTHING : report.problems
+  return report.problems.length === 0 ? SOUND : report
+}
+
+/** What was found in one object. */
+interface Inspection {
+  readonly problems: readonly ResourceProblem[]
+  /** Paths of the fields meant. */
+  readonly misspelled: readonly string[]
 }
 
 /**

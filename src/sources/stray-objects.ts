@@ -1,0 +1,90 @@
+import { arrayOf, field, stringOf } from "../primitives/json.ts"
+import { suggest } from "../primitives/suggest.ts"
+import type { GatewayResources, KubernetesObject, ObjectRef, ResourceProblem } from "../routing/resources.ts"
+
+const GATEWAY_GROUP = "gateway.networking.k8s.io"
+/** Kinds of the Gateway API that are read, in the order of a manifest. */
+const OWN_KINDS = ["GatewayClass", "Gateway", "ListenerSet", "TLSRoute", "ReferenceGrant"]
+/** Names that nobody else has: of another group, they are a mistake. */
+const UNMISTAKABLE = new Set(["GatewayClass", "ListenerSet", "TLSRoute", "ReferenceGrant"])
+/** Kinds of the Gateway API that are not read. Their names are no misspelling of others. */
+const OTHER_KINDS = new Set([
+  "HTTPRoute",
+  "GRPCRoute",
+  "TCPRoute",
+  "UDPRoute",
+  "BackendTLSPolicy",
+  "Mesh",
+  "XBackend",
+  "XBackendTrafficPolicy",
+  "XMesh",
+])
+
+/**
+ * Tells of objects that nobody reads and somebody hardly meant to be left out: kinds that are misspelt or of another
+ * group, and routes of other kinds on Gateways that are there.
+ */
+export function strayObjects(
+  others: readonly KubernetesObject[],
+  { gateways = [], listenerSets = [] }: GatewayResources,
+  refOf: (object: KubernetesObject) => ObjectRef,
+): readonly ResourceProblem[] {
+  if (others.length === 0) return []
+  const parents = new Set([...gateways, ...listenerSets].map((parent) => keyOf(refOf(parent))))
+  return others.flatMap((object): ResourceProblem[] => {
+    const ref = refOf(object)
+    const misnamed = misnamedKind(ref)
+    if (misnamed !== undefined) return [{ severity: "error", object: ref, ...misnamed }]
+    const problem = unservedRoute(object, ref, parents)
+    return problem === undefined ? [] : [problem]
+  })
+}
+
+type Finding = Pick<ResourceProblem, "code" | "path" | "message">
+
+function misnamedKind({ group, kind }: ObjectRef): Finding | undefined {
+  if (group === GATEWAY_GROUP) {
+    if (OTHER_KINDS.has(kind)) return undefined
+    const meant = suggest(kind, OWN_KINDS)
+    if (meant === undefined) return undefined
+    return {
+      code: "UnknownKind",
+      path: "kind",
+      message: `there is no kind ${kind} in ${group}; did you mean ${meant}?`,
+    }
+  }
+  const plain = kind.replace(/^X(?=[A-Z])/, "")
+  const meant = UNMISTAKABLE.has(plain) ? plain : isKubernetes(group) ? suggest(kind, OWN_KINDS) : undefined
+  if (meant === undefined) return undefined
+  const where = group === "" ? "the core group" : `group ${group}`
+  const message = `${kind} of ${where} is not read; did you mean apiVersion ${GATEWAY_GROUP}/v1, kind ${meant}?`
+  return { code: "UnknownKind", path: "apiVersion", message }
+}
+
+/** Groups that are Kubernetes' own: a Gateway there is no other project's. */
+function isKubernetes(group: string): boolean {
+  return group === "" || group === "networking.k8s.io" || group.endsWith("x-k8s.io")
+}
+
+/** A route of another kind that asks a Gateway of this configuration for what is not served. */
+function unservedRoute(
+  object: KubernetesObject,
+  ref: ObjectRef,
+  parents: ReadonlySet<string>,
+): ResourceProblem | undefined {
+  if (ref.group !== GATEWAY_GROUP || !ref.kind.endsWith("Route")) return undefined
+  const parentRefs = arrayOf(field(field(object, "spec"), "parentRefs")) ?? []
+  for (const [at, parentRef] of parentRefs.entries()) {
+    const kind = stringOf(field(parentRef, "kind") ?? "Gateway") ?? ""
+    const namespace = stringOf(field(parentRef, "namespace") ?? ref.namespace) ?? ""
+    const name = stringOf(field(parentRef, "name")) ?? ""
+    if (!parents.has(keyOf({ group: GATEWAY_GROUP, kind, namespace, name }))) continue
+    const message = `${ref.kind}s take nothing from ${kind} ${name} here: TLSRoutes alone are served, and TLS is passed through unread`
+    return { severity: "warning", code: "NotServed", object: ref, path: `spec.parentRefs[${at}]`, message }
+  }
+  return undefined
+}
+
+function keyOf({ kind, namespace, name }: ObjectRef): string {
+  return `${kind} ${namespace}/${name}`
+}
