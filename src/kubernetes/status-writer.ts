@@ -212,6 +212,8 @@ export class StatusWriter {
 
   async #writeOne(key: string, status: AnyStatus, signal: AbortSignal): Promise<void> {
     const { controllerName } = this.#options
+    // It was under way when the statuses were computed again, and is written by now.
+    if (this.#isRepeated(key, status)) return
     try {
       const change = await updateStatus(this.#client, status, controllerName, signal)
       this.#remember(key, status)

@@ -84,6 +84,8 @@ export class FakeApiServer {
   ])
   /** Consulted before every request; a number is answered as an error of that status. */
   fault: ((request: string) => number | undefined) | undefined
+  /** Writes wait for it. */
+  hold: Promise<void> | undefined
   /** Called before a write is carried out: a test may write first. */
   beforeWrite: ((request: string) => void) | undefined
 
@@ -207,6 +209,7 @@ export class FakeApiServer {
     const body = text === "" ? {} : (JSON.parse(text) as Json)
     if (request.method !== "GET") this.writes.push({ request: line, body })
 
+    if (request.method !== "GET") await this.hold
     const faulty = this.fault?.(line)
     if (faulty !== undefined) {
       sendError(response, faulty, "Fault", "asked for by the test")

@@ -94,6 +94,27 @@ describe("writing", () => {
     expect(patches()).toBe(1)
   })
 
+  test("asks nothing more of the server for a status that is written while statuses are computed again", async () => {
+    const writer = await start()
+    let computed = 0
+    const statuses = (): Statuses => {
+      computed++
+      return { ...NONE, tlsRoutes: [status] }
+    }
+    const status = routeStatus("one", parent(OURS))
+    let release = (): void => undefined
+    api.hold = new Promise((resolve) => {
+      release = resolve
+    })
+    writer.write(statuses)
+    await expect.poll(patches).toBe(1)
+    writer.write(statuses)
+    await expect.poll(() => computed).toBe(2)
+    release()
+    await writer.flushed()
+    expect(api.requests).toEqual([expect.stringMatching(/^PATCH .*\/one\/status$/)])
+  })
+
   test("writes the newest of several statuses that wait", async () => {
     const writer = await start({ writesPerSecond: 10, burst: 1 })
     for (let i = 0; i < 5; i++) api.put("tlsroutes", route(`r${i}`))
