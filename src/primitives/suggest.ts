@@ -1,7 +1,7 @@
 /** Longest name that is compared; longer ones are no slip of the pen, and would cost time. */
 const LONGEST = 64
 
-/** The candidate that `name` was probably meant to be, or `undefined` when none is close. */
+/** The candidate that `name` was probably meant to be, or `undefined` when none is close. Their order does not count. */
 export function suggest(name: string, candidates: Iterable<string>): string | undefined {
   if (name.length > LONGEST) return undefined
   const wanted = name.toLowerCase()
@@ -9,7 +9,7 @@ export function suggest(name: string, candidates: Iterable<string>): string | un
   let bestDistance = wanted.length < 4 ? 2 : 3
   for (const candidate of candidates) {
     const distance = editDistance(wanted, candidate.toLowerCase())
-    if (distance < bestDistance) {
+    if (distance < bestDistance || (distance === bestDistance && best !== undefined && candidate < best)) {
       best = candidate
       bestDistance = distance
     }

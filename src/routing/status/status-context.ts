@@ -5,6 +5,8 @@ import type { RefusedPolicies } from "./policies.ts"
 /** What every status is computed from, beside its own object. */
 export interface StatusContext {
   readonly now: string
+  /** Whether a condition that changed may keep the time of an earlier computation: nobody asked for this one. */
+  readonly keepsTimes: boolean
   readonly reports: BindingReports
   /** Number of routes accepted on each listener, by listener id. */
   readonly attachedRoutes: ReadonlyMap<string, number>

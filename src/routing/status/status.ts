@@ -19,6 +19,7 @@ export function computeStatuses(snapshot: Snapshot, options: StatusOptions): Sta
   const { topology, classes, sockets } = snapshot.listening
   const context: StatusContext = {
     now: options.now ?? new Date().toISOString().replace(/\.\d+Z$/, "Z"),
+    keepsTimes: options.now === undefined,
     reports: bindingReports(sockets.bindings, options.bound),
     attachedRoutes: countAttachedRoutes(snapshot),
     addresses: options.addresses,
@@ -61,28 +62,34 @@ function* inOrder<A, S>(
   }
 }
 
-/** Statuses that are as they should be, which time does not change: most, once they are written. */
-const settled = new WeakMap<RouteState, { readonly written: ObjectStatus<TLSRoute>; readonly policies: string }>()
+interface Computed {
+  readonly written: ObjectStatus<TLSRoute>
+  readonly policies: string
+}
+
+/** The last status of each route: most are as they should be, and the others need not be computed again while they wait. */
+const computed = new WeakMap<RouteState, Computed>()
 
 function routeStatuses(
   { routes, latest }: Snapshot,
   controllerName: string,
-  { now, policies }: StatusContext,
+  { now, keepsTimes, policies }: StatusContext,
 ): readonly ObjectStatus<TLSRoute>[] {
   const statuses: ObjectStatus<TLSRoute>[] = []
   for (const state of routes) {
     const object = latest(state.route.object) as TLSRoute
     const refused = policies.conditions(state.route.ref, ...state.table.backends.map(({ ref }) => ref))
     const policiesNow = refused[0]?.message ?? ""
-    const known = settled.get(state)
-    if (known !== undefined && known.written.object === object && known.policies === policiesNow) {
+    const known = computed.get(state)
+    const same = known !== undefined && known.written.object === object && known.policies === policiesNow
+    if (same && (keepsTimes || !known.written.changed)) {
       statuses.push(known.written)
       continue
     }
     const status = routeStatus(state, field(object, "status"), controllerName, now, refused)
     if (status === undefined) continue
     const written = objectStatus({ ref: state.route.ref, object }, status)
-    if (!written.changed) settled.set(state, { written, policies: policiesNow })
+    computed.set(state, { written, policies: policiesNow })
     statuses.push(written)
   }
   return statuses
