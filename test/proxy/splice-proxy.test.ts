@@ -147,6 +147,7 @@ test("events come in order, and the record tells the whole story", async () => {
   expect(record).toEqual({
     id: 1,
     uniqueId: expect.stringMatching(/^[0-9a-f]{16}-0{11}1$/),
+    kind: "spliced",
     transport: "tcp",
     datagramsFromClient: 0,
     datagramsFromBackend: 0,
@@ -155,6 +156,7 @@ test("events come in order, and the record tells the whole story", async () => {
     offered: undefined,
     offeredName: undefined,
     proxyHeaderBytes: undefined,
+    starttls: undefined,
     listener: "test",
     clientAddress: "127.0.0.1",
     clientPort,
