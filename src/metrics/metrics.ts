@@ -1,5 +1,6 @@
 import { errorMonitor } from "node:events"
 import { Counter, Gauge, Registry } from "prom-client"
+import { version } from "../../package.json"
 import type { ConnectionInfo, ConnectionRecord } from "../proxy/connection/record.ts"
 import type { DropCounts } from "../proxy/quic/drops.ts"
 import type { ResourceProblem } from "../routing/resources.ts"
@@ -71,6 +72,8 @@ interface RouteLabels {
   readonly transport: (typeof TRANSPORTS)[number]
 }
 
+type Bytes = Pick<ConnectionInfo, "bytesFromClient" | "bytesFromBackend">
+
 class Instruments {
   readonly #source: MetricsSource
   readonly #registry: Registry
@@ -131,15 +134,17 @@ class Instruments {
     })
     const bytes: Counter<"listener" | "route" | "transport" | "direction"> = new Counter({
       name: this.#name("transferred_bytes_total"),
-      help: "Bytes of connections that ended, read from the client or from the backend.",
+      help: "Bytes read from the client or from the backend, those of live connections included.",
       labelNames: ["listener", "route", "transport", "direction"],
       registers,
       collect: () => {
         bytes.reset()
-        this.#eachRoute((labels, tally) => {
-          bytes.inc({ ...labels, direction: "from_client" }, tally.bytesFromClient)
-          bytes.inc({ ...labels, direction: "from_backend" }, tally.bytesFromBackend)
-        })
+        const add = (labels: RouteLabels, { bytesFromClient, bytesFromBackend }: Bytes) => {
+          bytes.inc({ ...labels, direction: "from_client" }, bytesFromClient)
+          bytes.inc({ ...labels, direction: "from_backend" }, bytesFromBackend)
+        }
+        this.#eachRoute(add)
+        for (const [labels, live] of this.#live()) add(labels, live)
       },
     })
     const datagrams: Counter<"listener" | "route" | "direction"> = new Counter({
@@ -174,6 +179,24 @@ class Instruments {
         })
       },
     })
+    const retries: Counter<"route"> = new Counter({
+      name: this.#name("dial_retries_total"),
+      help: "Endpoints tried after another had failed.",
+      labelNames: ["route"],
+      registers,
+      collect: () => {
+        retries.reset()
+        this.#eachRoute(({ route }, tally) => {
+          if (tally.retries > 0) retries.inc({ route }, tally.retries)
+        })
+      },
+    })
+    new Gauge({
+      name: this.#name("build_info"),
+      help: "1, for the version of the package and of Node.js.",
+      labelNames: ["version", "node"],
+      registers,
+    }).set({ version, node: process.version }, 1)
     this.#errors = new Counter({
       name: this.#name("errors_total"),
       help: "Failures that no single client caused, by code.",
@@ -303,10 +326,32 @@ class Instruments {
     this.#forgetRoutes(new Set(table.routes.map(({ ref }) => `${ref.namespace}/${ref.name}`)))
   }
 
+  /** A route that is gone keeps its counts, for it may come back; but not where they take the room of another. */
   #forgetRoutes(present: ReadonlySet<string>): void {
+    if (!this.#routes.isFull) return
     const live = new Set(present)
     for (const { route } of this.#source.connections) if (route !== undefined) live.add(route)
     this.#tallies.forget(this.#routes.retain(live))
+  }
+
+  /** What live connections of each listener and route have moved so far. */
+  #live(): Iterable<readonly [RouteLabels, Bytes]> {
+    const sums = new Map<string, [RouteLabels, { bytesFromClient: number; bytesFromBackend: number }]>()
+    for (const { listener, route, transport, bytesFromClient, bytesFromBackend } of this.#source.connections) {
+      const key = `${listener}\n${transport}\n${route ?? ""}`
+      let entry = sums.get(key)
+      if (entry === undefined) {
+        const label = route === undefined ? "" : this.#routes.admit(route)
+        entry = [
+          { listener, route: label, transport },
+          { bytesFromClient: 0, bytesFromBackend: 0 },
+        ]
+        sums.set(key, entry)
+      }
+      entry[1].bytesFromClient += bytesFromClient
+      entry[1].bytesFromBackend += bytesFromBackend
+    }
+    return sums.values()
   }
 
   #eachRoute(visit: (labels: RouteLabels, tally: RouteTally) => void): void {

@@ -11,10 +11,15 @@ export class BoundedLabels {
     this.#max = max
   }
 
+  /** Whether the next value that is new would share one. */
+  get isFull(): boolean {
+    return this.#known.size >= this.#max
+  }
+
   /** The value to use. */
   admit(value: string): string {
     if (this.#known.has(value)) return value
-    if (this.#known.size >= this.#max) return OTHER
+    if (this.isFull) return OTHER
     this.#known.add(value)
     return value
   }

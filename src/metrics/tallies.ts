@@ -9,6 +9,7 @@ export class RouteTally {
   datagramsFromClient = 0
   datagramsFromBackend = 0
   dials = 0
+  retries = 0
   /** Connections by how they ended and who ended them. */
   readonly closed = new Map<ConnectionOutcome, Map<EndedBy, number>>()
 }
@@ -42,6 +43,7 @@ export class ListenerTally {
     tally.datagramsFromClient += record.datagramsFromClient
     tally.datagramsFromBackend += record.datagramsFromBackend
     tally.dials += record.dialAttempts
+    tally.retries += Math.max(0, record.dialAttempts - 1)
     const closed = entry(tally.closed, outcome, () => new Map<EndedBy, number>())
     closed.set(endedBy, (closed.get(endedBy) ?? 0) + 1)
   }

@@ -143,18 +143,46 @@ describe("metrics", () => {
     ])
   })
 
-  it("forget routes that are gone, once no connection of theirs is left", async () => {
+  it("count bytes of live connections as they flow, and none of them twice", async () => {
     const { source, lines } = setup()
-    const live = { listener: "*:443", state: "splicing", route: "a/2" } as ConnectionInfo
+    const live = { listener: "*:443", transport: "tcp", state: "splicing", route: "a/b", bytesFromClient: 5 }
+    const connection = { ...live, bytesFromBackend: 7 } as ConnectionInfo
+    source.connections.add(connection)
+    source.closes({})
+    const sent = async () => (await lines()).filter((line) => /^tlsroute_transferred_bytes.*route="a\/b".*/.test(line))
+    expect((await sent()).map((line) => line.split("} ")[1])).toEqual(["15", "27"])
+    source.connections.delete(connection)
+    source.closes({ bytesFromClient: 6, bytesFromBackend: 8 })
+    expect((await sent()).map((line) => line.split("} ")[1])).toEqual(["16", "28"])
+  })
+
+  it("keep what they counted of a route that is gone, and go on from there when it comes back", async () => {
+    const { source, lines } = setup()
+    source.closes({ route: "a/1" })
+    source.applies()
+    source.applies("1")
+    source.closes({ route: "a/1" })
+    expect(await lines()).toContain('tlsroute_dial_attempts_total{route="a/1"} 2')
+  })
+
+  it("count retries by route", async () => {
+    const { source, lines } = setup()
+    source.closes({ dialAttempts: 3 })
+    source.closes({ dialAttempts: 0 })
+    expect(await lines()).toContain('tlsroute_dial_retries_total{route="a/b"} 2')
+  })
+
+  it("where there is no room left, forget routes that are gone, once no connection of theirs is left", async () => {
+    const { source, lines } = setup({ maxRoutes: 1 })
+    const live = { listener: "*:443", transport: "tcp", state: "splicing", route: "a/1" } as ConnectionInfo
     source.connections.add(live)
-    for (const route of ["a/1", "a/2", "a/3"]) source.closes({ route })
+    source.closes({ route: "a/1" })
     const routes = async () => new Set((await lines()).flatMap((line) => /route="([^"]+)"/.exec(line)?.[1] ?? []))
     source.applies("3")
-    await new Promise(setImmediate)
-    expect(await routes()).toEqual(new Set(["a/2", "a/3"]))
+    expect(await routes()).toEqual(new Set(["a/1"]))
     source.connections.delete(live)
     source.applies("3")
-    await new Promise(setImmediate)
+    source.closes({ route: "a/3" })
     expect(await routes()).toEqual(new Set(["a/3"]))
   })
 

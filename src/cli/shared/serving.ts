@@ -121,7 +121,11 @@ export async function drain(gateway: PassthroughGateway, flags: ServingFlags, lo
 async function optionalMetrics(gateway: PassthroughGateway): Promise<AdminOptions["metrics"]> {
   try {
     const { createMetrics } = await import("../../metrics/metrics.ts")
-    return createMetrics({ gateway }).registry
+    const { registry } = createMetrics({ gateway })
+    // Of the process: its CPU, memory, descriptors and start, and how late its event loop is.
+    const { collectDefaultMetrics } = await import("prom-client")
+    collectDefaultMetrics({ register: registry })
+    return registry
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return undefined
     throw error
