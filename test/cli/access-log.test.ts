@@ -138,6 +138,9 @@ describe("which connections have a line", () => {
     ["all", "refused", 1000],
     ["none", "refused", 0],
     ["failures", "completed", 0],
+    ["all", "probe", 0],
+    ["failures", "probe", 0],
+    ["100%", "probe", 0],
     ["failures", "client-gone", 0],
     ["failures", "drained", 0],
     ["failures", "refused", 1000],
@@ -148,6 +151,12 @@ describe("which connections have a line", () => {
     ["0.1%", "denied", 1000],
   ] as const)("%s: of a thousand that end as %s, %i", (text, outcome, expected) => {
     expect(lines(text, outcome)).toBe(expected)
+  })
+
+  test("probes have one when they are asked for, unless nobody knows who it was", () => {
+    expect(isSelected("all", { ...record, outcome: "probe" }, true)).toBe(true)
+    expect(isSelected("all", { ...record, outcome: "probe", clientAddress: "" }, true)).toBe(false)
+    expect(isSelected("none", { ...record, outcome: "probe" }, true)).toBe(false)
   })
 
   test("a share of those that did not fail is drawn", () => {

@@ -100,7 +100,7 @@ async function until({ gateway: served }: Served, isThere: (view: View) => boole
 
 describe("a client that resets its connection", () => {
   it.each([
-    ["accepted", "client-gone", undefined],
+    ["accepted", "probe", undefined],
     ["hello", "client-gone", undefined],
     ["routed", "client-gone", undefined],
     ["dialing", "client-gone", undefined],
@@ -146,7 +146,7 @@ describe("a client that ends its side and is then reset", () => {
 
 describe("a client that ends its side", () => {
   it.each([
-    ["accepted", "client-gone"],
+    ["accepted", "probe"],
     ["hello", "client-gone"],
     ["refusing", "dial-failed"],
   ])("while it is %s gets the gateway's end, and is recorded as %s", async (state, outcome) => {
@@ -210,7 +210,7 @@ describe("a client that is gone before it is accepted", () => {
     const policies = { denyCidrs: ["10.0.0.0/8"], sendProxyProtocol: "v2" } as const
     const { gateway: served, port, ended } = await serve({ source: configTo(endpoint), policies })
     comeAndGo(port)
-    expect(await ended(1)).toMatchObject([{ outcome: "client-gone", clientAddress: "", route: undefined }])
+    expect(await ended(1)).toMatchObject([{ outcome: "probe", clientAddress: "", route: undefined }])
     expect(served.connections.size).toBe(0)
     const honest = await client(port)
     honest.write(greeting())

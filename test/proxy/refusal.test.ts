@@ -15,6 +15,7 @@ import {
   routerTo,
   startProxy,
 } from "./harness.ts"
+import { listenerPolicy, proxyProtocol } from "./policy-harness.ts"
 
 const refuseAll: Router = { route: () => ({ action: "refuse", reason: "NoMatchingRoute", route: "default/none" }) }
 
@@ -125,6 +126,37 @@ test("a ClientHello larger than allowed is refused", async () => {
   expect(await ending(socket)).toBe("end")
   socket.end()
   expect(await closed).toMatchObject({ outcome: "hello-too-large" })
+})
+
+test.each<[string, (socket: Socket) => unknown]>([
+  ["ends", (socket) => socket.end()],
+  ["resets", (socket) => socket.resetAndDestroy()],
+])("a client that %s its connection without a byte is a probe", async (_, leave) => {
+  const { proxy, port } = await startProxy({ router: refuseAll })
+  proxy.on("reject", () => expect.unreachable())
+  const closed = nextRecord(proxy)
+  leave(await client(port))
+  expect(await closed).toMatchObject({ outcome: "probe", endedBy: "client", bytesFromClient: 0 })
+})
+
+test("a load balancer that sends a PROXY protocol header and nothing else is a probe", async () => {
+  const policy = listenerPolicy({ proxyProtocol: proxyProtocol("required") })
+  const { proxy, port } = await startProxy({ router: refuseAll }, { policy })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.end("PROXY UNKNOWN\r\n")
+  expect(await closed).toMatchObject({ outcome: "probe", endedBy: "client" })
+})
+
+test.each([
+  ["nothing", "", "SILENT_CLIENT"],
+  ["no whole ClientHello", "\x16", undefined],
+])("a client that has sent %s by the deadline is told apart", async (_, sent, detail) => {
+  const { proxy, port } = await startProxy({ router: refuseAll, deadlines: { hello: 200 } })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(sent)
+  expect(await closed).toMatchObject({ outcome: "hello-timeout", detail })
 })
 
 test("a client that leaves before its ClientHello is whole is not a refusal", async () => {

@@ -8,8 +8,8 @@ const OUTCOMES: Readonly<Record<Fault, readonly ConnectionOutcome[]>> = {
   // A reset may find the other side still connecting, or its own side done already.
   "client-reset": ["client-reset", "client-gone", "completed"],
   "backend-reset": ["backend-reset", "client-reset", "completed"],
-  "hello-ended": ["client-gone"],
-  "hello-reset": ["client-gone"],
+  "hello-ended": ["client-gone", "probe"],
+  "hello-reset": ["client-gone", "probe"],
   "hello-stalled": ["hello-timeout"],
   garbage: ["not-tls", "client-gone"],
   "unknown-name": ["refused"],

@@ -182,7 +182,7 @@ class SoakRun {
 
   #recorded(record: SoakRecord): void {
     // Reset before it was accepted, a connection has no address any more.
-    if (record.clientPort === 0 && record.outcome === "client-gone") this.#unknown += 1
+    if (record.clientPort === 0 && record.outcome === "probe") this.#unknown += 1
     else this.#of(record.gatewayPort, record.clientPort).records.push(record)
   }
 

@@ -3,6 +3,7 @@ import type { ConnectionOutcome, ConnectionRecord } from "../../proxy/connection
 /** How connections end that were not refused. */
 const NO_REFUSALS: ReadonlySet<ConnectionOutcome> = new Set<ConnectionOutcome>([
   "client-gone",
+  "probe",
   "completed",
   "client-reset",
   "backend-reset",

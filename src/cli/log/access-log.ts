@@ -1,7 +1,9 @@
+import { FOREIGN } from "../../client-hello/foreign.ts"
 import {
   type ConnectionOutcome,
   type ConnectionRecord,
   NOTHING_AFTER_PROXY_HEADER,
+  SILENT_CLIENT,
 } from "../../proxy/connection/record.ts"
 import type { DialEndpoint } from "../../proxy/target.ts"
 import { jsonLine, jsonText } from "./json-line.ts"
@@ -23,6 +25,12 @@ const NOTEWORTHY: ReadonlySet<ConnectionOutcome> = new Set<ConnectionOutcome>([
 
 /** What an operator can do about a connection that ended with this detail. */
 const ADVICE: ReadonlyMap<string | undefined, string> = new Map([
+  ...Object.entries(FOREIGN),
+  [
+    SILENT_CLIENT,
+    "the client sent nothing; it may wait for the server to speak first, as clients of MySQL, SMTP and IMAP do: let it " +
+      "begin with TLS, or set the policy starttls where the gateway speaks its protocol",
+  ],
   [
     NOTHING_AFTER_PROXY_HEADER,
     "the backend ended it without a byte, once it had a PROXY protocol header; does it expect one, and one as long " +
@@ -32,7 +40,12 @@ const ADVICE: ReadonlyMap<string | undefined, string> = new Map([
 
 /** Level of a connection's line. */
 export function accessLevel({ outcome, detail }: Pick<ConnectionRecord, "outcome" | "detail">): LogLevel {
-  return NOTEWORTHY.has(outcome) || ADVICE.has(detail) ? "warn" : "info"
+  return NOTEWORTHY.has(outcome) || detail === NOTHING_AFTER_PROXY_HEADER ? "warn" : "info"
+}
+
+/** What to do about a connection that ended with a detail, where something can be done. */
+export function advice(detail: string | undefined): string | undefined {
+  return ADVICE.get(detail)
 }
 
 /**
@@ -45,8 +58,8 @@ export function accessLevel({ outcome, detail }: Pick<ConnectionRecord, "outcome
  */
 export function accessLine(record: ConnectionRecord): string {
   const { outcome, via, serverName, matchedListener, route, target, endpoint, offered, detail, durations } = record
-  const advice = ADVICE.get(detail)
-  const message = advice === undefined ? `connection ${outcome}` : `connection ${outcome}: ${advice}`
+  const help = ADVICE.get(detail)
+  const message = help === undefined ? `connection ${outcome}` : `connection ${outcome}: ${help}`
   let line = eventHead(accessLevel(record), "close", message)
   line += `,"kind":"${record.kind}","id":${record.id},"uniqueId":${jsonText(record.uniqueId)}`
   line += `,"transport":"${record.transport}","listener":${jsonText(record.listener)}`

@@ -6,6 +6,7 @@ export type AccessSelection = "all" | "none" | { readonly shareOfOthers: number 
 /** How connections end that nothing is wrong with, or that their client alone has ended. */
 const UNREMARKABLE: ReadonlySet<ConnectionOutcome> = new Set<ConnectionOutcome>([
   "client-gone",
+  "probe",
   "completed",
   "client-reset",
   "idle-timeout",
@@ -30,8 +31,20 @@ export function parseAccessSelection(text: string): AccessSelection | undefined 
   return share >= 0 && share <= 1 ? { shareOfOthers: share } : undefined
 }
 
-/** Whether a connection has a line. */
-export function isSelected(selection: AccessSelection, { outcome }: ConnectionRecord): boolean {
+/**
+ * Whether a connection has a line.
+ *
+ * @param selection - which ones have
+ * @param record - what became of it
+ * @param logProbes - whether connections that end without a byte have one at all; of those whose client has no address
+ * any more there is nothing to tell
+ */
+export function isSelected(
+  selection: AccessSelection,
+  { outcome, clientAddress }: Pick<ConnectionRecord, "outcome" | "clientAddress">,
+  logProbes = false,
+): boolean {
+  if (outcome === "probe" && (!logProbes || clientAddress === "")) return false
   if (typeof selection === "string") return selection === "all"
   return !UNREMARKABLE.has(outcome) || Math.random() < selection.shareOfOthers
 }

@@ -7,7 +7,7 @@ import type { ResourceProblem } from "../../routing/resources.ts"
 import type { ReadResult } from "../../sources/file-source.ts"
 import { formatProblem, locateProblems } from "../shared/problems.ts"
 import { count, formatAddress, printable, type Terminal, terminal } from "../shared/terminal.ts"
-import { accessLevel, accessLine } from "./access-log.ts"
+import { accessLevel, accessLine, advice } from "./access-log.ts"
 import { ConfigChanges } from "./config-changes.ts"
 import { logEvent, logLine } from "./json-log.ts"
 import { atLevel, isLogged } from "./log-level.ts"
@@ -136,12 +136,14 @@ function describeConnection(record: ConnectionRecord, style: ReturnType<typeof t
   const asked = serverName === undefined ? noName : style("bold", printable(serverName))
   const path = [from, asked, route, endpoint && formatAddress(endpoint.address, endpoint.port)]
   const ending = detail === undefined ? outcome : `${outcome} (${printable(detail)})`
+  const help = advice(detail)
   const traffic = `${formatBytes(record.bytesFromClient)} up, ${formatBytes(record.bytesFromBackend)} down`
+  const spent = `${traffic}, ${(durations.total / 1_000).toFixed(3)} s`
   return [
     style("dim", clockTime()),
     path.filter((part) => part !== undefined).join(" → "),
     style(outcome === "completed" ? "green" : "yellow", ending),
-    style("dim", `${traffic}, ${(durations.total / 1_000).toFixed(3)} s`),
+    style("dim", help === undefined ? spent : `${spent}; ${help}`),
   ].join("  ")
 }
 

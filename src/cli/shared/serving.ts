@@ -30,6 +30,7 @@ export interface ServingFlags {
   readonly logLevel: LogLevel
   readonly accessLog: AccessSelection
   readonly logHello?: true
+  readonly logProbes?: true
 }
 
 /** Adds the flags that decide how connections are served. */
@@ -57,6 +58,7 @@ export function addServingFlags(command: Command): Command {
         .argParser(parseAccessLog)
         .default("all"),
     )
+    .option("--log-probes", "also give a line to connections that end without a byte, as load balancers' probes do")
     .option("--log-hello", "with --json: tell in those lines what each ClientHello offered, and its JA4")
 }
 
@@ -102,11 +104,11 @@ export async function openAdmin(
 }
 
 /** Gives those connections a line of the log that `--access-log` asks for. */
-export function logConnections(gateway: PassthroughGateway, { accessLog }: ServingFlags, log: RunLog): void {
+export function logConnections(gateway: PassthroughGateway, { accessLog, logProbes }: ServingFlags, log: RunLog): void {
   // Nobody is to put a record together that nobody reads.
   if (accessLog === "none") return
   gateway.on("close", (record) => {
-    if (isSelected(accessLog, record)) log.connection(record)
+    if (isSelected(accessLog, record, logProbes)) log.connection(record)
   })
 }
 

@@ -22,7 +22,13 @@ import type { DialEndpoint, DialTarget } from "../target.ts"
 import { Timed, type TimerWheel } from "../timer-wheel.ts"
 import { assertDecision } from "./decision.ts"
 import { summarizeHello } from "./hello-summary.ts"
-import type { ConnectionInfo, ConnectionState, Rejection, RejectReason } from "./record.ts"
+import {
+  type ConnectionInfo,
+  type ConnectionState,
+  type Rejection,
+  type RejectReason,
+  SILENT_CLIENT,
+} from "./record.ts"
 import type { RecordDraft } from "./record-draft.ts"
 import { rejectReason } from "./refusal.ts"
 import { ConnectionRequest } from "./route-request.ts"
@@ -113,6 +119,8 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   readonly #policy: ListenerPolicy
   readonly #parser: ClientHelloParser
   #stage: Stage = HELLO
+  /** Bytes of the PROXY header, with which a client has said nothing yet. */
+  #headerBytes = 0
   /** What the client connected to, as a PROXY header tells it. */
   #destination: ProxyAddress | undefined
   /** Bytes that the client sent after its ClientHello. */
@@ -155,7 +163,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     adoptReading(this.#client, this)
     // Reset before it was accepted, it has no address any more: no rule can be held against it, and no backend told of it.
     if (clientAddress === "") {
-      draft.settle("client-gone", undefined, "client")
+      draft.settle("probe", undefined, "client")
       this.stop()
       return
     }
@@ -183,13 +191,20 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   }
 
   deadlineReached(): void {
-    if (this.#isBeforeHello) this.#refuse("hello-timeout", undefined)
+    // Where the gateway speaks first, a silent client has its own reasons.
+    if (this.#stage.name === "prelude") this.#refuse("hello-timeout", undefined)
+    else if (this.#isBeforeHello) this.#refuse("hello-timeout", this.#isSilent ? SILENT_CLIENT : undefined)
     else if (this.#stage.name === "routed") this.#refuse("dial-timeout", "NAME_LOOKUP")
   }
 
   get #isBeforeHello(): boolean {
     const { name } = this.#stage
     return name === "proxy-header" || name === "prelude" || name === "hello"
+  }
+
+  /** Whether the client has said nothing. */
+  get #isSilent(): boolean {
+    return this.#connection.bytesBefore === this.#headerBytes
   }
 
   // The client's socket
@@ -231,7 +246,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   }
 
   #gone(code: string | undefined): void {
-    this.#connection.draft.settle("client-gone", code, "client")
+    this.#connection.draft.settle(this.#isSilent ? "probe" : "client-gone", code, "client")
     this.#release()
   }
 
@@ -263,6 +278,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     }
     this.#stage = HELLO
     if (result.status === "complete") {
+      this.#headerBytes = this.#connection.bytesBefore - result.rest.length
       if (this.#hasSent(result.header)) {
         this.#refuse("loop", "OWN_UNIQUE_ID")
         return

@@ -8,7 +8,12 @@ import type {
   EndedBy,
 } from "./record.ts"
 
-const ABANDONED: ReadonlySet<ConnectionOutcome> = new Set<AbandonedOutcome>(["client-gone", "drained", "worker-lost"])
+const ABANDONED: ReadonlySet<ConnectionOutcome> = new Set<AbandonedOutcome>([
+  "client-gone",
+  "probe",
+  "drained",
+  "worker-lost",
+])
 
 /** What is noted of one connection as it goes from phase to phase, for its record. */
 export class RecordDraft {

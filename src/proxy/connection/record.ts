@@ -73,6 +73,8 @@ export type RejectReason =
 export type AbandonedOutcome =
   /** The client went away. */
   | "client-gone"
+  /** The client connected and went without a byte, but perhaps a PROXY protocol header, as load balancers' probes do. */
+  | "probe"
   /** The proxy closed. */
   | "drained"
   /** The worker that carried it died, or was ended as it hung. */
@@ -103,6 +105,12 @@ export type SplicedOutcome =
 
 /** How a connection ended. */
 export type ConnectionOutcome = RejectReason | AbandonedOutcome | SplicedOutcome
+
+/**
+ * Detail of a `hello-timeout`: the client sent nothing. It may wait for the server to speak first, as clients of MySQL,
+ * SMTP and IMAP do, or know of no TLS.
+ */
+export const SILENT_CLIENT = "SILENT_CLIENT"
 
 /** What was taken out of the configuration. */
 export type Removal = "route" | "endpoint"
