@@ -42,11 +42,12 @@ export function chooseCpus(proxyWish, loadWish) {
  * Compiles a program of bench/load.
  *
  * @param {string} program
+ * @param {readonly string[]} [libraries]
  */
-export function compile(program) {
+export function compile(program, libraries = []) {
   const binary = join(out, program)
   try {
-    execFileSync("gcc", ["-O2", "-Wall", "-Wextra", "-o", binary, join(here, "load", `${program}.c`)])
+    execFileSync("gcc", ["-O2", "-Wall", "-Wextra", "-o", binary, join(here, "load", `${program}.c`), ...libraries])
   } catch (error) {
     if (error.code !== "ENOENT") throw error
     throw new Error("gcc is needed for the load generator: run `sudo sh bench/install-peers.sh`")

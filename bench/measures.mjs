@@ -15,6 +15,11 @@
  * @property {boolean} [fresh] whether the proxy is started anew for it
  * @property {true} [reset] whether clients close by a RST
  * @property {"source"} [bulk] backend of a download that goes on beside
+ * @property {number} [load] share of a core that connections take while handshakes are measured
+ * @property {"changing" | "busy"} [situation] what else goes on in the gateway
+ * @property {true} [idle] whether connections lie open meanwhile
+ * @property {boolean} [together] whether it is done for all proxies at once: it takes long, and no CPU time is measured
+ * @property {readonly string[]} [kinds] kinds of peers that it is done for; without, all proxies
  * @property {number} [workers] workers of the gateway, on all CPUs, when that is what is measured
  * @property {(result: any) => Record<string, number>} values figure by metric id
  *
@@ -44,7 +49,8 @@ const besideConnections = 1000
 /** How long they are held before it is read: runtimes give back what they used to open them. */
 export const idleSeconds = 20
 
-const bulkConnections = [1, 4, 64]
+const bulkConnections = [1, 64]
+const handshakeLoads = [20, 50, 80]
 const lookupSizes = [10, 10_000, 1_000_000]
 
 /** @type {readonly Topic[]} */
@@ -90,6 +96,26 @@ export const topics = [
     metrics: [
       { id: "idle-memory", title: "memory per connection", unit: "KiB", better: "less", digits: 1 },
       { id: "idle-memory-further", title: "per further connection", unit: "KiB", better: "less", digits: 1 },
+      { id: "memory-none", title: "whole process, no connection", unit: "MiB", better: "less", digits: 0 },
+      { id: "memory-all", title: `with ${idleConnections}`, unit: "MiB", better: "less", digits: 0 },
+    ],
+  },
+  {
+    id: "handshake",
+    title: "TLS handshakes",
+    explanation:
+      "Time from connect to the first byte of the backend's answer, with a whole TLS 1.3 handshake between (P-256, X25519), while connections as above keep the proxy busy for 20, 50 and 80 % of a core: each proxy as many of them as it takes. Client, backend and load share the other core, which is part of what is seen.",
+    metrics: handshakeLoads.flatMap((load) => handshakeMetrics(`handshake-${load}`, `${load} %`)),
+  },
+  {
+    id: "situation",
+    title: "TLS handshakes meanwhile",
+    explanation: `The same at 50 %: while ten of 10 000 routes change every second; while ${idleConnections} connections lie open; while the program has other work for 30 % of the time, in one thread and with two workers.`,
+    metrics: [
+      ...handshakeMetrics("handshake-changing", "routes change"),
+      ...handshakeMetrics("handshake-idle", "idle connections"),
+      ...handshakeMetrics("handshake-busy", "other work"),
+      ...handshakeMetrics("handshake-busy-workers", "other work, 2 workers"),
     ],
   },
   {
@@ -187,6 +213,11 @@ export const measures = [
       "beside-rate": bytes / 1e9 / seconds,
     }),
   },
+  ...handshakeLoads.map((percent) => handshakeMeasure(`handshake-${percent}`, percent, {})),
+  handshakeMeasure("handshake-changing", 50, { situation: "changing", kinds: ["gateway"] }),
+  handshakeMeasure("handshake-idle", 50, { idle: true, kinds: ["gateway"] }),
+  handshakeMeasure("handshake-busy", 50, { situation: "busy", kinds: ["gateway"] }),
+  handshakeMeasure("handshake-busy-workers", 50, { situation: "busy", workers: 2, kinds: ["gateway"] }),
   ...[1, 2].map(workersMeasure),
   {
     id: "idle",
@@ -195,9 +226,12 @@ export const measures = [
     connections: idleConnections,
     fresh: true,
     seldom: true,
-    values: ({ perConnection, perFurther }) => ({
+    together: true,
+    values: ({ perConnection, perFurther, whole }) => ({
       "idle-memory": perConnection / 1024,
       "idle-memory-further": perFurther / 1024,
+      "memory-none": whole.none / 2 ** 20,
+      "memory-all": whole.all / 2 ** 20,
     }),
   },
   { id: "parser", micro: "client-hello.mjs" },
@@ -223,7 +257,11 @@ export const targets = [
     newest: 1.2,
     oldest: 1.2,
   })),
-  { metric: "connection-cpu", peers: ["nginx"], newest: 1.5, oldest: 2 },
+  { metric: "connection-cpu", peers: ["nginx"], newest: 1.25, oldest: 1.7 },
+  { metric: "connection-cpu", peers: ["envoy"], newest: 0.8, oldest: 1.05 },
+  { metric: "reset-cpu", peers: ["nginx"], newest: 1.25, oldest: 1.7 },
+  { metric: "reset-cpu", peers: ["envoy"], newest: 0.8, oldest: 1.05 },
+  { metric: "handshake-50-p99", peers: ["nginx"], newest: 1.2, oldest: 1.2 },
   { metric: "roundtrip-p50", peers: ["nginx"], newest: 1.1, oldest: 1.1 },
   { metric: "roundtrip-p99", peers: ["nginx"], newest: 1.5, oldest: 1.5 },
   { metric: "idle-memory", peers: ["nginx"], newest: 1, oldest: 1 },
@@ -270,6 +308,40 @@ function perConnection(prefix) {
 }
 
 /**
+ * @param {string} id
+ * @param {string} title
+ * @returns {Metric[]}
+ */
+function handshakeMetrics(id, title) {
+  return ["p50", "p99"].map((quantile) => ({
+    id: `${id}-${quantile}`,
+    title: `${title}, ${quantile}`,
+    unit: "ms",
+    better: "less",
+    digits: 2,
+  }))
+}
+
+/**
+ * @param {string} id
+ * @param {number} percent of a core
+ * @param {Partial<LoadMeasure>} more
+ * @returns {LoadMeasure}
+ */
+function handshakeMeasure(id, percent, more) {
+  return {
+    id,
+    backend: "echo",
+    mode: "handshake",
+    connections: 0,
+    load: percent / 100,
+    seldom: true,
+    values: ({ p50Us, p99Us }) => ({ [`${id}-p50`]: p50Us / 1000, [`${id}-p99`]: p99Us / 1000 }),
+    ...more,
+  }
+}
+
+/**
  * @param {number} workers
  * @returns {LoadMeasure}
  */
@@ -281,6 +353,7 @@ function workersMeasure(workers) {
     connections: 2 * churnConcurrency,
     fresh: true,
     seldom: true,
+    kinds: ["gateway"],
     workers,
     values: perConnection(`workers-${workers}`),
   }

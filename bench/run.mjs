@@ -10,6 +10,7 @@ import { measures } from "./measures.mjs"
 import { findPeers } from "./peers/peers.mjs"
 import { printReport } from "./report.mjs"
 import { Session } from "./session.mjs"
+import { summarize } from "./statistics.mjs"
 
 /**
  * @typedef {object} Results What a run leaves, as JSON.
@@ -25,8 +26,8 @@ import { Session } from "./session.mjs"
 
 const help = `Usage: npm run bench -- [options]
 
-  --rounds N     rounds, in each of which everything is measured once (3; 7 with --full)
-  --seconds S    length of one measured window (1; 3 with --full)
+  --rounds N     rounds, in each of which everything is measured once (3; 4 with --full)
+  --seconds S    length of one measured window (1)
   --only TEXT    peers or measures whose name contains TEXT; may be repeated
   --node PATH    Node.js binary for the gateway and the naive proxy; may be repeated (this one)
   --script PATH  measures another Node.js proxy too, which takes the argument of peers/naive.mjs; may be repeated
@@ -59,8 +60,8 @@ if (options.help) {
 }
 
 async function main() {
-  const rounds = positive("rounds", options.rounds ?? (options.full ? "7" : "3"))
-  const seconds = positive("seconds", options.seconds ?? (options.full ? "3" : "1"))
+  const rounds = positive("rounds", options.rounds ?? (options.full ? "4" : "3"))
+  const seconds = positive("seconds", options.seconds ?? "1")
   const warmup = Math.min(1, seconds / 2)
   const [proxyCpu, loadCpu] = chooseCpus(options["proxy-cpu"], options["load-cpu"])
   mkdirSync(out, { recursive: true })
@@ -86,7 +87,7 @@ async function main() {
   try {
     const underLoad = chosen.filter((measure) => "mode" in measure)
     if (underLoad.length > 0) await session.start(peers.filter(({ command }) => command))
-    for (const measure of underLoad.filter(({ fresh, bulk }) => !fresh && !bulk)) {
+    for (const measure of underLoad.filter(({ fresh, bulk, load }) => !fresh && !bulk && !load)) {
       Object.assign(results.ceiling, ceilingOf(measure, await session.ceiling(measure)))
     }
     // Round 0 is not counted: a program that compiles itself as it runs has to have run.
@@ -141,23 +142,48 @@ function select() {
  */
 async function measureAll(session, measure, all, round, results) {
   const peers = all.filter((peer) => isMeasurable(measure, peer))
+  if (measure.together) {
+    await Promise.all(peers.map((peer) => measureOne(session, measure, peer, round, results)))
+    return
+  }
   // Every round starts with another one, so that none is always the one after an idle moment.
   for (let i = 0; i < peers.length; i++) {
-    const peer = peers[(i + round) % peers.length]
-    if (process.stderr.isTTY) progress(`${round === 0 ? "warm-up" : `round ${round}`}: ${measure.id}, ${peer.title}`)
-    const { values, busy } = await session.measure(measure, peer).catch((error) => {
-      throw new Error(`${measure.id} of ${peer.title}: ${error.message}`)
-    })
-    if (round === 0) continue
-    for (const [metric, value] of Object.entries(values)) {
-      if (!Number.isFinite(value)) throw new Error(`${metric} of ${peer.title} is ${value}: lengthen --seconds`)
-      results.samples[peer.id][metric] ??= []
-      results.samples[peer.id][metric].push(value)
-    }
-    if (busy === undefined) continue
-    results.busy[peer.id][measure.id] ??= []
-    results.busy[peer.id][measure.id].push(busy)
+    await measureOne(session, measure, peers[(i + round) % peers.length], round, results)
   }
+}
+
+/**
+ * @param {Session} session
+ * @param {import("./measures.mjs").Measure} measure
+ * @param {import("./peers/peers.mjs").Peer} peer
+ * @param {number} round
+ * @param {Results} results
+ */
+async function measureOne(session, measure, peer, round, results) {
+  if (process.stderr.isTTY) progress(`${round === 0 ? "warm-up" : `round ${round}`}: ${measure.id}, ${peer.title}`)
+  const samples = results.samples[peer.id]
+  const { values, busy } = await session.measure(measure, peer, costOf(samples["connection-cpu"])).catch((error) => {
+    throw new Error(`${measure.id} of ${peer.title}: ${error.message}`)
+  })
+  if (round === 0) return
+  for (const [metric, value] of Object.entries(values)) {
+    if (!Number.isFinite(value)) throw new Error(`${metric} of ${peer.title} is ${value}: lengthen --seconds`)
+    samples[metric] ??= []
+    samples[metric].push(value)
+  }
+  if (busy === undefined) return
+  results.busy[peer.id][measure.id] ??= []
+  results.busy[peer.id][measure.id].push(busy)
+}
+
+/**
+ * CPU seconds of a connection, from samples in microseconds. Who asks for handshakes alone gets the load of a proxy that
+ * takes 100 µs.
+ *
+ * @param {readonly number[] | undefined} samples
+ */
+function costOf(samples) {
+  return (samples ? summarize(samples).median : 100) / 1e6
 }
 
 /**
@@ -167,7 +193,7 @@ async function measureAll(session, measure, all, round, results) {
 function isMeasurable(measure, peer) {
   if ("micro" in measure) return peer.micro?.[measure.micro] !== undefined
   if (peer.only === "bulk" && !isBulk(measure)) return false
-  return measure.workers ? peer.kind === "gateway" : peer.command !== undefined
+  return peer.command !== undefined && (measure.kinds === undefined || measure.kinds.includes(peer.kind))
 }
 
 /** @param {import("./measures.mjs").LoadMeasure} measure */

@@ -16,6 +16,13 @@ import { verifyProxy } from "./verify.mjs"
  */
 
 const serverNames = { source: "download.bench.example", sink: "upload.bench.example", echo: "echo.bench.example" }
+const tlsName = "tls.bench.example"
+
+/** TLS handshakes made in a second, one after the other, beside the load. */
+const probesPerSecond = 150
+
+/** Connections that lie open where a measure asks for them. */
+const idleBeside = 5000
 
 /** The backend and the proxies of one run, each on its CPU. */
 export class Session {
@@ -26,6 +33,7 @@ export class Session {
   /** @type {Map<string, Started>} */
   #started = new Map()
   #load
+  #handshake
   #counter
   #backendPorts
   #routes
@@ -51,9 +59,13 @@ export class Session {
       hellos[name] = buildClientHello(serverName)
       writeFileSync(join(this.#directory, `${name}.hello`), hellos[name])
     }
+    this.#handshake = compile("handshake", ["-lssl", "-lcrypto"])
+    const tls = new PinnedProcess([this.#handshake, "serve"], this.#options.loadCpu)
+    this.#running.push(tls)
     this.#routes = Object.fromEntries(
       Object.entries(serverNames).map(([name, serverName]) => [serverName, this.#backendPorts[name]]),
     )
+    this.#routes[tlsName] = JSON.parse(await firstLine(tls)).port
     for (const peer of peers) {
       const started = await this.#launch(peer)
       await this.#verify(peer, started, hellos)
@@ -101,11 +113,15 @@ export class Session {
    *
    * @param {Measure} measure
    * @param {Peer} peer
+   * @param {number | undefined} connectionCost CPU seconds that a connection takes the peer, as far as measured
    * @returns {Promise<{ values: Record<string, number>, busy?: number }>} figures, and CPU seconds of the proxy per second
    */
-  async measure(measure, peer) {
+  async measure(measure, peer, connectionCost) {
     if ("micro" in measure) {
       return { values: JSON.parse(await runPinned(peer.micro[measure.micro], this.#options.proxyCpu)) }
+    }
+    if (measure.mode === "handshake") {
+      return { values: measure.values(await this.#handshakes(measure, peer, connectionCost)) }
     }
     if (measure.fresh) {
       const fresh = await this.#launch(peer, measure.workers)
@@ -131,25 +147,76 @@ export class Session {
     // The first connections bring in code and tables that later ones share.
     await runPinned(this.#command({ ...measure, connections: 100 }, port), this.#options.loadCpu)
     await delay(500)
-    const half = { ...measure, connections: measure.connections / 2 }
+    const half = measure.connections / 2
     const resident = [proxy.residentBytes()]
     const holders = []
     for (let step = 0; step < 2; step++) {
-      const holder = new PinnedProcess(this.#command(half, port), this.#options.loadCpu)
-      this.#running.push(holder)
-      holders.push(holder)
-      const opened = JSON.parse(await firstLine(holder)).open
-      if (opened !== half.connections) throw new Error(`lost idle connections: ${holder.account}`)
+      holders.push(await this.#hold(port, half))
       await delay(idleSeconds * 1000)
       resident.push(proxy.residentBytes())
     }
-    for (const holder of holders) {
-      holder.stdin.end()
-      const { code } = await holder.exit
-      if (code !== 0) throw new Error(`lost idle connections: ${holder.account}`)
-    }
+    for (const holder of holders) await this.#letGo(holder)
     const [before, atHalf, after] = resident
-    return { perConnection: (after - before) / measure.connections, perFurther: (after - atHalf) / half.connections }
+    return {
+      whole: { none: before, all: after },
+      perConnection: (after - before) / measure.connections,
+      perFurther: (after - atHalf) / half,
+    }
+  }
+
+  /**
+   * Handshakes beside so many connections a second that the peer is busy for the measure's share of a core.
+   *
+   * @param {LoadMeasure} measure
+   * @param {Peer} peer
+   * @param {number} connectionCost
+   */
+  async #handshakes(measure, peer, connectionCost) {
+    const { load, workers, situation, idle } = measure
+    const own = workers || situation ? await this.#launch(peer, workers, situation) : undefined
+    const { proxy, port } = own ?? this.#started.get(peer.id)
+    const holder = idle && (await this.#hold(port, idleBeside))
+    try {
+      const rate = ["--rate", String(Math.round(load / connectionCost))]
+      const pids = ["--pids", proxy.pids().join(",")]
+      const { warmup, seconds } = this.#options
+      const times = ["--warmup", String(warmup), "--seconds", String(seconds)]
+      const name = ["--name", tlsName, "--rate", String(probesPerSecond)]
+      const beside = { ...measure, mode: "connect", backend: "echo", connections: 1000 }
+      const [loaded, probed] = await Promise.all([
+        runPinned(this.#command(beside, port, [...rate, ...pids]), this.#options.loadCpu),
+        runPinned([this.#handshake, "probe", "--port", String(port), ...name, ...times], this.#options.loadCpu),
+      ])
+      const { cpuSeconds, seconds: lasted } = JSON.parse(loaded)
+      return { ...JSON.parse(probed), busy: cpuSeconds / lasted }
+    } finally {
+      if (holder) await this.#letGo(holder)
+      await own?.proxy.stop()
+    }
+  }
+
+  /**
+   * Opens connections, and returns who holds them.
+   *
+   * @param {number} port
+   * @param {number} connections
+   */
+  async #hold(port, connections) {
+    const holder = new PinnedProcess(
+      this.#command({ mode: "idle", backend: "echo", connections }, port),
+      this.#options.loadCpu,
+    )
+    this.#running.push(holder)
+    const opened = JSON.parse(await firstLine(holder)).open
+    if (opened !== connections) throw new Error(`lost idle connections: ${holder.account}`)
+    return holder
+  }
+
+  /** @param {PinnedProcess} holder which first tries whether each of its connections still carries bytes */
+  async #letGo(holder) {
+    holder.stdin.end()
+    const { code } = await holder.exit
+    if (code !== 0) throw new Error(`lost idle connections: ${holder.account}`)
   }
 
   /**
@@ -168,12 +235,13 @@ export class Session {
   /**
    * @param {Peer} peer
    * @param {number} [workers] on all CPUs; without it, one on the proxy's
+   * @param {LoadMeasure["situation"]} [situation]
    * @returns {Promise<Started>}
    */
-  async #launch(peer, workers) {
+  async #launch(peer, workers, situation) {
     const directory = mkdtempSync(join(this.#directory, `${peer.id}-`))
     const port = await freePort()
-    const command = peer.command({ port, routes: this.#routes, directory, workers })
+    const command = peer.command({ port, routes: this.#routes, directory, workers, situation })
     const proxy = new PinnedProcess(command, workers ? allowedCpus().join(",") : this.#options.proxyCpu)
     this.#running.push(proxy)
     try {

@@ -54,13 +54,13 @@ static inline unsigned char pattern_at(size_t i) {
 
 // A receiver that falls behind must not hide hundreds of megabytes in its buffer, as Linux would let it: bytes are counted
 // where they arrive, and what waits at the ends of the window should be little beside what moved in it.
-static void bound_receive_window(int fd) {
+static inline void bound_receive_window(int fd) {
   int bytes = 1 << 20;
   setsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &bytes, sizeof bytes);
 }
 
 // Bytes that have come to the sink, in a file that the backend and the load generator map.
-static volatile uint64_t *map_counter(const char *path) {
+static inline volatile uint64_t *map_counter(const char *path) {
   int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0 || ftruncate(fd, sizeof(uint64_t)) != 0) die("cannot open %s: %s", path, strerror(errno));
   void *memory = mmap(NULL, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -69,12 +69,12 @@ static volatile uint64_t *map_counter(const char *path) {
   return memory;
 }
 
-static void watch(int epoll, int op, int fd, uint32_t events) {
+static inline void watch(int epoll, int op, int fd, uint32_t events) {
   struct epoll_event event = {.events = events, .data.fd = fd};
   if (epoll_ctl(epoll, op, fd, &event) != 0) die("epoll_ctl: %s", strerror(errno));
 }
 
-static void raise_file_limit(void) {
+static inline void raise_file_limit(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
     limit.rlim_cur = limit.rlim_max;

@@ -2,11 +2,12 @@
 // with a message on stderr and status 1: a number is printed only when every connection did what it should.
 //
 //   load download|upload|connect|roundtrip|beside|idle --port P --hello FILE [--connections N] [--warmup S]
-//        [--seconds S] [--pids PID,PID,...] [--counter FILE] [--bulk FILE] [--reset]
+//        [--seconds S] [--pids PID,PID,...] [--counter FILE] [--bulk FILE] [--reset] [--rate N]
 //
 // `--pids` names the proxy's processes. Their CPU time is read here, at the very ends of the measured window.
 // `--counter`, for uploads, is the file in which the backend counts what has come to it. `--bulk`, for `beside`, is the
-// ClientHello of the download beside which round trips are made. With `--reset`, clients of `connect` close by a RST.
+// ClientHello of the download beside which round trips are made. With `--reset`, clients of `connect` close by a RST;
+// with `--rate`, so many of them begin in a second, whether earlier ones are served or not, up to `--connections`.
 #include "common.h"
 #include <getopt.h>
 #include <poll.h>
@@ -20,6 +21,7 @@ static int connections = 1;
 static double warmup = 0.5;
 static double seconds = 1;
 static bool closes_by_reset;
+static double rate;
 static char *hello;
 static size_t hello_length;
 static char *bulk_hello;
@@ -176,6 +178,7 @@ static void churn(void) {
   size_t sample_count = 0;
   struct sockaddr_in address = loopback(port);
   uint64_t until = UINT64_MAX, warm_until = now_ns() + (uint64_t)(warmup * 1e9);
+  uint64_t begun = now_ns(), begun_count = 0;
   struct window before = {0};
   struct epoll_event events[MAX_EVENTS];
   int open = 0;
@@ -187,7 +190,9 @@ static void churn(void) {
       until = before.time + (uint64_t)(seconds * 1e9);
     }
     if (now >= until) break;
-    while (open < connections) {
+    uint64_t due = rate > 0 ? (uint64_t)((double)(now - begun) / 1e9 * rate) : UINT64_MAX;
+    while (open < connections && begun_count < due) {
+      begun_count++;
       int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
       if (fd < 0) die("socket: %s", strerror(errno));
       if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS)
@@ -196,7 +201,7 @@ static void churn(void) {
       watch(epoll, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLET);
       open++;
     }
-    int count = epoll_wait(epoll, events, MAX_EVENTS, 10);
+    int count = epoll_wait(epoll, events, MAX_EVENTS, rate > 0 ? 1 : 10);
     for (int i = 0; i < count; i++) {
       int fd = events[i].data.fd;
       struct slot *slot = &slots[fd];
@@ -336,7 +341,7 @@ int main(int argc, char **argv) {
       {"warmup", required_argument, 0, 'w'},  {"connections", required_argument, 0, 'c'},
       {"seconds", required_argument, 0, 's'}, {"pids", required_argument, 0, 'P'},
       {"counter", required_argument, 0, 'C'}, {"bulk", required_argument, 0, 'b'},
-      {"reset", no_argument, 0, 'r'},
+      {"reset", no_argument, 0, 'r'},         {"rate", required_argument, 0, 'R'},
       {0},
   };
   int option;
@@ -349,6 +354,7 @@ int main(int argc, char **argv) {
       case 'w': warmup = atof(optarg); break;
       case 'c': connections = atoi(optarg); break;
       case 's': seconds = atof(optarg); break;
+      case 'R': rate = atof(optarg); break;
       case 'r': closes_by_reset = true; break;
       case 'C': sunk = map_counter(optarg); break;
       case 'P':

@@ -11,6 +11,7 @@ import { gatewayObjects } from "./objects.mjs"
  * @property {Record<string, number>} routes backend port on 127.0.0.1 by server name
  * @property {string} directory for configuration and process files, made for this process alone
  * @property {number} [workers] for the gateway: how many; by default none but the thread itself
+ * @property {"changing" | "busy"} [situation] for the gateway: what else goes on
  *
  * @typedef {object} Peer What is under measurement: a proxy, a library or both.
  * @property {string} id
@@ -65,7 +66,11 @@ function nodePeer(name, kind, script, node, several) {
   return {
     ...identity,
     kind,
-    command: ({ port, routes, workers }) => [node, script, JSON.stringify({ port, routes, workers })],
+    command: ({ port, routes, workers, situation }) => [
+      node,
+      script,
+      JSON.stringify({ port, routes, workers, situation }),
+    ],
     ...(kind === "gateway" && {
       micro: {
         "client-hello.mjs": [node, join(micro, "client-hello.mjs"), "tlsroute"],
