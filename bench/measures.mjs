@@ -51,9 +51,11 @@ export const idleSeconds = 20
 
 const bulkConnections = [1, 64]
 const handshakeLoads = [20, 50, 80]
+const scaleSizes = [10, 1000, 10_000]
+const listenerCounts = [1, 100, 1000]
 const lookupSizes = [10, 10_000, 1_000_000]
 
-/** @type {readonly Topic[]} */
+/** @type {Topic[]} */
 export const topics = [
   bulkTopic("download", "Download", "from the backend to the client"),
   bulkTopic("upload", "Upload", "from the client to the backend"),
@@ -170,6 +172,30 @@ export const topics = [
   },
 ]
 
+topics.push(
+  scaleTopic("endpoints", "Endpoints behind one Service", scaleSizes, "endpoints", {
+    explanation: "CPU time of a connection, its client and backend in the same process included.",
+    unit: "µs",
+    digits: 0,
+  }),
+  scaleTopic("listeners", "Listeners", listenerCounts, "listeners", {
+    explanation: "CPU time from a start to so many sockets bound.",
+    unit: "ms",
+    digits: 0,
+  }),
+  scaleTopic("checks", "Health checks", scaleSizes, "endpoints", {
+    explanation: "Share of a core that probes over TCP take, each endpoint every 5 s, their backend included.",
+    unit: "%",
+    digits: 1,
+  }),
+  scaleTopic("changes", "Configuration changes", scaleSizes, "routes", {
+    explanation:
+      "CPU time from a snapshot in which one route changed to its being in force, all else as before. A second has a thousand of these milliseconds.",
+    unit: "ms",
+    digits: 2,
+  }),
+)
+
 /** @type {readonly Measure[]} */
 export const measures = [
   ...bulkConnections.map((connections) => bulkMeasure("download", "source", connections)),
@@ -236,6 +262,7 @@ export const measures = [
   },
   { id: "parser", micro: "client-hello.mjs" },
   { id: "routing", micro: "routing.mjs", seldom: true },
+  { id: "scale", micro: "scale.mjs", seldom: true },
 ]
 
 /**
@@ -305,6 +332,29 @@ function perConnection(prefix) {
     [`${prefix}-cpu`]: (cpuSeconds * 1e6) / connections,
     [`${prefix}-rate`]: connections / seconds,
   })
+}
+
+/**
+ * @param {string} id
+ * @param {string} title
+ * @param {readonly number[]} counts
+ * @param {string} noun
+ * @param {{ explanation: string, unit: string, digits: number }} figure
+ * @returns {Topic}
+ */
+function scaleTopic(id, title, counts, noun, { explanation, unit, digits }) {
+  return {
+    id: `scale-${id}`,
+    title,
+    explanation,
+    metrics: counts.map((count) => ({
+      id: `scale-${id}-${count}`,
+      title: count === 1 ? `1 ${noun.slice(0, -1)}` : `${count} ${noun}`,
+      unit,
+      better: "less",
+      digits,
+    })),
+  }
 }
 
 /**

@@ -102,7 +102,7 @@ function haproxy({ port, routes, directory }, program, splice) {
     file,
     `global
   nbthread 1
-  maxconn 9500
+  maxconn 6000
   log stdout format raw local0
 defaults
   mode tcp
@@ -113,7 +113,7 @@ defaults
   timeout server 1h
 ${splice ? "  option splice-auto\n" : ""}frontend tls
   bind 127.0.0.1:${port} backlog 4096
-  maxconn 9000
+  maxconn 5900
   tcp-request inspect-delay 5s
   tcp-request content accept if { req.ssl_hello_type 1 }
   tcp-request content reject if WAIT_END

@@ -75,6 +75,7 @@ function nodePeer(name, kind, script, node, several) {
       micro: {
         "client-hello.mjs": [node, join(micro, "client-hello.mjs"), "tlsroute"],
         "routing.mjs": [node, join(micro, "routing.mjs")],
+        "scale.mjs": [node, join(micro, "scale.mjs")],
       },
     }),
   }

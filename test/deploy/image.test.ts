@@ -63,6 +63,23 @@ test("it serves a cluster, with health and metrics, and writes no file", async (
   }
 })
 
+test("it reads manifests too", async () => {
+  const file = join(app, "gateway.yaml")
+  await writeFile(
+    file,
+    `
+kind: Gateway
+apiVersion: gateway.networking.k8s.io/v1
+metadata: {name: edge}
+spec:
+  gatewayClassName: any
+  listeners: [{name: tls, port: 8443, protocol: TLS, tls: {mode: Passthrough}}]
+`,
+  )
+  const { stdout } = await exec(process.execPath, [join(app, "tlsroute.js"), "check", "--json", file], { cwd: app })
+  expect(JSON.parse(stdout)).toMatchObject({ errors: 0, listeners: 1 })
+})
+
 test("the Dockerfile ends as a user that is not root, and copies what is there", async () => {
   const dockerfile = await readFile(join(root, "deploy/Dockerfile"), "utf8")
   const runtime = dockerfile.slice(dockerfile.lastIndexOf("\nFROM "))
