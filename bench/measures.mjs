@@ -11,7 +11,11 @@
  * @property {"source" | "sink" | "echo"} backend
  * @property {string} mode of the load generator
  * @property {number} connections
- * @property {boolean} [seldom] whether it is done in every third round only, because it takes long and differs little
+ * @property {boolean} [main] whether it is done for every proxy, and not for those alone that are compared in all
+ * @property {boolean} [warmsUp] whether it is done once before the rounds, uncounted: programs that compile themselves as
+ * they run have to have run
+ * @property {boolean} [seldom] whether it is done in every second round only, because it takes long and differs little
+ * @property {boolean} [once] whether it is done in the first round only
  * @property {boolean} [fresh] whether the proxy is started anew for it
  * @property {true} [reset] whether clients close by a RST
  * @property {"source"} [bulk] backend of a download that goes on beside
@@ -27,6 +31,8 @@
  * @property {string} id
  * @property {string} micro program in bench/micro, which prints figures by metric id as JSON
  * @property {boolean} [seldom] as above
+ * @property {boolean} [once] as above
+ * @property {boolean} [warmsUp] as above
  *
  * @typedef {LoadMeasure | MicroMeasure} Measure
  *
@@ -202,6 +208,8 @@ export const measures = [
   ...bulkConnections.map((connections) => bulkMeasure("upload", "sink", connections)),
   {
     id: "connections",
+    main: true,
+    warmsUp: true,
     backend: "echo",
     mode: "connect",
     connections: churnConcurrency,
@@ -209,6 +217,7 @@ export const measures = [
   },
   {
     id: "resets",
+    main: true,
     backend: "echo",
     mode: "connect",
     connections: churnConcurrency,
@@ -217,6 +226,7 @@ export const measures = [
   },
   {
     id: "roundtrip",
+    main: true,
     backend: "echo",
     mode: "roundtrip",
     connections: 1,
@@ -250,6 +260,7 @@ export const measures = [
     backend: "echo",
     mode: "idle",
     connections: idleConnections,
+    main: true,
     fresh: true,
     seldom: true,
     together: true,
@@ -260,9 +271,9 @@ export const measures = [
       "memory-all": whole.all / 2 ** 20,
     }),
   },
-  { id: "parser", micro: "client-hello.mjs" },
-  { id: "routing", micro: "routing.mjs", seldom: true },
-  { id: "scale", micro: "scale.mjs", seldom: true },
+  { id: "parser", micro: "client-hello.mjs", once: true },
+  { id: "routing", micro: "routing.mjs", once: true },
+  { id: "scale", micro: "scale.mjs", once: true },
 ]
 
 /**
@@ -452,6 +463,8 @@ function bulkMeasure(mode, backend, connections) {
     backend,
     mode,
     connections,
+    main: connections > 1,
+    warmsUp: connections > 1,
     values: ({ bytes, cpuSeconds }) => ({ [id]: bytes / 1e9 / cpuSeconds }),
   }
 }

@@ -26,7 +26,7 @@ import { summarize } from "./statistics.mjs"
 
 const help = `Usage: npm run bench -- [options]
 
-  --rounds N     rounds, in each of which everything is measured once (3; 4 with --full)
+  --rounds N     rounds, in each of which everything is measured once (3)
   --seconds S    length of one measured window (1)
   --only TEXT    peers or measures whose name contains TEXT; may be repeated
   --node PATH    Node.js binary for the gateway and the naive proxy; may be repeated (this one)
@@ -60,7 +60,7 @@ if (options.help) {
 }
 
 async function main() {
-  const rounds = positive("rounds", options.rounds ?? (options.full ? "4" : "3"))
+  const rounds = positive("rounds", options.rounds ?? "3")
   const seconds = positive("seconds", options.seconds ?? "1")
   const warmup = Math.min(1, seconds / 2)
   const [proxyCpu, loadCpu] = chooseCpus(options["proxy-cpu"], options["load-cpu"])
@@ -94,8 +94,7 @@ async function main() {
     for (let round = 0; round <= rounds; round++) {
       progress(round === 0 ? "warm-up" : `round ${round} of ${rounds}`)
       for (const measure of chosen) {
-        if ("micro" in measure ? round === 0 : measure.fresh && round === 0) continue // a process of its own each time
-        if (measure.seldom && round % 3 !== 1) continue
+        if (!isDue(measure, round, chosen)) continue
         await measureAll(session, measure, peers, round, results)
       }
       if (round > 0) save(results)
@@ -109,6 +108,17 @@ async function main() {
   if (options.full) {
     for (const file of writeReport(results, fileURLToPath(new URL("../docs", import.meta.url)))) console.log(file)
   }
+}
+
+/**
+ * @param {import("./measures.mjs").Measure} measure
+ * @param {number} round 0 for the warm-up
+ * @param {readonly import("./measures.mjs").Measure[]} chosen all measures of the run
+ */
+function isDue(measure, round, chosen) {
+  if (round > 0) return !(measure.seldom && round % 2 === 0) && !(measure.once && round > 1)
+  if (chosen.some(({ warmsUp }) => warmsUp)) return measure.warmsUp === true
+  return !("micro" in measure || measure.fresh || measure.load)
 }
 
 /** Peers and measures that the options name. */
@@ -193,6 +203,7 @@ function costOf(samples) {
 function isMeasurable(measure, peer) {
   if ("micro" in measure) return peer.micro?.[measure.micro] !== undefined
   if (peer.only === "bulk" && !isBulk(measure)) return false
+  if (peer.only === "main" && !measure.main) return false
   return peer.command !== undefined && (measure.kinds === undefined || measure.kinds.includes(peer.kind))
 }
 

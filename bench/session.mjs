@@ -32,11 +32,13 @@ export class Session {
   #running = []
   /** @type {Map<string, Started>} */
   #started = new Map()
+  #backend
   #load
   #handshake
   #counter
   #backendPorts
   #routes
+  #tlsPort
 
   /** @param {{ seconds: number, warmup: number, proxyCpu: number, loadCpu: number }} options */
   constructor(options) {
@@ -51,9 +53,8 @@ export class Session {
    */
   async start(peers) {
     this.#load = compile("load")
-    const backend = new PinnedProcess([compile("backend"), this.#counter], this.#options.loadCpu)
-    this.#running.push(backend)
-    this.#backendPorts = JSON.parse(await firstLine(backend))
+    this.#backend = compile("backend")
+    this.#backendPorts = await this.#startBackend(this.#counter)
     const hellos = {}
     for (const [name, serverName] of Object.entries(serverNames)) {
       hellos[name] = buildClientHello(serverName)
@@ -62,15 +63,30 @@ export class Session {
     this.#handshake = compile("handshake", ["-lssl", "-lcrypto"])
     const tls = new PinnedProcess([this.#handshake, "serve"], this.#options.loadCpu)
     this.#running.push(tls)
-    this.#routes = Object.fromEntries(
-      Object.entries(serverNames).map(([name, serverName]) => [serverName, this.#backendPorts[name]]),
-    )
-    this.#routes[tlsName] = JSON.parse(await firstLine(tls)).port
+    this.#tlsPort = JSON.parse(await firstLine(tls)).port
+    this.#routes = this.#routesTo(this.#backendPorts)
     for (const peer of peers) {
       const started = await this.#launch(peer)
       await this.#verify(peer, started, hellos)
       this.#started.set(peer.id, started)
     }
+  }
+
+  /**
+   * Starts a backend and returns its ports.
+   *
+   * @param {string} counter file in which it counts what it sinks
+   */
+  async #startBackend(counter) {
+    const backend = new PinnedProcess([this.#backend, counter], this.#options.loadCpu)
+    this.#running.push(backend)
+    return JSON.parse(await firstLine(backend))
+  }
+
+  /** @param {Record<string, number>} ports of a backend */
+  #routesTo(ports) {
+    const routes = Object.entries(serverNames).map(([name, serverName]) => [serverName, ports[name]])
+    return Object.fromEntries([...routes, [tlsName, this.#tlsPort]])
   }
 
   /**
@@ -124,7 +140,14 @@ export class Session {
       return { values: measure.values(await this.#handshakes(measure, peer, connectionCost)) }
     }
     if (measure.fresh) {
-      const fresh = await this.#launch(peer, measure.workers)
+      // Many proxies at once hold more connections than one backend may.
+      const backend = measure.together && (await this.#startBackend(join(this.#directory, `sunk-${peer.id}`)))
+      const fresh = await this.#launch(
+        peer,
+        measure.workers,
+        undefined,
+        backend ? this.#routesTo(backend) : this.#routes,
+      )
       try {
         const measured = measure.workers ? this.#worked(measure, fresh) : this.#idle(measure, fresh)
         return { values: measure.values(await measured) }
@@ -236,12 +259,13 @@ export class Session {
    * @param {Peer} peer
    * @param {number} [workers] on all CPUs; without it, one on the proxy's
    * @param {LoadMeasure["situation"]} [situation]
+   * @param {Record<string, number>} [routes]
    * @returns {Promise<Started>}
    */
-  async #launch(peer, workers, situation) {
+  async #launch(peer, workers, situation, routes = this.#routes) {
     const directory = mkdtempSync(join(this.#directory, `${peer.id}-`))
     const port = await freePort()
-    const command = peer.command({ port, routes: this.#routes, directory, workers, situation })
+    const command = peer.command({ port, routes, directory, workers, situation })
     const proxy = new PinnedProcess(command, workers ? allowedCpus().join(",") : this.#options.proxyCpu)
     this.#running.push(proxy)
     try {

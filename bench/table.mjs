@@ -23,7 +23,8 @@ export function tables(results) {
             const samples = results.samples[peer.id]?.[id]
             if (!samples) return "–"
             const summary = summarize(samples)
-            return `${summary.median.toFixed(digits)} ±${(spread(summary) * 100).toFixed(0)} %`
+            const median = summary.median.toFixed(digits)
+            return samples.length > 1 ? `${median} ±${(spread(summary) * 100).toFixed(0)} %` : median
           }),
         ]),
     }))

@@ -26,9 +26,12 @@ export function nativePeers() {
     { ...nginxPeer("nginx-64k", "NGINX, 64k buffers", "64k"), only: "bulk" },
     native("envoy", "Envoy", [join(installed, "envoy", "envoy")], ["--version"], envoy),
     native("sniproxy", "sniproxy", ["sniproxy"], ["-V"], sniproxy),
-    native("traefik", "Traefik", [join(installed, "traefik", "traefik")], ["version"], traefik),
-    native("caddy-l4", "caddy-l4", [join(installed, "caddy", "caddy")], undefined, caddy),
-    native("tcpproxy", "inetaf/tcpproxy", [join(installed, "tcpproxy", "tcpproxy")], undefined, tcpproxy),
+    { ...native("traefik", "Traefik", [join(installed, "traefik", "traefik")], ["version"], traefik), only: "main" },
+    { ...native("caddy-l4", "caddy-l4", [join(installed, "caddy", "caddy")], undefined, caddy), only: "main" },
+    {
+      ...native("tcpproxy", "inetaf/tcpproxy", [join(installed, "tcpproxy", "tcpproxy")], undefined, tcpproxy),
+      only: "main",
+    },
   ]
 }
 

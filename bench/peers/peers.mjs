@@ -18,7 +18,7 @@ import { gatewayObjects } from "./objects.mjs"
  * @property {string} title
  * @property {"gateway" | "command" | "native" | "script" | "library"} kind
  * @property {string} version as the program tells it
- * @property {"bulk"} [only] measured in this alone, being a variant of another for its sake
+ * @property {"bulk" | "main"} [only] measured in this alone: being a variant of another for its sake, or to save time
  * @property {(launch: Launch) => string[]} [command] writes a proxy's configuration and returns the command line
  * @property {Record<string, string[]>} [micro] command line by program in bench/micro
  *
