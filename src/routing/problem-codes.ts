@@ -63,6 +63,10 @@ export type SourceCode =
   | "KindNotServed"
   | "Kustomization"
   | "MissingSeparator"
+  /** A cluster has no GatewayClass of the controller that is asked about. */
+  | "NoGatewayClass"
+  /** A kind that may not be read from an API server. */
+  | "NotReadable"
   /** A route of a kind that is not served, on a Gateway that is there. */
   | "NotServed"
   /** A Go template, such as Helm's, that is not rendered. */
