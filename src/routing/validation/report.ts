@@ -59,7 +59,7 @@ export class Report {
     this.unreadable++
     this.misspelled.push(formatPath([...this.#path, meant]))
     const message = `is not a field here; did you mean ${meant}, which is required?`
-    this.#add(this.advisory ? "warning" : "error", "UnknownField", message, [name])
+    this.#add("error", "UnknownField", message, [name])
   }
 
   /** Reports something that is valid, yet hardly meant, at the present field or at one below it. */

@@ -276,7 +276,8 @@ function reportUnknown(
     if (report.isFull) return
     if (names.has(key) || value[key] === undefined) continue
     const meant = suggest(key, names)
-    if (meant !== undefined && missing?.delete(meant)) report.misspelt(key, meant)
+    // A status is written by programs: what is missing in it counts, whatever else is there.
+    if (meant !== undefined && !report.advisory && missing?.delete(meant)) report.misspelt(key, meant)
     else report.warn("UnknownField", `is not a field here, and has no effect${didYouMean(meant)}`, key)
   }
 }

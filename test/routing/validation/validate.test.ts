@@ -53,6 +53,31 @@ describe("validateObject", () => {
     ])
   })
 
+  test("reports a field that is needed and misspelt once, as the error that it is", () => {
+    const misspelt = valid("TLSRoute", {
+      "spec.hostnames": undefined,
+      "spec.hostname": ["a.example"],
+      "spec.rules": [{ backendRef: [{ name: "app", port: 443 }] }],
+    })
+    expect(summary(misspelt)).toEqual([
+      "error UnknownField spec.rules[0].backendRef: is not a field here; did you mean backendRefs, which is required?",
+      "error UnknownField spec.hostname: is not a field here; did you mean hostnames, which is required?",
+    ])
+  })
+
+  test("tells of two names for one field that is needed, and of a status that lacks one", () => {
+    const twice = valid("Gateway", { "spec.gatewayClassName": undefined, "spec.gatewayClasName": "a" })
+    ;(twice as { spec: Record<string, unknown> }).spec["gatewayClassNam"] = "b"
+    expect(summary(twice)).toEqual([
+      "error UnknownField spec.gatewayClasName: is not a field here; did you mean gatewayClassName, which is required?",
+      "warning UnknownField spec.gatewayClassNam: is not a field here, and has no effect; did you mean gatewayClassName?",
+    ])
+    expect(summary(valid("TLSRoute", { "status.parent": [] }))).toEqual([
+      "warning UnknownField status.parent: is not a field here, and has no effect; did you mean parents?",
+      "warning Required status.parents: is required",
+    ])
+  })
+
   test("takes experimental fields for unknown in the standard channel", () => {
     const options = { channel: "standard" } as const
     expect(summary(valid("Gateway", { "spec.defaultScope": "All" }), options)).toEqual([
