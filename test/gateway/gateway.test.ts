@@ -308,6 +308,19 @@ describe("an external backend", () => {
     expect(state.lookups).toBe(1)
   })
 
+  it.each(["localhost", "127.0.0.1"])(
+    "on this machine is reached where %s is listed, by the system's own names",
+    async (name) => {
+      const rule = [{ name, port: await backend("here") }]
+      const source = resources({
+        gateways: [gateway([listener("tls", 8443)])],
+        tlsRoutes: [route("app", ["app.example.com"], rule)],
+      })
+      const { port } = await serve({ source, externalBackends: [name] })
+      expect(await ask(port)).toBe("here")
+    },
+  )
+
   it.each(["*.example.net", "*"])("that only the pattern %s allows is not dialled on this machine", async (pattern) => {
     const { gateway: served, port } = await serveExternal([pattern])
     const closed = once(served, "close")

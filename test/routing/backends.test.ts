@@ -4,6 +4,7 @@ import {
   type BackendTarget,
   buildRouteTable,
   createRouteTableBuilder,
+  formatExplanation,
   type GatewayResources,
   type RouteTableOptions,
 } from "../../src/routing/index.ts"
@@ -112,6 +113,12 @@ describe("an external backend", () => {
     ["example.com", ["*.example.com"], false],
     ["httpbin.org", [], false],
     ["nodots", ["*"], false],
+    ["nodots", ["nodots"], true],
+    ["localhost", ["*"], false],
+    ["localhost", ["localhost"], true],
+    ["LocalHost", ["localhost"], true],
+    ["::1", ["::1"], true],
+    ["127.0.0.1", ["127.0.0.1"], true],
     ["svc.localhost", ["*"], false],
     ["metadata.google.internal", ["*"], false],
     ["metadata.google.internal", ["metadata.google.internal"], true],
@@ -122,6 +129,28 @@ describe("an external backend", () => {
   ])("%s with externalBackends %j: %s", (name, externalBackends, allowed) => {
     const found = target({ tlsRoutes: to({ name }) }, { externalBackends })
     expect(found.kind !== "invalid").toBe(allowed)
+  })
+
+  it("that is this machine is refused with what would allow it", () => {
+    expect(target({ tlsRoutes: to({ name: "localhost" }) }, { externalBackends: ["*"] })).toMatchObject({
+      reason: "BackendNotFound",
+      message: expect.stringMatching(/externalBackends \(--external-backends\) must list it literally/),
+    })
+  })
+
+  it("without a dot gives way to a Service of that name", () => {
+    const world = { tlsRoutes: to({ name: "backend" }), services: [service("backend")] }
+    expect(target(world, { externalBackends: ["backend"] })).toMatchObject({ kind: "endpoints" })
+  })
+
+  it.each([
+    ["db.example.org", ["*"], "external backend db.example.org → db.example.org:443 (DNS)"],
+    ["localhost", ["localhost"], "external backend localhost → localhost:443 (DNS)"],
+    ["127.0.0.1", ["127.0.0.1"], "external backend 127.0.0.1 → 127.0.0.1:443"],
+    ["missing", ["*"], "Service default/missing → refused"],
+  ])("is called what it is: %s", (name, externalBackends, text) => {
+    const table = buildRouteTable({ gateways: [gateway("gateway")], tlsRoutes: to({ name }) }, { externalBackends })
+    expect(formatExplanation(table.explain({ port: 443, serverName: "a.example.com" }))).toContain(text)
   })
 
   it("named itself may resolve to any address; matched by a pattern it may not", () => {

@@ -27,6 +27,20 @@ const FORBIDDEN_NAMES = [
 ]
 
 /**
+ * Whether a backendRef name without a Service is an external backend's. A Service's name never has a dot, so that one
+ * with a dot can only mean DNS; one without is a Service that is missing, unless a pattern spells it out. `localhost` is
+ * nobody's Service, and refused with a reason.
+ */
+export function meansExternal(name: string, patterns: readonly string[]): boolean {
+  const host = name.toLowerCase()
+  return host.includes(".") || host === "localhost" || isListed(host, patterns)
+}
+
+function isListed(host: string, patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => pattern.toLowerCase() === host)
+}
+
+/**
  * Whether a backendRef name without a Service may be dialled as a DNS name.
  *
  * `patterns` are names: exact (`httpbin.org`), wildcard (`*.example.com`) or `*` for all. Names of the
@@ -34,14 +48,16 @@ const FORBIDDEN_NAMES = [
  */
 export function judgeExternalBackend(name: string, patterns: readonly string[]): ExternalBackendVerdict {
   const host = name.toLowerCase()
-  if (patterns.some((pattern) => pattern.toLowerCase() === host)) return { allowed: true, host, anyAddress: true }
+  if (isListed(host, patterns)) return { allowed: true, host, anyAddress: true }
   if (isIP(host) || ENDS_IN_NUMBER.test(host)) {
     return {
       allowed: false,
       why: "IP addresses are external backends only when externalBackends (--external-backends) lists them literally",
     }
   }
-  if (host.length > 253 || !DNS_NAME.test(host)) return { allowed: false, why: "it is not a DNS name with a dot" }
+  if (host.length > 253 || (host !== "localhost" && !DNS_NAME.test(host))) {
+    return { allowed: false, why: "it is not a DNS name with a dot" }
+  }
   if (FORBIDDEN_NAMES.some((forbidden) => hostnameMatches(forbidden, host))) {
     return {
       allowed: false,

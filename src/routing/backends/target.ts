@@ -7,7 +7,7 @@ import type { ResolvedOptions } from "../options.ts"
 import type { ObjectRef } from "../resources.ts"
 import type { BackendRefusal, BackendTarget, Endpoint } from "../route-table.ts"
 import type { BackendIndex } from "./backend-index.ts"
-import { judgeExternalBackend } from "./external-name.ts"
+import { judgeExternalBackend, meansExternal } from "./external-name.ts"
 import { resolveService } from "./service.ts"
 
 /** A resolved backend and the keys of everything that was read for it. */
@@ -47,8 +47,7 @@ export function resolveTarget(
   if (port === undefined) {
     return { target: refuse(id, "BackendNotFound", `backendRef ${key} must have a port`), dependencies: [] }
   }
-  // A Service's name never has a dot, so a dotted name without a Service can only mean DNS.
-  const isExternal = ref.name.includes(".") && index.service(key) === undefined
+  const isExternal = index.service(key) === undefined && meansExternal(ref.name, options.externalBackends)
   const resolution = isExternal ? resolveExternal(ref.name, port, options) : resolveService(key, port, index, options)
   return { target: targetOf(id, resolution), dependencies: [dependencyKey.service(key)] }
 }

@@ -38,8 +38,15 @@ function backendLines(route: TableRoute): readonly string[] {
   if (route.totalWeight === 0) return ["✗ no backend has a weight above 0: every connection is refused"]
   return route.backends.map((backend) => {
     const share = `${((100 * backend.weight) / route.totalWeight).toFixed(backend.weight === route.totalWeight ? 0 : 1)} %`
-    return `${mark(backend.target.kind !== "invalid")} ${share} ${named(backend.ref)} → ${targetText(backend)}`
+    return `${mark(backend.target.kind !== "invalid")} ${share} ${backendName(backend)} → ${targetText(backend)}`
   })
+}
+
+/** A Service's name has no dot: one with a dot is a DNS name or an address, and so is one that is dialled as it stands. */
+function backendName({ ref, target }: WeightedBackend): string {
+  const isDialled = target.kind === "name" && target.host === ref.name.toLowerCase()
+  const isExternal = ref.group === "" && ref.kind === "Service" && (ref.name.includes(".") || isDialled)
+  return isExternal ? `external backend ${ref.name}` : named(ref)
 }
 
 function targetText({ target }: WeightedBackend): string {
