@@ -248,7 +248,7 @@ describe("examples", () => {
     const [, url = ""] = await until(/^metrics on (http:.*)$/)
     expect(await greeting(port, "httpbin.org")).toBe("hello from the backend\n")
     const closed =
-      'tlsroute_connections_closed_total{listener="*:8000",route="httpbin/httpbin",outcome="completed",ended_by="backend"} 1'
+      'tlsroute_connections_closed_total{listener="*:8000",route="httpbin/httpbin",transport="tcp",outcome="completed",ended_by="backend"} 1'
     await expect.poll(async () => (await fetch(url)).text()).toContain(closed)
     child.kill("SIGINT")
     expect((await once(child, "close"))[0]).toBe(0)
