@@ -10,8 +10,8 @@ export type ForeignCode = Extract<
 export const FOREIGN: Readonly<Record<ForeignCode, string>> = {
   PLAIN_HTTP: "plain HTTP, where TLS was expected; use https, or the port that serves http",
   POSTGRESQL:
-    "a PostgreSQL client that asks for TLS in its own protocol; let it begin with TLS: sslnegotiation=direct, from " +
-    "version 17",
+    "a PostgreSQL client that asks for TLS in its own protocol; set the policy starttls to postgres, or let it begin " +
+    "with TLS: sslnegotiation=direct, from version 17",
   PROXY_PROTOCOL:
     "a PROXY protocol header, where none is read; set the policy accept-proxy-protocol, and list the sender in trusted-proxies",
   RDP: "a Remote Desktop client, which asks for TLS in its own protocol; only what begins with TLS can be routed by name",

@@ -219,6 +219,13 @@ describe("tlsroute explain", () => {
     expect(code).toBe(1)
   })
 
+  test("tells what is spoken before TLS", async () => {
+    const spoken = gateway.replace("metadata:", 'metadata:\n  annotations: {"tlsroute.dev/starttls": "postgres"}')
+    const file = await manifest("starttls.yaml", spoken + route("web", "web.example.com"))
+    const { stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com"])
+    expect(stdout).toContain("before TLS, clients and the backend are spoken to in postgres (starttls)\n")
+  })
+
   test("tells which ports have listeners, where the one asked for has none", async () => {
     const file = await manifest("ports.yaml", gateway)
     const { stdout } = await cli.run(["explain", file, "--port", "443", "--sni", "web.example.com"])

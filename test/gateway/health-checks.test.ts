@@ -15,7 +15,7 @@ import { buildRouteTable } from "../../src/routing/table-builder.ts"
 import { configTo, echo, greeting, NAME, readBytes, serve } from "../faults/harness.ts"
 import { client, closedPort, ending, listenOn } from "../proxy/harness.ts"
 import { selfSigned } from "../support/certificate.ts"
-import { gateway, listener, route } from "../support/resources.ts"
+import { gateway, listener, route, service } from "../support/resources.ts"
 
 const often = { healthCheckInterval: "100ms", healthyThreshold: 1, unhealthyThreshold: 1 } as const
 
@@ -55,6 +55,24 @@ function probing(
 }
 
 describe("a health check", () => {
+  it("begins as connections of the listener begin that leads to the route", async () => {
+    const port = (number: number, name: string) => ({ ...listener(name, number), hostname: `*.${name}.example` })
+    const to = (name: string) => route(name, [`a.${name}.example`], [{ name: "app", port: 443 }], { sectionName: name })
+    const world = {
+      ...service("app", [1]),
+      gateways: [gateway([port(5432, "db"), port(443, "web")])],
+      tlsRoutes: [to("db"), to("web")],
+    }
+    const policies = {
+      ...often,
+      healthCheck: "tls",
+      listeners: { "default/gateway/db": { starttls: "postgres" } },
+    } as const
+    const { probes } = probing(world, policies)
+    const found = (await probes(4)).map(({ serverName, starttls }) => `${serverName} ${starttls?.protocol.name}`)
+    expect(new Set(found)).toEqual(new Set(["a.db.example postgres", "a.web.example undefined"]))
+  })
+
   it("is off unless a policy asks for it", async () => {
     const { checks } = probing(configTo({ port: 1 }), {})
     expect(checks.size).toBe(0)

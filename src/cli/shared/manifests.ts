@@ -1,5 +1,6 @@
 import { AnnotationScan } from "../../gateway/policies/annotated-objects.ts"
 import { PolicyCompiler } from "../../gateway/policies/compiler.ts"
+import type { Policies } from "../../gateway/policies/policies.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
 import type { RouteTable } from "../../routing/route-table.ts"
 import { buildRouteTable } from "../../routing/table-builder.ts"
@@ -11,6 +12,7 @@ import { UsageError } from "./usage-error.ts"
 /** What manifests or a cluster say, as a gateway would understand them. */
 export interface LoadedManifests extends ReadResult {
   readonly table: RouteTable
+  readonly policies: Policies
   /** Everything found wrong: in the objects, and in their annotations. */
   readonly problems: readonly ResourceProblem[]
 }
@@ -31,5 +33,5 @@ export function understand(read: ReadResult, flags: RoutingFlags): LoadedManifes
   const table = buildRouteTable(read.resources, options)
   const annotated = new AnnotationScan(options.defaultNamespace).scan(read.resources)
   const policies = new PolicyCompiler().compile(annotated, table)
-  return { ...read, table, problems: [...table.problems, ...policies.problems] }
+  return { ...read, table, policies, problems: [...table.problems, ...policies.problems] }
 }

@@ -5,6 +5,7 @@ import { PolicyCompiler } from "../../../src/gateway/policies/compiler.ts"
 import { POLICY_KEYS } from "../../../src/gateway/policies/fields.ts"
 import type { PolicyOptions } from "../../../src/gateway/policies/options.ts"
 import { admits } from "../../../src/proxy/limits/cidr.ts"
+import { STARTTLS_PROTOCOLS } from "../../../src/proxy/starttls/protocols.ts"
 import type { GatewayResources, ObjectRef } from "../../../src/routing/resources.ts"
 import type { ListenerBinding, RouteMatch, TableListener, WeightedBackend } from "../../../src/routing/route-table.ts"
 
@@ -43,16 +44,25 @@ interface Setup {
   readonly service?: Annotations
   readonly options?: PolicyOptions
   readonly listeners?: readonly TableListener[]
+  readonly port?: number
 }
 
-function compile({ gateway, listenerSet, route, service, options, listeners = [listener("https")] }: Setup) {
+function compile({
+  gateway,
+  listenerSet,
+  route,
+  service,
+  options,
+  listeners = [listener("https")],
+  port = 443,
+}: Setup) {
   const resources: GatewayResources = {
     gateways: [object(ref("Gateway", "public"), gateway, { listeners: [{ name: "https" }, { name: "other" }] })],
     listenerSets: [object(ref("ListenerSet", "team"), listenerSet, { listeners: [{ name: "mail" }] })],
     tlsRoutes: [object(ref("TLSRoute", "checkout", "shop"), route)],
     services: [object(backend.ref, service)],
   }
-  const binding: ListenerBinding = { key: "*:443", address: undefined, port: 443, listeners, byAddress: false }
+  const binding: ListenerBinding = { key: "*:443", address: undefined, port, listeners, byAddress: false }
   const policies = new PolicyCompiler(options).compile(new AnnotationScan().scan(resources), { listeners: [binding] })
   const on = policies.binding("*:443")!
   const match: RouteMatch = {
@@ -89,6 +99,67 @@ describe("policies that nobody sets", () => {
       drain: { onRemoval: "keep", onEndpointRemoval: "keep", window: 30_000 },
     })
     expect(healthCheck).toBeUndefined()
+  })
+})
+
+describe("STARTTLS", () => {
+  const postgres = { "tlsroute.dev/starttls": "postgres" }
+
+  it("is of the listener, and greets by a name", () => {
+    const { before, problems } = compile({ gateway: { ...postgres, "tlsroute.dev/starttls-name": "db.example" } })
+    expect(before.starttls).toEqual({ protocol: STARTTLS_PROTOCOLS.postgres, greetingName: "db.example" })
+    expect(problems).toEqual([])
+    expect(compile({ options: { starttls: "smtp" } }).before.starttls?.greetingName).toBe("gateway.invalid")
+    expect(
+      compile({ gateway: postgres, options: { listeners: { "infra/public": { starttls: "off" } } } }).before.starttls,
+    ).toBeUndefined()
+  })
+
+  it("cannot differ between listeners of a port", () => {
+    const { before, problems } = compile({
+      gateway: { "tlsroute.dev/https.starttls": "postgres" },
+      listeners: [listener("https"), listener("other")],
+    })
+    expect(before.starttls?.protocol.name).toBe("postgres")
+    expect(problems).toMatchObject([{ code: "PolicyConflict", message: expect.stringContaining("STARTTLS") }])
+  })
+
+  it("cannot be one that nobody knows", () => {
+    const { before, problems } = compile({ gateway: { "tlsroute.dev/starttls": "mysql" } })
+    expect(before.starttls).toBeUndefined()
+    expect(problems).toMatchObject([{ code: "InvalidPolicyValue", severity: "error" }])
+  })
+
+  it.each([
+    [25, "smtp"],
+    [587, "smtp"],
+    [5432, "postgres"],
+    [5222, "xmpp"],
+  ])("is missed on port %i, where clients speak %s before TLS", (port, protocol) => {
+    const told = {
+      severity: "warning",
+      code: "StarttlsExpected",
+      message: expect.stringContaining(`starttls: ${protocol}`),
+    }
+    expect(compile({ port }).problems).toMatchObject([told])
+    expect(compile({ port, gateway: { "tlsroute.dev/starttls": "ldap" } }).problems).toEqual([])
+  })
+
+  it("that greets first does not go with PROXY protocol headers that may come or not", () => {
+    const proxied = { "tlsroute.dev/trusted-proxies": "10.0.0.0/8", "tlsroute.dev/accept-proxy-protocol": "optional" }
+    const { problems } = compile({ gateway: { ...proxied, "tlsroute.dev/starttls": "smtp" } })
+    expect(problems).toMatchObject([{ severity: "warning", code: "GreetingWaits" }])
+    expect(compile({ gateway: { ...proxied, ...postgres } }).problems).toEqual([])
+  })
+
+  it("is spoken by TLS probes, which differ by it, and not by TCP probes", () => {
+    const check = (kind: string, gateway: Annotations) =>
+      compile({ gateway, route: { "tlsroute.dev/health-check": kind } })
+    const spoken = check("tls", postgres)
+    expect(spoken.healthCheck?.starttls?.protocol.name).toBe("postgres")
+    expect(spoken.connection.backend.check?.id).toBe(spoken.healthCheck?.id)
+    expect(spoken.healthCheck?.id).not.toBe(check("tls", {}).healthCheck?.id)
+    expect(check("tcp", postgres).healthCheck).toEqual(check("tcp", {}).healthCheck)
   })
 })
 

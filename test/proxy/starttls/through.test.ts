@@ -2,6 +2,7 @@ import { once } from "node:events"
 import { connect, type Socket } from "node:net"
 import { describe, expect, onTestFinished, test } from "vitest"
 import { DEFAULT_HEALTH_POLICY } from "../../../src/proxy/health/endpoint-health.ts"
+import { runProbe } from "../../../src/proxy/health/probe.ts"
 import { LinePrelude } from "../../../src/proxy/index.ts"
 import type { ListenerPolicy } from "../../../src/proxy/policy.ts"
 import { encodeProxyV1 } from "../../../src/proxy/proxy-protocol/encode.ts"
@@ -328,6 +329,25 @@ describe("a backend that is spoken to before TLS", () => {
     socket.write(hello)
     socket.write("early")
     expect(await heard.promise).toEqual(Buffer.concat([hello, Buffer.from("early")]))
+  })
+})
+
+describe("a TLS probe of a server that is spoken to before TLS", () => {
+  test.each(ALL)("speaks %s", async (name) => {
+    const protocol = STARTTLS_PROTOCOLS[name]
+    const endpoint = await echoServer(protocol, "a.example")
+    const probe = { kind: "tls", ...endpoint, serverName: "a.example", timeout: 2000 } as const
+    expect(await runProbe({ ...probe, starttls: { protocol, greetingName: "gw.example" } })).toEqual({ healthy: true })
+  })
+
+  test.each([
+    ["refuses", (socket: Socket): void => void socket.write("554 no\r\n"), "STARTTLS_REFUSED"],
+    ["says nothing", (): void => {}, "timeout"],
+    ["hangs up", (socket: Socket): void => void socket.destroy(), "closed"],
+  ] as const)("is bad when it %s", async (_, serve, reason) => {
+    const endpoint = await backend(serve)
+    const starttls = { protocol: STARTTLS_PROTOCOLS.smtp, greetingName: "gw.example" }
+    expect(await runProbe({ kind: "tls", ...endpoint, starttls, timeout: 300 })).toEqual({ healthy: false, reason })
   })
 })
 
