@@ -40,7 +40,7 @@ export type { CircuitLimits } from "./health/circuit.ts"
 export { DEFAULT_HEALTH_POLICY, type HealthPolicy } from "./health/endpoint-health.ts"
 export { type AccessList, admits, type Cidr, CidrList, parseCidr } from "./limits/cidr.ts"
 export type { ProxyLimits } from "./limits/gate.ts"
-export type { CloseOptions, Deadlines, ListenOptions, RefusalMode, SpliceProxyOptions } from "./options.ts"
+export type { CloseOptions, Deadlines, ListenOptions, SpliceProxyOptions } from "./options.ts"
 export type {
   BackendPolicy,
   ConnectionPolicy,
@@ -48,6 +48,7 @@ export type {
   HealthCheck,
   ListenerPolicy,
   ProxyProtocolPolicy,
+  RefusalMode,
   ScopePolicy,
   SentProxyHeader,
 } from "./policy.ts"

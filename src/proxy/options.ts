@@ -3,7 +3,7 @@ import type { BalancePolicy } from "./balance/policy.ts"
 import { ProxyError } from "./errors.ts"
 import type { ProxyLimits } from "./limits/gate.ts"
 import type { LimitSharing } from "./limits/sharing.ts"
-import type { ListenerPolicy } from "./policy.ts"
+import type { ListenerPolicy, RefusalMode } from "./policy.ts"
 import type { Router } from "./router.ts"
 
 /** Time limits in milliseconds. `Infinity` turns one off. They are kept to about a third of a second, never early. */
@@ -64,13 +64,6 @@ export function assertMaxHelloBytes(maxHelloBytes: number): void {
     `maxHelloBytes must be a number of bytes above 0, not ${maxHelloBytes}`,
   )
 }
-
-/**
- * How a refused client learns of it. `close`: a plain FIN after its ClientHello, as Gateway API clients
- * expect. `reset`: RST. `alert`: a fatal TLS alert, then FIN (`unrecognized_name` where no route matches,
- * `decode_error` for an invalid ClientHello, `internal_error` when no backend could be reached).
- */
-export type RefusalMode = "close" | "reset" | "alert"
 
 /** Options of a `SpliceProxy`. */
 export interface SpliceProxyOptions {

@@ -29,6 +29,16 @@ export interface ProxyProtocolPolicy {
   readonly trusted: CidrList
 }
 
+/**
+ * How a client that sent a ClientHello, good or bad, learns that it is refused. `close`: a plain FIN, which besides
+ * `reset` is all that Gateway API's conformance tests take for a refusal. `reset`: RST. `alert`: a fatal TLS alert that
+ * tells why, then FIN: `unrecognized_name` where no route matches, `access_denied` for a policy's sake, `internal_error`
+ * when no backend could be reached, and what fits a ClientHello that is malformed.
+ *
+ * Whoever speaks plain HTTP gets a short 400 in HTTP, unless this is `reset`; what else is not TLS is closed.
+ */
+export type RefusalMode = "close" | "reset" | "alert"
+
 /** What a listener asks of connections before it is known where they go. */
 export interface ListenerPolicy {
   /** Objects that every connection of the listener concerns. */
@@ -41,6 +51,8 @@ export interface ListenerPolicy {
   readonly helloTimeout: number
   /** Largest ClientHello, in bytes on the wire. */
   readonly maxHelloBytes: number
+  /** How refused clients learn of it. Default: what the proxy's options say. */
+  readonly refusal?: RefusalMode | undefined
   /** Milliseconds of silence before the kernel asks the client whether it is still there; `Infinity` for never. */
   readonly keepalive: number
   /** Whether QUIC is taken on the UDP port of the same number. */

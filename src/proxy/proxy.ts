@@ -18,10 +18,9 @@ import {
   type CloseOptions,
   DEFAULT_DRAIN,
   type ListenOptions,
-  type RefusalMode,
   type SpliceProxyOptions,
 } from "./options.ts"
-import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
+import type { ConnectionPolicy, ListenerPolicy, RefusalMode } from "./policy.ts"
 import { DecryptBudget } from "./quic/decrypt-budget.ts"
 import { type DropCounts, Drops } from "./quic/drops.ts"
 import type { QuicFlow } from "./quic/flow.ts"

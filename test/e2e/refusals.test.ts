@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import { connect } from "node:tls"
 import { afterEach, describe, expect, it } from "vitest"
-import type { RefusalMode } from "../../src/proxy/options.ts"
+import type { RefusalMode } from "../../src/proxy/policy.ts"
 import { missing, run } from "../support/clients.ts"
 import { startGateway } from "../support/gateway.ts"
 import { gateway, listener, resources, route } from "../support/resources.ts"
@@ -27,7 +27,7 @@ interface Wording {
   readonly fin: RegExp
   readonly reset: RegExp
   readonly unrecognizedName: RegExp
-  readonly decodeError: RegExp
+  readonly illegalParameter: RegExp
 }
 
 async function askOpenssl(port: number, servername: string): Promise<string> {
@@ -46,7 +46,7 @@ const OPENSSL: Wording = {
   fin: /unexpected eof while reading|errno=0/,
   reset: /errno=104|reset by peer/i,
   unrecognizedName: /unrecognized name.*SSL alert number 112/s,
-  decodeError: /alert decode error.*SSL alert number 50/s,
+  illegalParameter: /alert illegal parameter.*SSL alert number 47/s,
 }
 
 async function askNode(port: number, servername: string): Promise<string> {
@@ -59,7 +59,7 @@ const NODE: Wording = {
   fin: /disconnected before secure TLS connection was established/,
   reset: /^ECONNRESET read /,
   unrecognizedName: /^ERR_SSL_TLSV1_UNRECOGNIZED_NAME /,
-  decodeError: /^ERR_SSL_(SSL|TLSV1)(V3)?_ALERT_DECODE_ERROR /,
+  illegalParameter: /^ERR_SSL_(SSL|TLSV1)(V3)?_ALERT_ILLEGAL_PARAMETER /,
 }
 
 const noOpenssl = missing("openssl")
@@ -79,8 +79,14 @@ describe.each([
     ["a name that no route has", "a reset", "reset", nobody, wording.reset],
     ["a name that ends in a dot", "a reset", "reset", dotted, wording.reset],
     ["a name that no route has", "the alert unrecognized_name (112)", "alert", nobody, wording.unrecognizedName],
-    ["a name that ends in a dot", "the alert decode_error (50)", "alert", dotted, wording.decodeError],
-    ["a name with a space in it", "the alert decode_error (50)", "alert", "down example.com", wording.decodeError],
+    ["a name that ends in a dot", "the alert illegal_parameter (47)", "alert", dotted, wording.illegalParameter],
+    [
+      "a name with a space in it",
+      "the alert illegal_parameter (47)",
+      "alert",
+      "down example.com",
+      wording.illegalParameter,
+    ],
   ] as const)(`asking for %s sees %s${skipped}`, async (_what, _end, mode, name, expected) => {
     expect(await ask(await serve(mode), name), client).toMatch(expected)
   })

@@ -159,6 +159,40 @@ test.each([
   expect(await closed).toMatchObject({ outcome: "hello-timeout", detail })
 })
 
+test.each([
+  ["alert", /^HTTP\/1\.1 400 Bad Request\r\n.*\r\n\r\nThis port takes TLS only\. Use https\.\n$/s],
+  ["close", /^HTTP\/1\.1 400 Bad Request\r\n/],
+] as const)("with refusal by %s a client that speaks plain HTTP is told so in HTTP", async (refusal, answer) => {
+  const { proxy, port } = await startProxy({ router: refuseAll, refusal })
+  const closed = nextRecord(proxy)
+  const socket = await client(port)
+  socket.write(`GET / HTTP/1.1\r\nHost: example.com\r\nCookie: ${"x".repeat(20_000)}\r\n\r\n`)
+  expect(String(await readAll(socket))).toMatch(answer)
+  socket.end()
+  expect(await closed).toMatchObject({ outcome: "not-tls", detail: "PLAIN_HTTP" })
+})
+
+test.each([
+  ["a version of nobody's", hello({ legacyVersion: 0x0203 }), 70],
+  ["an extension twice", hello({ extensions: [serverName("a.example"), serverName("a.example")] }), 47],
+  ["a name with a space in it", hello({ extensions: [serverName("a example")] }), 47],
+  ["a body cut short", Buffer.from([22, 3, 1, 0, 5, 1, 0, 0, 1, 3]), 50],
+  ["another message first", Buffer.from([22, 3, 1, 0, 5, 2, 0, 0, 1, 0]), 10],
+] as const)("with refusal by alert a ClientHello with %s gets the alert that fits", async (_, bytes, description) => {
+  const { port } = await startProxy({ router: refuseAll, refusal: "alert" })
+  const socket = await client(port)
+  socket.write(bytes)
+  expect([...(await readAll(socket))]).toEqual([21, 3, 3, 0, 2, 2, description])
+})
+
+test("a listener's policy tells how its own clients are refused", async () => {
+  const policy = listenerPolicy({ refusal: "alert" })
+  const { port } = await startProxy({ router: refuseAll, refusal: "reset" }, { policy })
+  const socket = await client(port)
+  socket.write(await clientHello("nowhere.example.com"))
+  expect([...(await readAll(socket))]).toEqual([21, 3, 3, 0, 2, 2, 112])
+})
+
 test("a client that leaves before its ClientHello is whole is not a refusal", async () => {
   const { proxy, port } = await startProxy({ router: refuseAll })
   proxy.on("reject", () => expect.unreachable())

@@ -92,7 +92,8 @@ export function controllerCommand(): Command {
       "--identity <name>",
       "name of this replica in the Lease (default: $POD_NAME or the host's name, and a suffix)",
     )
-  return addServingFlags(command)
+  // Gateway API's conformance tests take an end or a reset for a refusal, and no alert.
+  return addServingFlags(command, "close")
     .addHelpText("after", signalsHelp("nothing: the cluster is followed as it changes"))
     .action(controller)
 }

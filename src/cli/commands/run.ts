@@ -28,7 +28,7 @@ interface RunFlags extends RoutingFlags, ServingFlags {
 
 /** `tlsroute run`: serves what manifests say, and follows their changes until a signal ends it. */
 export function runCommand(): Command {
-  return addServingFlags(addRoutingFlags(new Command("run")))
+  return addServingFlags(addRoutingFlags(new Command("run")), "alert")
     .description("serve the Gateways and TLSRoutes of manifests, and follow their changes")
     .argument("<files...>", "YAML or JSON files, directories of them, or - for standard input")
     .option("--allow-empty", "start without a port to serve, and without files that are to come")

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander"
 import type { PassthroughGateway } from "../../gateway/gateway.ts"
 import type { PassthroughGatewayOptions } from "../../gateway/options.ts"
 import type { PolicySettings } from "../../gateway/policies/options.ts"
+import type { RefusalMode } from "../../proxy/policy.ts"
 import type { ReadResult } from "../../sources/file-source.ts"
 import { Overview } from "../admin/overview.ts"
 import { type Admin, type AdminOptions, parseAdminAddress, startAdmin } from "../admin/server.ts"
@@ -30,11 +31,12 @@ export interface ServingFlags {
   readonly logLevel: LogLevel
   readonly accessLog: AccessSelection
   readonly logHello?: true
+  readonly refusal: RefusalMode
   readonly logProbes?: true
 }
 
-/** Adds the flags that decide how connections are served. */
-export function addServingFlags(command: Command): Command {
+/** Adds the flags that decide how connections are served; `--refusal` has a default that suits the command. */
+export function addServingFlags(command: Command, refusal: RefusalMode): Command {
   return command
     .option("--resolve <host:port:addr[:port]>", "fixed address of an external backend, repeatable", parseResolve)
     .option("--address <address>", "IP address to listen on where a Gateway asks for none", parseAddress)
@@ -44,6 +46,14 @@ export function addServingFlags(command: Command): Command {
     .option("--admin <address:port>", "serve health, metrics and routes over HTTP", parseAdmin)
     .addOption(secondsOption("--drain-delay <seconds>", "time to go on accepting once /readyz has turned off", 0))
     .addOption(secondsOption("--drain-timeout <seconds>", "time that connections may take to finish at the end", 30))
+    .addOption(
+      new Option(
+        "--refusal <how>",
+        "how refused clients learn of it: by a TLS alert that tells why, a plain end, or a reset",
+      )
+        .choices(["alert", "close", "reset"])
+        .default(refusal),
+    )
     .option("--json", "print one JSON object per event, as pino does")
     .addOption(
       new Option("--log-level <level>", "leave out what is less than this")
@@ -64,8 +74,8 @@ export function addServingFlags(command: Command): Command {
 
 /** The gateway's options that those flags stand for. */
 export function servingOptions(flags: ServingFlags): Omit<PassthroughGatewayOptions, "source"> {
-  const { resolve, address, mapPort, workers, policy: policies, logHello } = flags
-  return { resolve, address, mapPort, workers, policies, describeHello: logHello ?? false }
+  const { resolve, address, mapPort, workers, policy: policies, logHello, refusal } = flags
+  return { resolve, address, mapPort, workers, policies, refusal, describeHello: logHello ?? false }
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { BalancePolicy } from "../../proxy/balance/policy.ts"
 import { DEFAULT_HEALTH_POLICY } from "../../proxy/health/endpoint-health.ts"
 import type { CidrList } from "../../proxy/limits/cidr.ts"
+import type { RefusalMode } from "../../proxy/policy.ts"
 import type { StarttlsName } from "../../proxy/starttls/protocols.ts"
 import {
   choice,
@@ -60,6 +61,8 @@ export interface PolicyValues {
   connectionBurstPerClient: number
   /** Largest ClientHello, in bytes on the wire. */
   maxHelloBytes: number
+  /** How refused clients learn of it. */
+  refusal: RefusalMode
   /** Bytes per second of one connection, each way. */
   bandwidth: number
   /** Only these clients may connect. */
@@ -184,6 +187,15 @@ export const POLICY_FIELDS = {
     initialText: "5s",
     description:
       "Time from the choice of the route to an established backend connection, name lookup and every retry included.",
+  },
+  refusal: {
+    type: choice("alert", "close", "reset"),
+    levels: LISTENER,
+    scope: "inherit",
+    initial: undefined,
+    initialText: "the option `refusal`, or `--refusal`",
+    description:
+      "How clients that sent a ClientHello learn that they are refused: by a TLS alert that tells why, by a plain end, or by a reset.",
   },
   idleTimeout: {
     type: duration,

@@ -110,6 +110,7 @@ export class SnapshotPolicies implements Policies {
       starttls: starttls === "off" ? undefined : { protocol: STARTTLS_PROTOCOLS[starttls], greetingName },
       helloTimeout: definite("helloTimeout", layers),
       maxHelloBytes: definite("maxHelloBytes", layers),
+      refusal: inherited("refusal", layers),
       keepalive: definite("clientKeepalive", layers),
       quic: definite("quic", layers) === "on",
     }
@@ -245,6 +246,7 @@ function isSame(a: BeforeSni, b: BeforeSni): boolean {
   return (
     a.helloTimeout === b.helloTimeout &&
     a.maxHelloBytes === b.maxHelloBytes &&
+    a.refusal === b.refusal &&
     a.keepalive === b.keepalive &&
     a.starttls?.protocol === b.starttls?.protocol &&
     a.starttls?.greetingName === b.starttls?.greetingName &&

@@ -2,8 +2,7 @@ import type { Socket } from "node:net"
 import type { ClientHello } from "../../client-hello/hello.ts"
 import type { DialPlan } from "../backend/dial.ts"
 import { Admission } from "../limits/gate.ts"
-import type { RefusalMode } from "../options.ts"
-import type { ConnectionPolicy, ListenerPolicy } from "../policy.ts"
+import type { ConnectionPolicy, ListenerPolicy, RefusalMode } from "../policy.ts"
 import type { SlabReader } from "../splice/slabs.ts"
 import { Splice, type SpliceObserver } from "../splice/splice.ts"
 import type { DialEndpoint } from "../target.ts"
@@ -100,6 +99,7 @@ export class Connection
 
   readonly #host: ConnectionHost
   readonly #client: Socket
+  readonly #refusal: RefusalMode
   readonly #clientKeepalive: number
   #phase: Phase
   /** What it takes of its target, once connected; kept, like the splice, to the end. */
@@ -125,6 +125,7 @@ export class Connection
     this.listener = listener
     this.starttls = policy.starttls?.protocol.name
     this.#client = client
+    this.#refusal = policy.refusal ?? host.refusal
     this.#clientKeepalive = policy.keepalive
     this.clientAddress = plainAddress(client.remoteAddress ?? "")
     this.clientPort = client.remotePort ?? 0
@@ -244,8 +245,9 @@ export class Connection
     this.draft.settle(reason, detail, "proxy")
     const lingering = new LingeringClose(this.#client, this, this.#host.wheel)
     this.#phase = lingering
-    this.#host.connectionRejected(this, { reason, detail })
-    lingering.start(farewell ?? refusalAnswer(reason, this.#host.refusal, this.hello !== undefined))
+    const rejection = { reason, detail }
+    this.#host.connectionRejected(this, rejection)
+    lingering.start(farewell ?? refusalAnswer(rejection, this.#refusal, this.hello !== undefined))
   }
 
   openingClosed(): void {

@@ -1,10 +1,14 @@
 import type { ClientHelloErrorCode } from "../../client-hello/errors.ts"
-import type { RefusalMode } from "../options.ts"
-import type { RejectReason } from "./record.ts"
+import type { RefusalMode } from "../policy.ts"
+import type { Rejection, RejectReason } from "./record.ts"
 
 /** Alert descriptions (RFC 8446 section 6, RFC 6066 section 3). */
+const UNEXPECTED_MESSAGE = 10
+const RECORD_OVERFLOW = 22
+const ILLEGAL_PARAMETER = 47
 const ACCESS_DENIED = 49
 const DECODE_ERROR = 50
+const PROTOCOL_VERSION = 70
 const INTERNAL_ERROR = 80
 const UNRECOGNIZED_NAME = 112
 
@@ -34,35 +38,67 @@ const DESCRIPTIONS: Readonly<Record<RejectReason, number>> = {
   "dial-timeout": INTERNAL_ERROR,
 }
 
+/** What is wrong with a ClientHello, where that is more than that it cannot be decoded. */
+const HELLO_DESCRIPTIONS: Readonly<Record<string, number>> = {
+  RECORD_TYPE: UNEXPECTED_MESSAGE,
+  NOT_CLIENT_HELLO: UNEXPECTED_MESSAGE,
+  RECORD_TOO_LARGE: RECORD_OVERFLOW,
+  RECORD_VERSION: PROTOCOL_VERSION,
+  LEGACY_VERSION: PROTOCOL_VERSION,
+  COMPRESSION_METHODS: ILLEGAL_PARAMETER,
+  DUPLICATE_EXTENSION: ILLEGAL_PARAMETER,
+  SERVER_NAME_MULTIPLE: ILLEGAL_PARAMETER,
+  SERVER_NAME_TYPE: ILLEGAL_PARAMETER,
+  SERVER_NAME_CHARACTER: ILLEGAL_PARAMETER,
+  SERVER_NAME_LABEL: ILLEGAL_PARAMETER,
+  SERVER_NAME_TRAILING_DOT: ILLEGAL_PARAMETER,
+  SERVER_NAME_IP_LITERAL: ILLEGAL_PARAMETER,
+  SERVER_NAME_TOO_LONG: ILLEGAL_PARAMETER,
+}
+
+const HTTP_WORDS = "This port takes TLS only. Use https.\n"
+const BAD_REQUEST = Buffer.from(
+  `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: ${HTTP_WORDS.length}\r\n` +
+    `Connection: close\r\n\r\n${HTTP_WORDS}`,
+)
+
 /** What a refused client gets: bytes and a FIN, a FIN, RST, or whatever the kernel makes of a socket that is closed at once. */
 export type RefusalAnswer = Uint8Array | "close" | "reset" | "hang-up"
-
-/** Description of the TLS alert that tells a client why it is refused (RFC 8446 section 6). */
-export function alertDescription(reason: RejectReason): number {
-  return DESCRIPTIONS[reason]
-}
 
 /**
  * What a refused client gets.
  *
- * @param reason - why it is refused
+ * @param rejection - why it is refused
  * @param mode - how clients that sent a ClientHello, good or bad, are to learn of it
  * @param hasHello - whether its ClientHello was read
  */
-export function refusalAnswer(reason: RejectReason, mode: RefusalMode, hasHello: boolean): RefusalAnswer {
+export function refusalAnswer(rejection: Rejection, mode: RefusalMode, hasHello: boolean): RefusalAnswer {
+  const { reason, detail } = rejection
+  if (mode === "reset") return "reset"
   if (!hasHello && reason !== "invalid-hello" && reason !== "hello-too-large") {
-    // Nothing that does not speak TLS, or does not speak at all, is worth waiting for.
-    if (reason === "not-tls" || reason === "starttls-failed" || reason === "hello-timeout")
-      return mode === "reset" ? "reset" : "hang-up"
+    if (reason === "not-tls" && detail === "PLAIN_HTTP") return BAD_REQUEST
+    // Nothing else that does not speak TLS, or does not speak at all, is worth waiting for.
+    if (reason === "not-tls" || reason === "starttls-failed" || reason === "hello-timeout") return "hang-up"
     // Turned away at the door: a reset leaves nothing behind.
     return "reset"
   }
-  return mode === "alert" ? alertFor(reason) : mode
+  return mode === "alert" ? alertFor(rejection) : mode
 }
 
-/** A fatal alert in one record (RFC 8446 section 6). */
-function alertFor(reason: RejectReason): Buffer {
-  return Buffer.from([21, 3, 3, 0, 2, 2, alertDescription(reason)])
+/**
+ * Description of the TLS alert that tells a client why it is refused (RFC 8446 section 6).
+ *
+ * @param reason - why
+ * @param detail - of an invalid ClientHello, its error's code
+ */
+export function alertDescription(reason: RejectReason, detail?: string): number {
+  const ofHello = reason === "invalid-hello" && detail !== undefined ? HELLO_DESCRIPTIONS[detail] : undefined
+  return ofHello ?? DESCRIPTIONS[reason]
+}
+
+/** A fatal alert in one record. */
+function alertFor({ reason, detail }: Rejection): Buffer {
+  return Buffer.from([21, 3, 3, 0, 2, 2, alertDescription(reason, detail)])
 }
 
 /**
