@@ -87,6 +87,31 @@ describe("a v1 TLSRoute without hostnames", () => {
   })
 })
 
+describe("a reason", () => {
+  it("stays short, however long the selector is that leaves a namespace out", () => {
+    const matchLabels = Object.fromEntries(Array.from({ length: 2000 }, (_, at) => [`k${at}`, "v".repeat(5000)]))
+    const labels = Object.fromEntries(Object.keys(matchLabels).map((key) => [key, "w".repeat(5000)]))
+    const [gateway] = guide.gateways ?? []
+    const listeners = [
+      {
+        name: "tls",
+        port: 8000,
+        protocol: "TLS",
+        tls: { mode: "Passthrough" as const },
+        allowedRoutes: { namespaces: { from: "Selector" as const, selector: { matchLabels } } },
+      },
+    ]
+    const table = buildRouteTable({
+      ...guide,
+      gateways: [{ ...gateway, metadata: { name: "gateway" }, spec: { gatewayClassName: "any", listeners } }],
+      namespaces: [{ metadata: { name: "default", labels } }],
+    })
+    const refusal = table.problems.find(({ code }) => code === "NotAllowedByListeners")
+    expect(refusal?.message).toContain("does not match: namespace default has k0=w")
+    expect(refusal?.message.length).toBeLessThan(3000)
+  })
+})
+
 describe("a snapshot that is not as it should be", () => {
   it.each([
     ["a list that is none", { services: {} }, "services", "must be a list"],

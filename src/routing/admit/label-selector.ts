@@ -1,4 +1,5 @@
 import { arrayOf, field, isAbsent, objectOf, stringOf } from "../../primitives/json.ts"
+import { listFew } from "../../primitives/list-few.ts"
 
 /** Label that the API server puts on every namespace. */
 export const NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name"
@@ -47,7 +48,7 @@ export function compileSelector(selector: unknown): CompiledSelector | { readonl
       requirements.push(requirement)
     }
   }
-  return { keys, text: texts.join(","), matches: (labels) => requirements.every((holds) => holds(labels)) }
+  return { keys, text: listFew(texts.map(cut), ","), matches: (labels) => requirements.every((holds) => holds(labels)) }
 }
 
 function compileExpression(key: string, operator: unknown, values: unknown): Requirement | string {
@@ -65,6 +66,17 @@ function compileExpression(key: string, operator: unknown, values: unknown): Req
     default:
       return "operator must be In, NotIn, Exists or DoesNotExist"
   }
+}
+
+const LONGEST = 128
+
+/** A label for a message, cut at 128 characters: messages are kept for every route that is refused. */
+export function labelText(key: string, value: string): string {
+  return cut(`${key}=${value}`)
+}
+
+function cut(text: string): string {
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text
 }
 
 function describeExpression(key: string, operator: unknown, values: unknown): string {

@@ -1,6 +1,7 @@
 import { field, isAbsent, objectOf } from "../../primitives/json.ts"
+import { listFew } from "../../primitives/list-few.ts"
 import type { Findings } from "./admission.ts"
-import { type CompiledSelector, compileSelector, NAMESPACE_NAME_LABEL } from "./label-selector.ts"
+import { type CompiledSelector, compileSelector, labelText, NAMESPACE_NAME_LABEL } from "./label-selector.ts"
 
 /** Which namespaces something is open to. A selector that cannot be read opens it to none. */
 export type NamespaceRule =
@@ -72,7 +73,7 @@ export function whyNotAllowed(
     return `${path}.selector (${text}) does not match namespace ${namespace}, whose labels are not known here`
   }
   const has = new Map([...(known ?? []), [NAMESPACE_NAME_LABEL, namespace]])
-  const own = keys.filter((key) => has.has(key)).map((key) => `${key}=${has.get(key)}`)
-  const found = own.length === 0 ? "has no such label" : `has ${own.join(",")}`
+  const own = keys.filter((key) => has.has(key)).map((key) => labelText(key, has.get(key) ?? ""))
+  const found = own.length === 0 ? "has no such label" : `has ${listFew(own, ",")}`
   return `${path}.selector (${text}) does not match: namespace ${namespace} ${found}`
 }
