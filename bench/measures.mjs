@@ -260,7 +260,6 @@ export const measures = [
     backend: "echo",
     mode: "idle",
     connections: idleConnections,
-    main: true,
     fresh: true,
     seldom: true,
     together: true,

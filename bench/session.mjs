@@ -37,6 +37,8 @@ export class Session {
   #handshake
   #counter
   #backendPorts
+  /** @type {Record<string, Buffer>} ClientHello by backend */
+  #hellos = {}
   #routes
   #tlsPort
 
@@ -55,21 +57,16 @@ export class Session {
     this.#load = compile("load")
     this.#backend = compile("backend")
     this.#backendPorts = await this.#startBackend(this.#counter)
-    const hellos = {}
     for (const [name, serverName] of Object.entries(serverNames)) {
-      hellos[name] = buildClientHello(serverName)
-      writeFileSync(join(this.#directory, `${name}.hello`), hellos[name])
+      this.#hellos[name] = buildClientHello(serverName)
+      writeFileSync(join(this.#directory, `${name}.hello`), this.#hellos[name])
     }
     this.#handshake = compile("handshake", ["-lssl", "-lcrypto"])
     const tls = new PinnedProcess([this.#handshake, "serve"], this.#options.loadCpu)
     this.#running.push(tls)
     this.#tlsPort = JSON.parse(await firstLine(tls)).port
     this.#routes = this.#routesTo(this.#backendPorts)
-    for (const peer of peers) {
-      const started = await this.#launch(peer)
-      await this.#verify(peer, started, hellos)
-      this.#started.set(peer.id, started)
-    }
+    for (const peer of peers) this.#started.set(peer.id, await this.#launch(peer))
   }
 
   /**
@@ -94,12 +91,11 @@ export class Session {
    *
    * @param {Peer} peer
    * @param {Started} started
-   * @param {Record<string, Buffer>} hellos
    */
-  async #verify(peer, { proxy, port }, hellos) {
+  async #verify(peer, { proxy, port }) {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await verifyProxy(port, hellos)
+        return await verifyProxy(port, this.#hellos)
       } catch (error) {
         if (attempt === 10) throw new Error(`${peer.title} does not route: ${error.message}\n${proxy.account}`)
         await delay(500)
@@ -273,6 +269,7 @@ export class Session {
     } catch (error) {
       throw new Error(`${peer.title}: ${error.message}`)
     }
+    await this.#verify(peer, { proxy, port })
     return { proxy, port }
   }
 
