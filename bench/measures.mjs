@@ -307,6 +307,30 @@ export const targets = [
 ]
 
 /**
+ * What the project holds itself to as ratios between its own figures of one run: the command's to the library's, and a
+ * figure to what it is when all is quiet.
+ *
+ * @type {readonly { title: string, metric: string, command?: true, against: string, to: string, most: number }[]}
+ */
+export const ownTargets = [
+  {
+    title: "Connections, CPU of `tlsroute run`",
+    metric: "connection-cpu",
+    command: true,
+    against: "the library",
+    to: "connection-cpu",
+    most: 1.1,
+  },
+  {
+    title: "TLS handshakes, p99 while routes change",
+    metric: "handshake-changing-p99",
+    against: "no change",
+    to: "handshake-50-p99",
+    most: 1.2,
+  },
+]
+
+/**
  * What the project holds itself to whatever others do. These hold for a machine that is not busy with other work.
  *
  * @type {readonly { metric: string, most: number }[]}

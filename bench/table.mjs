@@ -1,4 +1,4 @@
-import { limits, metricOf, targets, topics } from "./measures.mjs"
+import { limits, metricOf, ownTargets, targets, topics } from "./measures.mjs"
 import { spread, summarize } from "./statistics.mjs"
 
 /** @typedef {import("./run.mjs").Results} Results */
@@ -55,6 +55,16 @@ export function ratios(results) {
         return [`${short(found.ratio)} ×`, `${sign} ${short(target)} ×`]
       }),
     ])
+  }
+  for (const { title, metric, command, against, to, most } of ownTargets) {
+    const found = gateways.map(({ id }) => {
+      const samples = results.samples[command ? id.replace("tlsroute", "tlsroute-run") : id]?.[metric]
+      const base = results.samples[id]?.[to]
+      return samples && base && summarize(samples).median / summarize(base).median
+    })
+    if (found.every((ratio) => ratio === undefined)) continue
+    const cells = found.flatMap((ratio) => (ratio === undefined ? ["–", "–"] : [`${short(ratio)} ×`, `≤ ${most} ×`]))
+    rows.push([title, against, ...cells])
   }
   for (const { metric: id, most } of limits) {
     if (!gateways.some((gateway) => results.samples[gateway.id]?.[id])) continue
