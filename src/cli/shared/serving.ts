@@ -134,9 +134,9 @@ async function optionalMetrics(gateway: PassthroughGateway): Promise<AdminOption
   try {
     const { createMetrics } = await import("../../metrics/metrics.ts")
     const { registry } = createMetrics({ gateway })
-    // Of the process: its CPU, memory, descriptors and start, and how late its event loop is.
-    const { collectDefaultMetrics } = await import("prom-client")
-    collectDefaultMetrics({ register: registry })
+    // By a module of ours: what is bundled of prom-client has its names only where they are imported by a statement.
+    const { addProcessMetrics } = await import("../../metrics/process-metrics.ts")
+    addProcessMetrics(registry)
     return registry
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return undefined
