@@ -90,6 +90,8 @@ interface Attempt {
 export class Dial extends Timed implements SocketOwner {
   /** Endpoints tried so far. */
   attempts = 0
+  /** The last one of them. */
+  last: DialEndpoint | undefined
   readonly #plan: DialPlan
   readonly #observer: DialObserver
   readonly #wheel: TimerWheel
@@ -259,6 +261,7 @@ export class Dial extends Timed implements SocketOwner {
 
   #attempt(endpoint: DialEndpoint): boolean {
     this.attempts++
+    this.last = endpoint
     if (this.#own?.has(endpoint) === true) {
       this.#detail = OWN_LISTENER
       this.#plan.failed(endpoint)

@@ -448,7 +448,10 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   }
 
   dialFailed(reason: DialFailure, detail: string | undefined): void {
-    if (this.#stage.name === "dialing") this.#connection.draft.dialAttempts = this.#stage.dial.attempts
+    if (this.#stage.name === "dialing") {
+      this.#connection.draft.dialAttempts = this.#stage.dial.attempts
+      this.#connection.endpoint = this.#stage.dial.last
+    }
     this.#refuse(reason, detail)
   }
 

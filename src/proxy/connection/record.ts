@@ -156,7 +156,7 @@ export interface ConnectionInfo {
   readonly route: string | undefined
   /** Id of the target. */
   readonly target: string | undefined
-  /** Endpoint connected to, or being tried. */
+  /** Endpoint connected to, or, where none was, tried last. */
   readonly endpoint: DialEndpoint | undefined
   /** Bytes read from the client, the ClientHello included. */
   readonly bytesFromClient: number
