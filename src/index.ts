@@ -23,11 +23,11 @@ export { GatewayError, type GatewayErrorCode } from "./gateway/errors.ts"
 export type { ConfigApplied, GatewayEvents } from "./gateway/events.ts"
 export { createPassthroughGateway, PassthroughGateway } from "./gateway/gateway.ts"
 export type { EndpointHealthChange } from "./gateway/health-checks.ts"
-export type { PassthroughGatewayOptions } from "./gateway/options.ts"
+export type { PassthroughGatewayOptions, TableServerOptions } from "./gateway/options.ts"
 export type { PolicyKey, PolicyLevel, PolicyValues } from "./gateway/policies/fields.ts"
 export { PolicyError, type PolicyOptions, type PolicySettings } from "./gateway/policies/options.ts"
 export type { StartOptions } from "./gateway/start.ts"
-export { TableServer, type TableServerOptions } from "./gateway/table-server.ts"
+export { TableServer } from "./gateway/table-server.ts"
 export type {
   AbandonedOutcome,
   AbandonedRecord,

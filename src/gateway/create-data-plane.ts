@@ -10,22 +10,14 @@ import { WorkerDataPlane } from "./workers/worker-data-plane.ts"
 
 /** Makes the data plane that the options ask for: in this thread, or in workers. */
 export function createDataPlane(table: RouteTable, policies: Policies, options: PassthroughGatewayOptions): DataPlane {
-  const count = workerCount(options.workers)
+  const { workers = 1 } = options
+  const count = workers === "auto" ? availableParallelism() : workers
   const { refusal, describeHello, names, policies: policyOptions, limits, resolve } = options
   const family = randomBytes(4).toString("hex")
   const dataPlane: PlaneOptions = { refusal, describeHello, names, policies: policyOptions, limits, resolve, family }
   if (count === 1) return new LocalDataPlane(table, policies, dataPlane)
   assertPlain(dataPlane)
   return new WorkerDataPlane(workerHost(), count, table, policies, dataPlane)
-}
-
-function workerCount(workers: PassthroughGatewayOptions["workers"] = 1): number {
-  if (workers === "auto") return availableParallelism()
-  if (Number.isInteger(workers) && workers >= 1 && workers <= 1024) return workers
-  throw new GatewayError(
-    "ERR_TLSROUTE_OPTION",
-    `workers must be "auto" or a whole number from 1 to 1024, not ${workers}`,
-  )
 }
 
 function assertPlain(options: DataPlaneOptions): void {

@@ -6,6 +6,7 @@ import type { GatewayResources, ResourceProblem } from "../routing/resources.ts"
 import type { Explanation, RouteQuery, RouteTable, Statuses, StatusOptions } from "../routing/route-table.ts"
 import type { GatewaySource } from "../sources/source.ts"
 import { type BindingState, Bindings } from "./bindings.ts"
+import { checkGatewayOptions } from "./check-options.ts"
 import { createDataPlane } from "./create-data-plane.ts"
 import { type DataPlane, dnsCache } from "./data-plane.ts"
 import { GatewayError } from "./errors.ts"
@@ -55,6 +56,7 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
   /** @internal */
   constructor(options: PassthroughGatewayOptions) {
     super()
+    checkGatewayOptions(options)
     assertSource(options.source)
     this.#source = options.source
     this.#compiler = new SnapshotCompiler(options, options.onError ?? onErrorOf(options.source))

@@ -1,7 +1,8 @@
 import type { RouteTableOptions } from "../routing/options.ts"
 import type { GatewaySource } from "../sources/source.ts"
-import type { LocalAddressOptions } from "./bindings.ts"
+import type { BindingState, LocalAddressOptions } from "./bindings.ts"
 import type { DataPlaneOptions } from "./data-plane.ts"
+import type { PolicyOptions } from "./policies/options.ts"
 
 /** Options of a gateway. Everything but `source` may be left out. */
 export interface PassthroughGatewayOptions extends RouteTableOptions, LocalAddressOptions, DataPlaneOptions {
@@ -20,4 +21,14 @@ export interface PassthroughGatewayOptions extends RouteTableOptions, LocalAddre
    * (`TLSROUTE_WORKER_PROCESSES`). Options for the data plane must then be plain data. Default 1: this thread.
    */
   readonly workers?: number | "auto" | undefined
+}
+
+/** Options of a `TableServer`. */
+export interface TableServerOptions extends LocalAddressOptions {
+  /** Policies of the program: see docs/policies.md. Health checks are the gateway's alone. */
+  readonly policies?: PolicyOptions | undefined
+  /** Namespace of objects that name none, as the table was built with. Default: `default`. */
+  readonly defaultNamespace?: string | undefined
+  /** Told when a port that could not be bound was bound since, or failed again. */
+  readonly onBindingChange?: ((states: readonly BindingState[]) => void) | undefined
 }

@@ -3,23 +3,14 @@ import type { RouteDecision, RouteRequest, Router } from "../proxy/router.ts"
 import type { GatewayResources, ResourceProblem } from "../routing/resources.ts"
 import type { RouteTable } from "../routing/route-table.ts"
 import { buildRouteTable } from "../routing/table-builder.ts"
-import { type BindingState, Bindings, type LocalAddressOptions } from "./bindings.ts"
+import { type BindingState, Bindings } from "./bindings.ts"
+import { checkTableServerOptions } from "./check-options.ts"
+import type { TableServerOptions } from "./options.ts"
 import { AnnotationScan } from "./policies/annotated-objects.ts"
 import { PolicyCompiler } from "./policies/compiler.ts"
-import type { PolicyOptions } from "./policies/options.ts"
 import type { Policies } from "./policies/policies.ts"
 import { RemovalCheck } from "./removal.ts"
 import { type Successors, TableRouter } from "./table-router.ts"
-
-/** Options of a {@link TableServer}. */
-export interface TableServerOptions extends LocalAddressOptions {
-  /** Policies of the program: see docs/policies.md. Health checks are the gateway's alone. */
-  readonly policies?: PolicyOptions | undefined
-  /** Namespace of objects that name none, as the table was built with. Default: `default`. */
-  readonly defaultNamespace?: string | undefined
-  /** Told when a port that could not be bound was bound since, or failed again. */
-  readonly onBindingChange?: ((states: readonly BindingState[]) => void) | undefined
-}
 
 /**
  * Serves route tables with a {@link SpliceProxy}: it is the proxy's router, and keeps the proxy's listeners in step
@@ -45,9 +36,10 @@ export class TableServer implements Router {
 
   /**
    * @param options - everything may be left out
-   * @throws {@link PolicyError} naming the policy that cannot be used
+   * @throws {@link GatewayError} `ERR_TLSROUTE_OPTION`, and {@link PolicyError} naming the policy that cannot be used
    */
   constructor(options: TableServerOptions = {}) {
+    checkTableServerOptions(options)
     this.#options = options
     this.#compiler = new PolicyCompiler(options.policies)
     this.#annotations = new AnnotationScan(options.defaultNamespace)

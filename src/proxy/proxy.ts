@@ -3,6 +3,7 @@ import { channel } from "node:diagnostics_channel"
 import type { AddressInfo, Server, Socket } from "node:net"
 import { DnsCache, type NameResolver } from "./backend/dns-cache.ts"
 import { Balancer } from "./balance/balancer.ts"
+import { checkProxyOptions } from "./check-options.ts"
 import { Connection, type ConnectionHost } from "./connection/connection.ts"
 import { LiveConnections } from "./connection/live-connections.ts"
 import type { ConnectionInfo, ConnectionRecord, Rejection, Removal } from "./connection/record.ts"
@@ -84,6 +85,7 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
   /** @param options - the router, and limits that all have defaults */
   constructor(options: SpliceProxyOptions) {
     super()
+    checkProxyOptions(options)
     this.#host = new Host(this, options)
   }
 

@@ -1,4 +1,14 @@
 import { normalize, sep } from "node:path"
+import {
+  atLeast,
+  type Checks,
+  either,
+  flag,
+  holding,
+  listOf,
+  optionFault,
+  wholeNumber,
+} from "../primitives/option-checks.ts"
 import type { GatewayResources, ObjectRef } from "../routing/resources.ts"
 import { ManifestSet, type SourceLocation } from "./manifest-set.ts"
 import { PathWatcher } from "./path-watcher.ts"
@@ -58,6 +68,24 @@ export interface ReadResult {
 
 const DEFAULT_MAX_FILE_BYTES = 16 * 1024 * 1024
 
+const READ: Checks<ReadOptions> = { maxFileBytes: wholeNumber(1) }
+
+const FILE_SOURCE: Checks<FileSourceOptions> = {
+  ...READ,
+  debounce: atLeast(0, " of milliseconds"),
+  pollInterval: atLeast(1, " of milliseconds"),
+  allowMissing: flag,
+}
+
+const aPath = holding("a path", (value) => typeof value === "string")
+const PATHS = either(aPath, listOf(aPath, "paths"))
+
+function checkArguments<Options>(what: string, paths: unknown, options: unknown, checks: Checks<Options>): void {
+  const expected = PATHS(paths)
+  const fault = expected === undefined ? optionFault(options, checks) : `it must be given ${expected}`
+  if (fault !== undefined) throw new SourceError("ERR_TLSROUTE_SOURCE_OPTION", `${what}: ${fault}`)
+}
+
 /**
  * Reads manifests and follows their changes: files of YAML documents or JSON, and directories of them
  * (`.yaml`, `.yml`, `.json`; not those of directories within; a directory that has none is a warning in `problems`).
@@ -76,6 +104,7 @@ const DEFAULT_MAX_FILE_BYTES = 16 * 1024 * 1024
  * ```
  */
 export function fileSource(pathOrPaths: string | readonly string[], options: FileSourceOptions = {}): FileSource {
+  checkArguments("fileSource", pathOrPaths, options, FILE_SOURCE)
   const paths = listPaths(pathOrPaths)
   const timing = { debounce: options.debounce ?? 100, pollInterval: options.pollInterval ?? 2_000 }
   let latest: ManifestSet | undefined
@@ -131,6 +160,7 @@ export async function readResources(
   pathOrPaths: string | readonly string[],
   options: ReadOptions = {},
 ): Promise<ReadResult> {
+  checkArguments("readResources", pathOrPaths, options, READ)
   const manifests = new ManifestSet(await loadYaml(), options.maxFileBytes ?? DEFAULT_MAX_FILE_BYTES)
   const scanned = await scanPaths(listPaths(pathOrPaths))
   requirePresent(scanned)

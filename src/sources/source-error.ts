@@ -2,6 +2,8 @@
 export type SourceErrorCode =
   /** A path that was named does not exist. */
   | "ERR_TLSROUTE_PATH_NOT_FOUND"
+  /** A path or an option cannot be what was meant. */
+  | "ERR_TLSROUTE_SOURCE_OPTION"
   /** The package `yaml` is not installed. */
   | "ERR_TLSROUTE_YAML_MISSING"
 

@@ -145,9 +145,9 @@ test("events come in order, and the record tells the whole story", async () => {
   socket.end()
   const record = await closed
   expect(record).toEqual({
+    kind: "spliced",
     id: 1,
     uniqueId: expect.stringMatching(/^[0-9a-f]{16}-0{11}1$/),
-    kind: "spliced",
     transport: "tcp",
     datagramsFromClient: 0,
     datagramsFromBackend: 0,

@@ -1,0 +1,137 @@
+import { isIP, withoutZone } from "./ip-address.ts"
+import { listFew } from "./list-few.ts"
+import { suggest } from "./suggest.ts"
+
+/** What a value should have been; `undefined` when it is that. */
+export type Check = (value: unknown) => string | undefined
+
+/** A check for each option that there is: the compiler sees to it that none is forgotten. */
+export type Checks<Options> = { readonly [Name in keyof Required<Options>]: Check }
+
+/**
+ * Says what is wrong with options that a program gives, in TypeScript or in JavaScript.
+ *
+ * @param given - the options
+ * @param checks - what there is
+ * @param required - options that may not be left out, each with an example
+ * @returns what is wrong and what to do; `undefined` when all is well
+ */
+export function optionFault<Options>(
+  given: unknown,
+  checks: Checks<Options>,
+  required: { readonly [Name in keyof Options]?: string } = {},
+): string | undefined {
+  const missing = Object.entries(required)[0]
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    const example = missing === undefined ? "" : `, for example { ${missing[0]}: ${missing[1]} }`
+    return given === undefined
+      ? `options are missing${example}`
+      : `options must be an object${example}, not ${told(given)}`
+  }
+  for (const [name, example] of Object.entries(required)) {
+    if ((given as Record<string, unknown>)[name] !== undefined) continue
+    const near = Object.keys(given).find((word) => suggest(word, [name]) !== undefined && !Object.hasOwn(checks, word))
+    const meant = near === undefined ? "" : `; did you mean it by "${near}"?`
+    return `the option "${name}" is missing, for example ${name}: ${String(example)}${meant}`
+  }
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(checks, name)) {
+      const meant = suggest(name, Object.keys(checks))
+      const hint = meant === undefined ? `there are ${listFew(Object.keys(checks))}` : `did you mean "${meant}"?`
+      return `there is no option "${name}"; ${hint}`
+    }
+    if (value === undefined) continue
+    const expected = (checks as Record<string, Check>)[name]?.(value)
+    if (expected !== undefined) return `the option "${name}" must be ${expected}, not ${told(value)}`
+  }
+  return undefined
+}
+
+/** Anything: what it is used for looks at it closely. */
+export const anything: Check = () => undefined
+
+/** @returns a check for values that hold, by a word for them */
+export function holding(expected: string, holds: (value: unknown) => boolean): Check {
+  return (value) => (holds(value) ? undefined : expected)
+}
+
+/** Text that is not empty. */
+export const text = holding("text that is not empty", (value) => typeof value === "string" && value !== "")
+
+/** True or false. */
+export const flag = holding("true or false", (value) => typeof value === "boolean")
+
+/** A function. */
+export const callable = holding("a function", (value) => typeof value === "function")
+
+/** An IP address. */
+export const ipAddress = holding("an IP address", (value) => typeof value === "string" && isIP(withoutZone(value)))
+
+/** One of these words. */
+export function oneOf(...words: readonly string[]): Check {
+  return holding(`one of ${words.map((word) => `"${word}"`).join(", ")}`, (value) => words.includes(value as string))
+}
+
+/** A whole number in these bounds. */
+export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): Check {
+  const bounds = max === Number.MAX_SAFE_INTEGER ? `, ${min} or more` : ` from ${min} to ${max}`
+  return holding(
+    `a whole number${bounds}`,
+    (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+  )
+}
+
+/** A number in these bounds, or `Infinity`. */
+export function atLeast(min: number, unit = ""): Check {
+  return holding(`a number${unit}, ${min} or more`, (value) => typeof value === "number" && value >= min)
+}
+
+/** Either of these. */
+export function either(...checks: readonly Check[]): Check {
+  return (value) => {
+    const expected = checks.map((check) => check(value))
+    return expected.includes(undefined) ? undefined : expected.join(", or ")
+  }
+}
+
+/** A list of such values. */
+export function listOf(each: Check, what: string): Check {
+  return holding(`a list of ${what}`, (value) => Array.isArray(value) && value.every((one) => each(one) === undefined))
+}
+
+/** An object whose values are such. */
+export function recordOf(each: Check, what: string): Check {
+  return holding(
+    `an object of ${what}`,
+    (value) => isRecord(value) && Object.values(value).every((one) => each(one) === undefined),
+  )
+}
+
+/** An object with these methods. */
+export function having(...methods: readonly string[]): Check {
+  return holding(
+    `an object with ${methods.map((name) => `${name}()`).join(" and ")}`,
+    (value) => isRecord(value) && methods.every((name) => typeof value[name] === "function"),
+  )
+}
+
+/** Options within options. */
+export function options<Options>(checks: Checks<Options>): Check {
+  return (value) => {
+    const fault = isRecord(value) ? optionFault(value, checks) : undefined
+    if (isRecord(value)) return fault === undefined ? undefined : `right in itself (${fault})`
+    return "an object of options"
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+}
+
+/** A value of anything, in a few words. */
+function told(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)
+  if (typeof value === "function") return "a function"
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : `a list that begins with ${told(value[0])}`
+  return typeof value === "object" && value !== null ? "an object" : String(value)
+}

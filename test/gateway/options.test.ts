@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest"
+import { GatewayError } from "../../src/gateway/errors.ts"
+import { TableServer } from "../../src/gateway/table-server.ts"
+import { createPassthroughGateway } from "../../src/index.ts"
+import { fileSource, readResources } from "../../src/sources/file-source.ts"
+
+const create = createPassthroughGateway as (options?: unknown) => unknown
+
+const refusal = (message: string) =>
+  expect.objectContaining({ code: "ERR_TLSROUTE_OPTION", message: expect.stringContaining(message) })
+
+describe("createPassthroughGateway", () => {
+  it.each<[string, unknown, string]>([
+    ["nothing", undefined, 'options are missing, for example { source: fileSource("gateway.yaml") }'],
+    ["null", null, "options must be an object, for example"],
+    ["a path", "gateway.yaml", 'not "gateway.yaml"'],
+    ["no source", {}, 'the option "source" is missing, for example source: fileSource("gateway.yaml")'],
+    ["a misspelt source", { sourc: {} }, 'the option "source" is missing'],
+    [
+      "a misspelt option",
+      { source: {}, externalBackend: ["*"] },
+      'there is no option "externalBackend"; did you mean "externalBackends"?',
+    ],
+    ["an option far from any", { source: {}, colour: 1 }, 'there is no option "colour"; there are '],
+    ["a method's name", { source: {}, toString: 1 }, 'there is no option "toString"'],
+    [
+      "one word for a list",
+      { source: {}, externalBackends: "*" },
+      'the option "externalBackends" must be a list of DNS names, not "*"',
+    ],
+    ["a list of numbers", { source: {}, gatewayClassNames: [7] }, "a list that begins with 7"],
+    [
+      "a name for an address",
+      { source: {}, address: "localhost" },
+      'the option "address" must be an IP address, not "localhost"',
+    ],
+    [
+      "ports as text",
+      { source: {}, mapPort: { 443: "8443" } },
+      'the option "mapPort" must be a function, or an object of local ports',
+    ],
+    ["a port that can be none", { source: {}, mapPort: { 443: 70_000 } }, 'the option "mapPort" must be'],
+    [
+      "a word for a flag",
+      { source: {}, describeHello: "yes" },
+      'the option "describeHello" must be true or false, not "yes"',
+    ],
+    ["a refusal that there is not", { source: {}, refusal: "drop" }, 'the option "refusal" must be one of'],
+    [
+      "no workers",
+      { source: {}, workers: 0 },
+      'the option "workers" must be one of "auto", or a whole number from 1 to 1024, not 0',
+    ],
+    ["a limit that there is not", { source: {}, limits: { maxConnections: 1 } }, 'there is no option "maxConnections"'],
+    [
+      "a limit of no size",
+      { source: {}, limits: { maxHelloMemory: 0 } },
+      'the option "maxHelloMemory" must be a whole number',
+    ],
+    [
+      "addresses that are none",
+      { source: {}, resolve: { "a.example": 7 } },
+      'the option "resolve" must be an object of addresses by name',
+    ],
+    [
+      "a resolver that is no function",
+      { source: {}, backendResolvers: { "x/Y": {} } },
+      'the option "backendResolvers"',
+    ],
+    ["a time for onError", { source: {}, onError: "later" }, 'the option "onError" must be one of "keep", "apply"'],
+  ])("given %s, says what to do", (_, options, message) => {
+    expect(() => create(options)).toThrow(GatewayError)
+    expect(() => create(options)).toThrow(refusal(message))
+  })
+
+  it("takes options that are undefined as left out", () => {
+    const gateway = createPassthroughGateway({ source: {}, address: undefined, workers: undefined, limits: undefined })
+    expect(gateway.addresses()).toEqual([])
+  })
+})
+
+it("a table server refuses what it cannot use, too", () => {
+  const TableServerOf = TableServer as new (options: unknown) => unknown
+  expect(() => new TableServerOf({ adress: "127.0.0.1" })).toThrow(refusal('did you mean "address"?'))
+  expect(() => new TableServerOf({ onBindingChange: true })).toThrow(refusal('"onBindingChange" must be a function'))
+})
+
+describe("fileSource", () => {
+  const source = fileSource as (paths?: unknown, options?: unknown) => unknown
+
+  it.each<[string, unknown, unknown, string]>([
+    ["no path", undefined, {}, "fileSource: it must be given a path, or a list of paths"],
+    ["a number for a path", [7], {}, "fileSource: it must be given a path, or a list of paths"],
+    ["a misspelt option", "x", { debouce: 1 }, 'did you mean "debounce"?'],
+    ["time that runs backwards", "x", { debounce: -1 }, 'the option "debounce" must be a number of milliseconds'],
+    ["no bytes at all", "x", { maxFileBytes: 0 }, 'the option "maxFileBytes" must be a whole number'],
+  ])("given %s, says what to do", (_, paths, options, message) => {
+    const refused = { code: "ERR_TLSROUTE_SOURCE_OPTION", message: expect.stringContaining(message) }
+    expect(() => source(paths, options)).toThrow(expect.objectContaining(refused))
+  })
+
+  it("reads once by the same rules", async () => {
+    const options = { maxFileByte: 1 } as object
+    await expect(readResources("x", options)).rejects.toMatchObject({ code: "ERR_TLSROUTE_SOURCE_OPTION" })
+  })
+})
