@@ -311,7 +311,7 @@ const threadsShare = hasReusePort() ? " (skipped: here threads share ports)" : "
 describe.skipIf(threadsShare !== "")(`workers that are processes${threadsShare}`, () => {
   it("are warned of, with what to do about it", async () => {
     const warned = once(process, "warning")
-    workerHost()
+    workerHost(pathToFileURL(join(directory, "worker.js")))
     expect((await warned)[0]).toMatchObject({
       code: "TLSROUTE_WORKER_PROCESSES",
       message: expect.stringContaining("Node.js 22.12"),

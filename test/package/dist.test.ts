@@ -166,6 +166,7 @@ describe("the package in an empty project, with tslib and nothing else", () => {
       stderr: expect.stringMatching(new RegExp(`^tlsroute: [^\\n]*npm install ${name}\n$`)),
     })
     writeFileSync(join(installed.directory, "gateway.yaml"), "")
+    expect(command("--version")).toEqual({ status: 0, stdout: `${manifest.version}\n`, stderr: "" })
     expect(command("--help")).toEqual(missing("commander"))
     installed.add("commander")
     expect(command("--help")).toMatchObject({ status: 0, stderr: "" })

@@ -1,8 +1,10 @@
 import cluster from "node:cluster"
 import { once } from "node:events"
+import { existsSync } from "node:fs"
 import { type AddressInfo, createServer } from "node:net"
 import { fileURLToPath } from "node:url"
 import { Worker } from "node:worker_threads"
+import { GatewayError } from "../errors.ts"
 import type { FromWorker, ToWorker } from "./messages.ts"
 
 /** A running worker, seen from the main thread: a thread or a process. */
@@ -33,7 +35,23 @@ export interface WorkerHost {
   start(listener: WorkerListener): WorkerHandle
 }
 
-const WORKER = new URL("./worker.js", import.meta.url)
+/**
+ * The built worker, which stands beside the package's other files. A bundle has those in one file of its own, and no
+ * worker beside it.
+ *
+ * @throws {@link GatewayError} `ERR_TLSROUTE_OPTION` when it is not there
+ */
+function builtWorker(): URL {
+  // A bundle in CommonJS may have no address to look from.
+  const file = URL.canParse("./worker.js", import.meta.url) ? new URL("./worker.js", import.meta.url) : undefined
+  if (file !== undefined && existsSync(file)) return file
+  const where = file === undefined ? "" : `, and ${fileURLToPath(file)} does not exist`
+  throw new GatewayError(
+    "ERR_TLSROUTE_OPTION",
+    `workers run a file of the package tlsroute that is not in this bundle${where}; leave tlsroute out of the bundle ` +
+      "(esbuild: external, webpack: externals, Vite: ssr.external), or set workers to 1",
+  )
+}
 
 /**
  * Whether each thread can bind the same port and the kernel spreads connections over them: `reusePort` of
@@ -49,7 +67,7 @@ export function hasReusePort(version = process.versions.node, platform: string =
  *
  * @param file - the built worker
  */
-export function workerHost(file = WORKER): WorkerHost {
+export function workerHost(file = builtWorker()): WorkerHost {
   if (hasReusePort()) return threads(file)
   process.emitWarning(
     "workers are processes here, and each connection is handed to one of them over a pipe, which costs as much again " +

@@ -1,0 +1,86 @@
+import { spawnSync } from "node:child_process"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { join, resolve } from "node:path"
+import { build as esbuild } from "esbuild"
+import { build as vite } from "vite"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { buildPackage } from "../support/built-package.ts"
+
+const root = resolve(import.meta.dirname, "../..")
+
+let built: string
+let directory: string
+let remove: () => void
+
+beforeAll(() => {
+  ;({ directory: built, remove } = buildPackage())
+  directory = mkdtempSync(join(root, "node_modules", ".cache", "tlsroute-bundles-"))
+}, 120_000)
+
+afterAll(() => {
+  remove()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+/** A program that starts a gateway, with these workers, or reads a file. */
+function program(name: string, what: "1" | "2" | "yaml"): string {
+  const file = join(directory, `${name}.js`)
+  const body =
+    what === "yaml"
+      ? `readResources(process.argv[2]).then(() => console.log("read"), (error) => console.log(error.message))`
+      : `try { createPassthroughGateway({ source: {}, workers: ${what} }).close({ drainTimeout: 0 }).then(() => console.log("closed")) }
+         catch (error) { console.log(error.code, error.message) }`
+  writeFileSync(
+    file,
+    `import { createPassthroughGateway, readResources } from ${JSON.stringify(join(built, "index.js"))}\n${body}\n`,
+  )
+  return file
+}
+
+const bundlers = [
+  ["esbuild as ESM", (file: string) => esbuildAs("esm", file)],
+  ["esbuild as CommonJS", (file: string) => esbuildAs("cjs", file)],
+  ["Vite for SSR", viteSsr],
+] as const
+
+async function esbuildAs(format: "esm" | "cjs", file: string): Promise<string> {
+  const outfile = file.replace(/\.js$/, format === "esm" ? ".out.mjs" : ".out.cjs")
+  await esbuild({ entryPoints: [file], outfile, bundle: true, platform: "node", format, logLevel: "silent" })
+  return outfile
+}
+
+async function viteSsr(file: string): Promise<string> {
+  const outDir = file.replace(/\.js$/, "-out")
+  await vite({
+    ...{ root: directory, configFile: false, logLevel: "silent", ssr: { noExternal: true } },
+    build: { ssr: file, outDir, rollupOptions: { output: { entryFileNames: "main.mjs", codeSplitting: false } } },
+  })
+  return join(outDir, "main.mjs")
+}
+
+function run(file: string, ...args: readonly string[]): string {
+  const { stdout, stderr } = spawnSync(process.execPath, [file, ...args], { encoding: "utf8", timeout: 60_000 })
+  return `${stdout}${stderr}`.trim()
+}
+
+describe.each(bundlers)("a program that is bundled by %s", (name, bundle) => {
+  const word = name.replace(/\W/g, "")
+
+  it("serves in its own thread", async () => {
+    expect(run(await bundle(program(`${word}1`, "1")))).toBe("closed")
+  })
+
+  it("with workers is told at once what to do", async () => {
+    const told = run(await bundle(program(`${word}2`, "2")))
+    expect(told).toContain("ERR_TLSROUTE_OPTION workers run a file of the package tlsroute that is not in this bundle")
+    expect(told).toContain("esbuild: external, webpack: externals, Vite: ssr.external")
+  })
+
+  it("reads files, or is told that the package yaml is to be left out of the bundle", async () => {
+    const file = join(directory, "empty.yaml")
+    if (!existsSync(file)) writeFileSync(file, "")
+    expect(run(await bundle(program(`${word}yaml`, "yaml")), file)).toMatch(
+      /^read$|^the package yaml cannot be loaded .*leave it out of the bundle/,
+    )
+  })
+})
