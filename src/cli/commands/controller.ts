@@ -28,6 +28,7 @@ import {
   type ServingFlags,
   servingOptions,
 } from "../shared/serving.ts"
+import { addSettings } from "../shared/settings.ts"
 import { signalsHelp, takeSignals } from "../shared/signals.ts"
 import { formatAddress } from "../shared/terminal.ts"
 
@@ -93,9 +94,10 @@ export function controllerCommand(): Command {
       "name of this replica in the Lease (default: $POD_NAME or the host's name, and a suffix)",
     )
   // Gateway API's conformance tests take an end or a reset for a refusal, and no alert.
-  return addServingFlags(command, "close")
+  addServingFlags(command, "close")
     .addHelpText("after", signalsHelp("nothing: the cluster is followed as it changes"))
     .action(controller)
+  return addSettings(command)
 }
 
 async function controller(flags: ControllerFlags): Promise<void> {
