@@ -1,3 +1,4 @@
+import { createSocket } from "node:dgram"
 import { once } from "node:events"
 import net from "node:net"
 import { join } from "node:path"
@@ -10,6 +11,7 @@ import type * as Face from "../../src/index.ts"
 import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 import { buildRouteTable } from "../../src/routing/table-builder.ts"
 import { hello, serverName } from "../client-hello/build.ts"
+import { helloFor } from "../proxy/quic/harness.ts"
 import { buildPackage } from "../support/built-package.ts"
 import { localPort } from "../support/gateway.ts"
 import { gateway, listener, resources, route, service } from "../support/resources.ts"
@@ -88,6 +90,24 @@ async function exchange(socket: net.Socket, text: string): Promise<string> {
 }
 
 describe("a gateway with two workers", () => {
+  it("takes QUIC in one of them, which has all flows of the port, and tells of its connections", async () => {
+    const { served, port } = await serve({ policies: { quic: "on" } })
+    const records: ConnectionRecord[] = []
+    served.on("close", (record) => records.push(record))
+    // Two workers that shared the port would each be sent some of these.
+    for (let client = 0; client < 8; client++) {
+      const socket = createSocket("udp4")
+      cleanups.push(() => void socket.close())
+      const answered = once(socket, "message")
+      socket.send(helloFor("nobody.example.com"), port, "127.0.0.1")
+      const [answer] = (await answered) as [Buffer]
+      expect(answer.length).toBeLessThan(80)
+    }
+    while (records.length < 8) await once(served, "close")
+    for (const record of records) expect(record).toMatchObject({ transport: "quic", outcome: "refused" })
+    expect(new Set(records.map(({ id }) => id % 1024)).size).toBe(1)
+  })
+
   it("dials no socket of its own from either, and knows an id of either when it comes back", async () => {
     const records: ConnectionRecord[] = []
     const hop = net.createServer((socket) => {

@@ -9,6 +9,7 @@ import type { AnnotatedPolicies } from "./annotations.ts"
 import { annotationName } from "./fields.ts"
 import { definite, EMPTY_LAYER, inherited, overlay, type PolicyLayer } from "./layer.ts"
 import type { ReadPolicyOptions } from "./options.ts"
+import { quicListenerProblems, quicObjectProblems } from "./quic-problems.ts"
 import { commonScopes, type NamedLayer, scopesOf } from "./scopes.ts"
 
 const NOBODY = new CidrList([])
@@ -62,6 +63,7 @@ export class SnapshotPolicies implements Policies {
     this.#problems = [...read.byObject.values()].flatMap(({ problems }) => problems)
     this.hasHealthChecks = this.#layers().some(({ healthCheck = "off" }) => healthCheck !== "off")
     this.#bindings = new Map(bindings.map((binding) => [binding.key, this.#bindingPolicies(binding)]))
+    if ([...this.#bindings.values()].some(({ listener }) => listener.quic)) this.#findQuicProblems(read)
   }
 
   get problems(): readonly ResourceProblem[] {
@@ -96,7 +98,19 @@ export class SnapshotPolicies implements Policies {
       this.#problems.push(conflict(binding, first, other))
     })
     if (first !== undefined) this.#problems.push(...starttlsProblems(binding.port, first, policy))
+    for (const listener of binding.listeners) {
+      const layers = [...this.#layersOf(listener).map(({ layer }) => layer), this.#options.gateway]
+      if (definite("quic", layers) === "on") this.#problems.push(...quicListenerProblems(listener, layers, policy.quic))
+    }
     return { ...policy, scopes: commonScopes(firstLayers, otherLayers) }
+  }
+
+  #findQuicProblems({ objects, byObject }: ReadAnnotations): void {
+    for (const { ref } of objects) {
+      if (ref.kind !== "TLSRoute" && ref.kind !== "Service") continue
+      const { own = EMPTY_LAYER } = byObject.get(refKey(ref)) ?? {}
+      this.#problems.push(...quicObjectProblems(ref, own))
+    }
   }
 
   #beforeSni(listenerLayers: readonly NamedLayer[]): BeforeSni {
@@ -112,7 +126,7 @@ export class SnapshotPolicies implements Policies {
       maxHelloBytes: definite("maxHelloBytes", layers),
       refusal: inherited("refusal", layers),
       keepalive: definite("clientKeepalive", layers),
-      quic: definite("quic", layers) === "on",
+      quic: definite("quic", layers) === "on" && mode !== "required" && starttls === "off",
     }
   }
 
@@ -263,7 +277,7 @@ function conflict(binding: ListenerBinding, first: TableListener, other: TableLi
     object: other.parent,
     path: "metadata.annotations",
     message:
-      `listener ${other.name} shares port ${binding.port} with ${first.id}, whose PROXY protocol, STARTTLS and ` +
+      `listener ${other.name} shares port ${binding.port} with ${first.id}, whose PROXY protocol, STARTTLS, QUIC and ` +
       "ClientHello policies are in force, since they are needed before the SNI is known; set the same on both",
   }
 }

@@ -416,3 +416,44 @@ describe("the policies option", () => {
     )
   })
 })
+
+describe("QUIC", () => {
+  const on = { "tlsroute.dev/quic": "on" }
+
+  it("is taken by a listener whose annotation says so", () => {
+    const { before, problems } = compile({ gateway: on })
+    expect(before).toMatchObject({ quic: true })
+    expect(problems).toEqual([])
+    expect(compile({ gateway: { "tlsroute.dev/other.quic": "on" } }).before).toMatchObject({ quic: false })
+  })
+
+  it("makes a problem of each policy that means nothing for datagrams, where it is set", () => {
+    const { problems } = compile({
+      gateway: { ...on, "tlsroute.dev/bandwidth": "1MiB", "tlsroute.dev/half-closed-timeout": "1m" },
+      route: { "tlsroute.dev/bandwidth": "2MiB" },
+      service: { "tlsroute.dev/send-proxy-protocol": "v2" },
+    })
+    expect(problems.map(({ severity, code, object, message }) => [severity, code, object?.kind, message])).toEqual([
+      ["warning", "NoMeaningForQuic", "Gateway", expect.stringContaining("bandwidth")],
+      ["warning", "NoMeaningForQuic", "Gateway", expect.stringContaining("half-closed-timeout")],
+      ["warning", "NoMeaningForQuic", "TLSRoute", expect.stringContaining("bandwidth")],
+      ["warning", "NoMeaningForQuic", "Service", expect.stringContaining("send-proxy-protocol")],
+    ])
+  })
+
+  it("says nothing of those policies where it is off, or where they ask for nothing", () => {
+    const off = { "tlsroute.dev/bandwidth": "1MiB" }
+    expect(compile({ gateway: off, service: { "tlsroute.dev/send-proxy-protocol": "v2" } }).problems).toEqual([])
+    const neutral = { "tlsroute.dev/bandwidth": "0", "tlsroute.dev/accept-proxy-protocol": "off" }
+    expect(compile({ gateway: { ...on, ...neutral } }).problems).toEqual([])
+  })
+
+  it.each([
+    { "tlsroute.dev/accept-proxy-protocol": "required", "tlsroute.dev/trusted-proxies": "10.0.0.0/8" },
+    { "tlsroute.dev/starttls": "postgres" },
+  ])("is not taken where connections must begin with something else: %j", (annotations) => {
+    const { before, problems } = compile({ gateway: { ...on, ...annotations }, port: 5432 })
+    expect(before).toMatchObject({ quic: false })
+    expect(problems).toContainEqual(expect.objectContaining({ severity: "error", code: "QuicNotTaken" }))
+  })
+})
