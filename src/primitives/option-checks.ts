@@ -32,7 +32,8 @@ export function optionFault<Options>(
     if ((given as Record<string, unknown>)[name] !== undefined) continue
     const near = Object.keys(given).find((word) => suggest(word, [name]) !== undefined && !Object.hasOwn(checks, word))
     const meant = near === undefined ? "" : `; did you mean it by "${near}"?`
-    return `the option "${name}" is missing, for example ${name}: ${String(example)}${meant}`
+    const told = Object.hasOwn(given, name) ? ", not undefined" : ""
+    return `the option "${name}" is missing, for example ${name}: ${String(example)}${told}${meant}`
   }
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(checks, name)) {
