@@ -92,13 +92,13 @@ describe("the list of live connections", () => {
 })
 
 describe("the list of refusals", () => {
-  const refusal = (serverName: string, outcome = "refused") =>
-    ({ serverName, outcome, detail: "NoMatchingRoute" }) as unknown as ConnectionRecord
+  const refusal = (serverName: string, kind = "refused") =>
+    ({ kind, serverName, outcome: "refused", detail: "NoMatchingRoute" }) as unknown as ConnectionRecord
 
   it("has the most frequent first, and nobody who was served", () => {
     const refusals = new Refusals()
     for (const name of ["a", "b", "b"]) refusals.add(refusal(name))
-    refusals.add(refusal("served", "completed"))
+    refusals.add(refusal("served", "spliced"))
     expect(refusals.top(10).map(({ serverName, count }) => [serverName, count])).toEqual([
       ["b", 2],
       ["a", 1],

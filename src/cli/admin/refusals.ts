@@ -1,20 +1,4 @@
-import type { ConnectionOutcome, ConnectionRecord } from "../../proxy/connection/record.ts"
-
-/** How connections end that were not refused. */
-const NO_REFUSALS: ReadonlySet<ConnectionOutcome> = new Set<ConnectionOutcome>([
-  "client-gone",
-  "probe",
-  "completed",
-  "client-reset",
-  "backend-reset",
-  "idle-timeout",
-  "half-closed-timeout",
-  "max-duration",
-  "drained",
-  "route-removed",
-  "endpoint-removed",
-  "worker-lost",
-])
+import type { ConnectionRecord } from "../../proxy/connection/record.ts"
 
 /** One kind of refusal: who was asked for, and why nobody was reached. */
 export interface RefusalCount {
@@ -38,8 +22,8 @@ export class Refusals {
   readonly #kinds = new Map<string, RefusalCount>()
 
   /** Counts a connection, if it was refused. */
-  add({ serverName, offeredName, outcome, detail }: ConnectionRecord): void {
-    if (NO_REFUSALS.has(outcome)) return
+  add({ kind, serverName, offeredName, outcome, detail }: ConnectionRecord): void {
+    if (kind !== "refused") return
     const name = serverName ?? offeredName
     const key = `${outcome}\n${detail ?? ""}\n${name ?? ""}`
     const count = (this.#kinds.get(key)?.count ?? 0) + 1

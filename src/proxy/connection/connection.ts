@@ -24,6 +24,7 @@ import {
 import { RecordDraft } from "./record-draft.ts"
 import { refusalAnswer } from "./refusal.ts"
 import { plainAddress } from "./route-request.ts"
+import { snapshotOf } from "./snapshot.ts"
 import { uniqueId } from "./unique-id.ts"
 
 /** Why a connection is ended though nothing is wrong with it. */
@@ -200,27 +201,7 @@ export class Connection
   }
 
   toJSON(): ConnectionSnapshot {
-    return {
-      id: this.id,
-      uniqueId: this.uniqueId,
-      transport: this.transport,
-      listener: this.listener,
-      clientAddress: this.clientAddress,
-      clientPort: this.clientPort,
-      via: this.via,
-      starttls: this.starttls,
-      since: this.since,
-      state: this.state,
-      serverName: this.serverName,
-      matchedListener: this.matchedListener,
-      route: this.route,
-      target: this.target,
-      endpoint: this.endpoint,
-      bytesFromClient: this.bytesFromClient,
-      bytesFromBackend: this.bytesFromBackend,
-      datagramsFromClient: this.datagramsFromClient,
-      datagramsFromBackend: this.datagramsFromBackend,
-    }
+    return snapshotOf(this)
   }
 
   /** What became of it; complete once it is closed. */

@@ -1,6 +1,26 @@
+import { describe, ProxyError } from "../errors.ts"
 import type { ConnectionPolicy } from "../policy.ts"
-import type { RouteDecision } from "../router.ts"
+import type { RouteDecision, RouteRequest, Router } from "../router.ts"
 import type { DialEndpoint, DialTarget } from "../target.ts"
+
+/** What a connection's route is asked of, and who hears of a router that fails. */
+interface RouterHost {
+  readonly router: Router
+  connectionError(error: Error): void
+}
+
+/** What the router decides; `undefined` when it throws, or answers what is no decision. */
+export function askRouter(host: RouterHost, request: RouteRequest): RouteDecision | undefined {
+  try {
+    const decision = host.router.route(request)
+    assertDecision(decision)
+    return decision
+  } catch (cause) {
+    const message = `The router must answer a decision, and not throw: ${describe(cause)}`
+    host.connectionError(new ProxyError("ERR_TLSROUTE_ROUTER", message, { cause }))
+    return undefined
+  }
+}
 
 /**
  * Holds what a router answered against what it may answer: a router is others' code, and may be written without types.
@@ -8,7 +28,7 @@ import type { DialEndpoint, DialTarget } from "../target.ts"
  *
  * @throws {@link TypeError} saying what is wrong with it
  */
-export function assertDecision(decision: RouteDecision): void {
+function assertDecision(decision: RouteDecision): void {
   if (!isObject(decision)) throw new TypeError(`it must answer a decision, not ${String(decision)}`)
   if ("then" in decision) throw new TypeError("it must answer at once, not with a promise")
   const { action } = decision

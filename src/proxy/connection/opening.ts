@@ -6,7 +6,7 @@ import { Dial, type DialFailure, type DialObserver, type DialOpening, type DialP
 import type { NameResolver } from "../backend/dns-cache.ts"
 import { planTarget } from "../backend/target-plan.ts"
 import type { Balancer } from "../balance/balancer.ts"
-import { describe, ProxyError } from "../errors.ts"
+import { ProxyError } from "../errors.ts"
 import type { Admission, Gate } from "../limits/gate.ts"
 import type { OwnSockets } from "../listen/own-sockets.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "../policy.ts"
@@ -20,7 +20,7 @@ import type { StarttlsPolicy } from "../starttls/policy.ts"
 import type { Prelude, PreludeStep } from "../starttls/prelude.ts"
 import type { DialEndpoint, DialTarget } from "../target.ts"
 import { Timed, type TimerWheel } from "../timer-wheel.ts"
-import { assertDecision } from "./decision.ts"
+import { askRouter } from "./decision.ts"
 import { summarizeHello } from "./hello-summary.ts"
 import {
   type ConnectionInfo,
@@ -381,15 +381,11 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   // Routing
 
   #route(hello: ClientHello): void {
-    const { gate, router } = this.#host
+    const { gate } = this.#host
     const connection = this.#connection
-    let decision: RouteDecision
-    try {
-      decision = router.route(new ConnectionRequest(connection, this.#client, hello))
-      assertDecision(decision)
-    } catch (cause) {
-      const message = `The router must answer a decision, and not throw: ${describe(cause)}`
-      this.#host.connectionError(new ProxyError("ERR_TLSROUTE_ROUTER", message, { cause }))
+    const request = new ConnectionRequest(connection, this.#client, hello)
+    const decision = askRouter(this.#host, request)
+    if (decision === undefined) {
       this.#refuse("router-error", undefined)
       return
     }

@@ -6,7 +6,7 @@ import type { DialFailure, DialPlan } from "../backend/dial.ts"
 import type { NameResolver } from "../backend/dns-cache.ts"
 import { planTarget } from "../backend/target-plan.ts"
 import type { Balancer } from "../balance/balancer.ts"
-import { assertDecision } from "../connection/decision.ts"
+import { askRouter } from "../connection/decision.ts"
 import { summarizeHello } from "../connection/hello-summary.ts"
 import type { Live } from "../connection/live-connections.ts"
 import type {
@@ -21,9 +21,8 @@ import type {
 import { RecordDraft } from "../connection/record-draft.ts"
 import { alertDescription, rejectReason } from "../connection/refusal.ts"
 import { plainAddress } from "../connection/route-request.ts"
+import { snapshotOf } from "../connection/snapshot.ts"
 import { uniqueId } from "../connection/unique-id.ts"
-import { ProxyError } from "../errors.ts"
-import { describe } from "../guarded-emitter.ts"
 import { Admission, type Gate } from "../limits/gate.ts"
 import type { OwnSockets } from "../listen/own-sockets.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "../policy.ts"
@@ -282,27 +281,7 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
   }
 
   toJSON(): ConnectionSnapshot {
-    return {
-      id: this.id,
-      uniqueId: this.uniqueId,
-      transport: this.transport,
-      listener: this.listener,
-      clientAddress: this.clientAddress,
-      clientPort: this.clientPort,
-      via: this.via,
-      starttls: this.starttls,
-      since: this.since,
-      state: this.state,
-      serverName: this.serverName,
-      matchedListener: this.matchedListener,
-      route: this.route,
-      target: this.target,
-      endpoint: this.endpoint,
-      bytesFromClient: this.bytesFromClient,
-      bytesFromBackend: this.bytesFromBackend,
-      datagramsFromClient: this.datagramsFromClient,
-      datagramsFromBackend: this.datagramsFromBackend,
-    }
+    return snapshotOf(this)
   }
 
   /** What became of it; complete once it is closed. */
@@ -358,15 +337,11 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
   // Routing
 
   #decide(hello: ClientHello): void {
-    const { router, gate, connectionPolicy } = this.#host
+    const { gate, connectionPolicy } = this.#host
     const { listener, clientAddress, clientPort } = this
-    let decision: RouteDecision
-    try {
-      decision = router.route({ listener, hello, clientAddress, clientPort, localAddress: this.#port.localAddress })
-      assertDecision(decision)
-    } catch (cause) {
-      const message = `The router must answer a decision, and not throw: ${describe(cause)}`
-      this.#host.connectionError(new ProxyError("ERR_TLSROUTE_ROUTER", message, { cause }))
+    const request = { listener, hello, clientAddress, clientPort, localAddress: this.#port.localAddress }
+    const decision = askRouter(this.#host, request)
+    if (decision === undefined) {
       this.#refuse("router-error", undefined)
       return
     }
