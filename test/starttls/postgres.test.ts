@@ -3,10 +3,11 @@ import { once } from "node:events"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import pg from "pg"
-import { beforeAll, describe, expect, test } from "vitest"
+import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 import { folder, missing, titled } from "../peers/programs.ts"
 import { certificateAuthority } from "../support/certificate.ts"
+import { endAll } from "./support/at-end.ts"
 import { serveNames } from "./support/gateway.ts"
 import { isRoot, type RunOptions, run } from "./support/run.ts"
 import { POSTGRES_BIN, postgresServer } from "./support/servers.ts"
@@ -20,6 +21,7 @@ const USERS = "users.db.example"
 
 describe.skipIf(reason !== undefined)(titled("two PostgreSQL servers behind one port", reason), () => {
   const dir = folder()
+  afterAll(endAll)
   const ca = certificateAuthority()
   const authority = join(dir, "ca.pem")
   let ports: { readonly orders: number; readonly users: number; readonly plain: number }

@@ -1,10 +1,10 @@
-import { afterAll } from "vitest"
 import type { PolicyOptions } from "../../../src/gateway/policies/options.ts"
 import type { ConnectionRecord } from "../../../src/proxy/connection/record.ts"
 import { startGateway } from "../../support/gateway.ts"
 import { gateway, listener, resources, route, service } from "../../support/resources.ts"
+import { atEnd } from "./at-end.ts"
 
-/** A gateway with one listener, and for each name a route to servers on these local ports. Closed after the tests. */
+/** A gateway with one listener, and for each name a route to servers on these local ports. Closed by `endAll`. */
 export async function serveNames(names: Readonly<Record<string, readonly number[]>>, policies: PolicyOptions) {
   const source = resources(
     { gateways: [gateway([listener("starttls", 5432)])] },
@@ -14,7 +14,7 @@ export async function serveNames(names: Readonly<Record<string, readonly number[
     })),
   )
   const { gateway: served, port } = await startGateway({ source, policies })
-  afterAll(() => served.close({ drainTimeout: 0 }))
+  atEnd(() => served.close({ drainTimeout: 0 }))
   /** The next record that tells this, at least; what connections before it were may come late. */
   const closed = (told: Partial<ConnectionRecord>): Promise<ConnectionRecord> =>
     new Promise((resolve) => {

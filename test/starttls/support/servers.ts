@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { listening, start } from "../../peers/programs.ts"
 import { freePort } from "../../peers/servers.ts"
 import type { CertificateAuthority } from "../../support/certificate.ts"
+import { atEnd } from "./at-end.ts"
 import { isRoot } from "./run.ts"
 
 /** Where Debian keeps PostgreSQL's programs, the newest version's. */
@@ -29,6 +30,13 @@ export interface ServerOptions {
   readonly name: string
   /** Whether connections begin with a PROXY protocol header. */
   readonly proxyProtocol?: boolean
+}
+
+/** Starts a server, until `endAll`, and waits until it answers. */
+async function serve(port: number, program: string, args: readonly string[]): Promise<void> {
+  const server = start(program, args)
+  atEnd(server.stop)
+  await listening(port, server)
 }
 
 function directory({ folder, name }: ServerOptions): string {
@@ -84,7 +92,7 @@ export async function postgresServer(options: ServerOptions & { readonly tls?: b
     ...[`ssl=${tls ? "on" : "off"}`, `ssl_cert_file=${cert}`, `ssl_key_file=${key}`, `cluster_name=${name}`],
   ]
   const [server = "", ...serverArgs] = [...as, join(POSTGRES_BIN, "postgres"), "-D", data]
-  await listening(port, start(server, [...serverArgs, ...settings.flatMap((setting) => ["-c", setting])]))
+  await serve(port, server, [...serverArgs, ...settings.flatMap((setting) => ["-c", setting])])
   return port
 }
 
@@ -127,7 +135,7 @@ discard unix - - n - - discard
   )
   const checked = spawnSync("/usr/sbin/postfix", ["-c", places.config, "check"])
   if (checked.status !== 0) throw new Error(`postfix check failed: ${checked.stderr}`)
-  await listening(port, start("/usr/lib/postfix/sbin/master", ["-c", places.config, "-d"]))
+  await serve(port, "/usr/lib/postfix/sbin/master", ["-c", places.config, "-d"])
   return port
 }
 
@@ -162,7 +170,7 @@ export async function dovecotServer(options: ServerOptions): Promise<{ readonly 
       "",
     ].join("\n"),
   )
-  await listening(imap, start("dovecot", ["-F", "-c", config]))
+  await serve(imap, "dovecot", ["-F", "-c", config])
   return { imap, pop3 }
 }
 
@@ -200,7 +208,7 @@ export async function ldapServer(options: ServerOptions): Promise<number> {
   writeFileSync(entry, `dn: dc=example\nobjectClass: dcObject\nobjectClass: organization\ndc: example\no: ${name}\n`)
   const added = spawnSync("/usr/sbin/slapadd", ["-f", config, "-l", entry])
   if (added.status !== 0) throw new Error(`slapadd failed: ${added.stderr}`)
-  await listening(port, start("/usr/sbin/slapd", ["-d", "0", "-h", `ldap://127.0.0.1:${port}/`, "-f", config]))
+  await serve(port, "/usr/sbin/slapd", ["-d", "0", "-h", `ldap://127.0.0.1:${port}/`, "-f", config])
   return port
 }
 
@@ -235,6 +243,6 @@ export async function prosodyServer(
       "",
     ].join("\n"),
   )
-  await listening(client, start("prosody", ["--config", config, "-F"]))
+  await serve(client, "prosody", ["--config", config, "-F"])
   return { client, server }
 }
