@@ -48,7 +48,19 @@ export type RoutingCode =
   | "UnsupportedValue"
 
 /** Codes of what is wrong with policies in annotations. */
-export type PolicyCode = "InvalidPolicyValue" | "MisplacedPolicy" | "PolicyConflict" | "UnknownPolicy"
+export type PolicyCode =
+  /** Clients and proxies may wait for each other: STARTTLS with an optional PROXY protocol header. */
+  | "GreetingWaits"
+  | "InvalidPolicyValue"
+  | "MisplacedPolicy"
+  /** A policy that means nothing for datagrams, where QUIC is on. */
+  | "NoMeaningForQuic"
+  | "PolicyConflict"
+  /** QUIC is on where connections must begin with what datagrams cannot. */
+  | "QuicNotTaken"
+  /** A port whose clients usually begin in plain text, on a listener that does not. */
+  | "StarttlsExpected"
+  | "UnknownPolicy"
 
 /** Codes of what sources could not read. */
 export type SourceCode =

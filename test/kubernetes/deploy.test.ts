@@ -23,6 +23,7 @@ const VARIANTS: Readonly<Record<string, readonly string[]>> = {
   "in two namespaces": ["--set", "watchNamespaces={shop,blog}"],
   "on the nodes' network": ["--set", "hostNetwork=true,publishAddresses={192.0.2.1}"],
   "behind node ports": ["--set", "service.type=NodePort,ports[0].nodePort=30443,ports[0].name=tls,ports[0].port=443"],
+  "with QUIC beside TLS": ["--set", "quic=true,service.type=NodePort"],
   "with everything set": [
     ...["--set", "autoscaling.enabled=false,podDisruptionBudget.enabled=false,replicas=3,gatewayClass.name=edge"],
     ...["--set", "externalBackends={httpbin.org,*.example.com},extraArgs={--gateway-class=edge}"],
