@@ -37,8 +37,10 @@ async function serve(source: GatewayResources, policies = {}) {
     const word = await Promise.race([answer, end])
     const told = Array.isArray(word) ? String(word[0]).trim() : undefined
     socket.end()
-    const [{ outcome, detail }] = await closed
-    return told ?? [outcome, detail].filter((part) => part !== undefined).join(" ")
+    const [{ kind, outcome, detail }] = await closed
+    // What is refused may be told so in words of the gateway's own.
+    if (kind === "spliced" && told !== undefined) return told
+    return [outcome, detail].filter((part) => part !== undefined).join(" ")
   }
 
   return { served, port, ask }
