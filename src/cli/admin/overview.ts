@@ -9,6 +9,7 @@ import type { ConnectionInfo, ConnectionRecord } from "../../proxy/connection/re
 import type { ResourceProblem } from "../../routing/resources.ts"
 import type { BackendTarget, RouteTable, TableRoute } from "../../routing/route-table.ts"
 import { formatAddress } from "../shared/terminal.ts"
+import { EndpointCounts, endpointKey } from "./endpoint-counts.ts"
 import { HelloMemory } from "./hello-memory.ts"
 import { LiveRates, type LiveRow } from "./live-rates.ts"
 import { type RefusalCount, Refusals } from "./refusals.ts"
@@ -186,7 +187,7 @@ export class Overview {
     const now = performance.now()
     const seconds = Math.max(0.001, (now - this.#looked) / 1_000)
     this.#looked = now
-    const shown = new ShownEndpoints(this.#gateway.routeTable.routes.slice(0, MOST_ROUTES))
+    const shown = new EndpointCounts(this.#gateway.routeTable.routes.slice(0, MOST_ROUTES), MOST_ENDPOINTS)
     this.#rates.begin(this.#gateway.connections.size, seconds, filters)
     const counts = this.#traffic.read((connection) => {
       this.#rates.see(connection)
@@ -278,46 +279,6 @@ export class Overview {
         return flow === undefined ? [] : [[name, flow] as const]
       }),
     )
-  }
-}
-
-const endpointKey = (target: string, { address, port }: { readonly address: string; readonly port: number }): string =>
-  `${target} ${formatAddress(address, port)}`
-
-/** Counts live connections by the targets and endpoints that a scene shows, and puts no key into words for each. */
-class ShownEndpoints {
-  readonly #targets = new Map<string, { live: number; readonly endpoints: Map<string, Map<number, number>> }>()
-
-  constructor(routes: readonly TableRoute[]) {
-    for (const { target } of routes.flatMap(({ backends }) => backends)) {
-      const endpoints = new Map<string, Map<number, number>>()
-      this.#targets.set(target.id, { live: 0, endpoints })
-      if (target.kind !== "endpoints") continue
-      for (const { address, port } of target.endpoints.slice(0, MOST_ENDPOINTS)) {
-        endpoints.set(address, (endpoints.get(address) ?? new Map<number, number>()).set(port, 0))
-      }
-    }
-  }
-
-  count({ target, endpoint }: ConnectionInfo): void {
-    const counted = target === undefined ? undefined : this.#targets.get(target)
-    if (counted === undefined) return
-    counted.live++
-    const ports = endpoint && counted.endpoints.get(endpoint.address)
-    const live = endpoint && ports?.get(endpoint.port)
-    if (endpoint !== undefined && live !== undefined) ports?.set(endpoint.port, live + 1)
-  }
-
-  /** By target, and by `target address:port`; those that have any. */
-  counts(): Readonly<Record<string, number>> {
-    const counts: Record<string, number> = {}
-    for (const [target, { live, endpoints }] of this.#targets) {
-      if (live > 0) counts[target] = live
-      for (const [address, ports] of endpoints) {
-        for (const [port, count] of ports) if (count > 0) counts[endpointKey(target, { address, port })] = count
-      }
-    }
-    return counts
   }
 }
 
