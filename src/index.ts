@@ -39,6 +39,7 @@ export type {
   RejectReason,
   SplicedOutcome,
   SplicedRecord,
+  Waiting,
 } from "./proxy/connection/record.ts"
 export type { SpliceProxyOptions } from "./proxy/options.ts"
 export type { SpliceProxyEvents } from "./proxy/proxy.ts"

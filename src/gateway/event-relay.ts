@@ -4,7 +4,7 @@ import type { SpliceProxyEvents } from "../proxy/proxy.ts"
 import type { GatewayEvents } from "./events.ts"
 
 /** Events of the data plane that the gateway passes on. */
-export const RELAYED = ["connection", "route", "reject", "close", "drops"] as const
+export const RELAYED = ["connection", "route", "reject", "waiting", "close", "drops"] as const
 
 type Relayed = (typeof RELAYED)[number]
 

@@ -34,6 +34,7 @@ export type {
   Removal,
   SplicedOutcome,
   SplicedRecord,
+  Waiting,
 } from "./connection/record.ts"
 export { ListenError, ProxyError, type ProxyErrorCode } from "./errors.ts"
 export type { CircuitLimits } from "./health/circuit.ts"

@@ -6,7 +6,7 @@ import { Balancer } from "./balance/balancer.ts"
 import { checkProxyOptions } from "./check-options.ts"
 import { Connection, type ConnectionHost } from "./connection/connection.ts"
 import { LiveConnections } from "./connection/live-connections.ts"
-import type { ConnectionInfo, ConnectionRecord, Rejection, Removal } from "./connection/record.ts"
+import type { ConnectionInfo, ConnectionRecord, Rejection, Removal, Waiting } from "./connection/record.ts"
 import { defaultConnectionPolicy, defaultListenerPolicy } from "./default-policy.ts"
 import { ListenError, ProxyError } from "./errors.ts"
 import { describe, GuardedEmitter } from "./guarded-emitter.ts"
@@ -49,6 +49,8 @@ export interface SpliceProxyEvents {
   route: [connection: ConnectionInfo, decision: RouteDecision & { readonly action: "forward" }]
   /** It was refused: no byte of it has reached, or will reach, a backend. */
   reject: [connection: ConnectionInfo, rejection: Rejection]
+  /** It waits for its backend for longer than is usual, over TCP: once for each of the reasons, and it goes on. */
+  waiting: [connection: ConnectionInfo, waiting: Waiting]
   /** It is over, routed or refused: once for every connection. */
   close: [record: ConnectionRecord]
   /** Datagrams that came over QUIC and went nowhere, since the last of these events: at most one each second. */
@@ -331,6 +333,10 @@ class Host implements ConnectionHost, QuicPortHost {
 
   connectionRejected(connection: ConnectionInfo, rejection: Rejection): void {
     if (this.#events.listenerCount("reject") > 0) this.#events.tell("reject", connection, rejection)
+  }
+
+  connectionWaiting(connection: ConnectionInfo, waiting: Waiting): void {
+    if (this.#events.listenerCount("waiting") > 0) this.#events.tell("waiting", connection, waiting)
   }
 
   connectionClosed(connection: Connection | QuicFlow): void {

@@ -2,7 +2,7 @@ import type { BindingState } from "../../gateway/bindings.ts"
 import { GatewayError } from "../../gateway/errors.ts"
 import type { ConfigApplied } from "../../gateway/events.ts"
 import type { EndpointHealthChange } from "../../gateway/health-checks.ts"
-import type { ConnectionRecord } from "../../proxy/connection/record.ts"
+import type { ConnectionInfo, ConnectionRecord, Waiting } from "../../proxy/connection/record.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
 import type { ReadResult } from "../../sources/file-source.ts"
 import { formatProblem, locateProblems } from "../shared/problems.ts"
@@ -26,6 +26,10 @@ export interface RunLog {
   started(): void
   /** A connection is over, routed or refused. */
   connection(record: ConnectionRecord): void
+  /** A connection waits for its backend for longer than is usual. */
+  waiting(connection: ConnectionInfo, waiting: Waiting): void
+  /** So do more, which were not told one by one. */
+  moreWaiting(connections: number): void
   /** Active checks found an endpoint unhealthy, or healthy again. */
   health(change: EndpointHealthChange): void
   /** Something failed and the gateway goes on. */
@@ -55,6 +59,21 @@ export function jsonLog(locate: ReadResult["locate"]): RunLog {
     connection(record) {
       if (isLogged(accessLevel(record))) logLine(accessLine(record))
     },
+    waiting(connection, { reason, endpoint }) {
+      const { uniqueId, clientAddress, clientPort, serverName, route, target } = connection
+      logEvent("warn", "waiting", WAITS[reason], {
+        reason,
+        uniqueId,
+        clientAddress,
+        clientPort,
+        serverName,
+        route,
+        target,
+        endpoint,
+      })
+    },
+    moreWaiting: (connections) =>
+      logEvent("warn", "waiting-more", "more connections wait for their backends", { connections }),
     health: (change) =>
       logEvent(
         change.healthy ? "info" : "warn",
@@ -102,6 +121,9 @@ export function terminalLog(locate: ReadResult["locate"]): RunLog {
     connection(record) {
       if (isLogged(accessLevel(record))) terminalOut.line(describeConnection(record, out.style))
     },
+    waiting: (connection, waiting) => warnings.line(describeWaiting(connection, waiting, warnings)),
+    moreWaiting: (connections) =>
+      warnings.line(`${warnings.style("yellow", "waiting:")} ${count(connections, "more connection")}`),
     health: (change) => (change.healthy ? notes : warnings).line(describeHealth(change, notes)),
     error(error) {
       // The configuration that wants a port that cannot be bound tells of it.
@@ -117,6 +139,23 @@ const LISTENING = "listening on"
 
 function describeBinding({ binding, address, port }: Extract<BindingState, { readonly bound: true }>): string {
   return `${LISTENING} ${formatAddress(address, port)} for ${binding.listeners.map(({ id }) => id).join(", ")}`
+}
+
+const WAITS: Readonly<Record<Waiting["reason"], string>> = {
+  "silent-backend": "10 s without a byte from the backend",
+  "ended-while-dialing": "the client ended its side before the backend answered",
+}
+
+function describeWaiting(connection: ConnectionInfo, { reason, endpoint }: Waiting, { style }: Terminal): string {
+  const { clientAddress, clientPort, serverName, route } = connection
+  const name = serverName === undefined ? "(no name)" : printable(serverName)
+  const path = [
+    formatAddress(clientAddress, clientPort),
+    name,
+    route,
+    endpoint && formatAddress(endpoint.address, endpoint.port),
+  ]
+  return `${style("yellow", "waiting:")} ${path.filter((part) => part !== undefined).join(" → ")}  ${WAITS[reason]}`
 }
 
 function describeHealth({ target, endpoint, healthy, reason }: EndpointHealthChange, { style }: Terminal): string {

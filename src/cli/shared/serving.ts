@@ -9,6 +9,7 @@ import { Overview } from "../admin/overview.ts"
 import { type Admin, type AdminOptions, parseAdminAddress, startAdmin } from "../admin/server.ts"
 import { type AccessSelection, isSelected, parseAccessSelection } from "../log/access-selection.ts"
 import { LOG_LEVELS, type LogLevel } from "../log/log-level.ts"
+import { RateLimit } from "../log/rate-limit.ts"
 import type { RunLog } from "../log/run-log.ts"
 import { parseAddress, parsePortMapping, parseResolve, secondsOption } from "./arguments.ts"
 import { parsePolicy } from "./policy-flag.ts"
@@ -120,7 +121,15 @@ export function logConnections(gateway: PassthroughGateway, { accessLog, logProb
   gateway.on("close", (record) => {
     if (isSelected(accessLog, record, logProbes)) log.connection(record)
   })
+  const limit = new RateLimit(FEW_WAITING, WAITING_WINDOW, (rest) => log.moreWaiting(rest))
+  gateway.on("waiting", (connection, waiting) => {
+    if (limit.admits()) log.waiting(connection, waiting)
+  })
 }
+
+/** Connections that wait and are told one by one, in so many milliseconds: a backend that hangs has all of its own. */
+const FEW_WAITING = 5
+const WAITING_WINDOW = 10_000
 
 /** Goes on accepting until those who watch `/readyz` have had their time, then drains. `/readyz` must be off by now. */
 export async function drain(gateway: PassthroughGateway, flags: ServingFlags, log: RunLog): Promise<void> {

@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net"
-import type { ConnectionRecord, ConnectionSnapshot, Rejection } from "../../proxy/connection/record.ts"
+import type { ConnectionRecord, ConnectionSnapshot, Rejection, Waiting } from "../../proxy/connection/record.ts"
 import type { LimitMemory } from "../../proxy/limits/shared-memory.ts"
 import type { CloseOptions } from "../../proxy/options.ts"
 import type { SpliceProxyEvents } from "../../proxy/proxy.ts"
@@ -72,6 +72,7 @@ export type EventMessage =
       readonly decision: Omit<RouteDecision & { readonly action: "forward" }, "policy">
     }
   | { readonly event: "reject"; readonly connection: ConnectionSnapshot; readonly rejection: Rejection }
+  | { readonly event: "waiting"; readonly connection: ConnectionSnapshot; readonly waiting: Waiting }
   | { readonly event: "close"; readonly record: ConnectionRecord }
   | { readonly event: "drops"; readonly drops: DropCounts }
 

@@ -16,7 +16,7 @@ import type { WorkerHost } from "./host.ts"
 import type { Configuration, EventMessage, RelayedEvent, WorkerStart } from "./messages.ts"
 import { type Listening, WorkerLink } from "./worker-link.ts"
 
-const RELAYED: readonly RelayedEvent[] = ["connection", "route", "reject", "close", "drops"]
+const RELAYED: readonly RelayedEvent[] = ["connection", "route", "reject", "waiting", "close", "drops"]
 const FIRST_RESTART_MS = 100
 const LAST_RESTART_MS = 10_000
 /** A worker that lived this long did not die of how it was started. */
@@ -229,6 +229,7 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
     else if (message.event === "drops") this.tell("drops", message.drops)
     else if (message.event === "connection") this.tell("connection", link.view(message.connection))
     else if (message.event === "route") this.tell("route", link.view(message.connection), message.decision)
+    else if (message.event === "waiting") this.tell("waiting", link.view(message.connection), message.waiting)
     else this.tell("reject", link.view(message.connection), message.rejection)
   }
 }

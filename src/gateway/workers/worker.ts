@@ -1,7 +1,7 @@
 import cluster from "node:cluster"
 import type { AddressInfo } from "node:net"
 import { parentPort } from "node:worker_threads"
-import type { ConnectionInfo } from "../../proxy/connection/record.ts"
+import type { ConnectionInfo, Waiting } from "../../proxy/connection/record.ts"
 import { ListenError } from "../../proxy/errors.ts"
 import { sharedLimits } from "../../proxy/limits/shared-memory.ts"
 import { equalShares, type LimitSharing } from "../../proxy/limits/sharing.ts"
@@ -110,6 +110,8 @@ class Worker {
       this.#push({ event: "route", connection: connection.toJSON(), decision }),
     reject: (connection: ConnectionInfo, rejection: (EventMessage & { readonly event: "reject" })["rejection"]) =>
       this.#push({ event: "reject", connection: connection.toJSON(), rejection }),
+    waiting: (connection: ConnectionInfo, waiting: Waiting) =>
+      this.#push({ event: "waiting", connection: connection.toJSON(), waiting }),
     close: (record: (EventMessage & { readonly event: "close" })["record"]) => this.#push({ event: "close", record }),
     drops: (drops: DropCounts) => this.#push({ event: "drops", drops }),
   }

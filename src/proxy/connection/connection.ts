@@ -57,6 +57,8 @@ interface Phase {
  * system calls, a quarter of all that a short connection takes, and most connections are short.
  */
 const SETTLED = 1_000
+/** Milliseconds that a backend may say nothing from when it is connected, until that is told. */
+const SILENT = 10_000
 
 const CLOSED: Phase = { state: "closed", stop() {} }
 
@@ -110,6 +112,8 @@ export class Connection
   #endBy = Number.POSITIVE_INFINITY
   #endFor: "max-duration" | DrainOutcome = "max-duration"
   #activeAt = 0
+  /** When it is looked at next, besides its deadlines: once it has settled, then once its backend is long silent. */
+  #lookAt = Number.POSITIVE_INFINITY
   #isSettled = false
 
   /**
@@ -217,6 +221,7 @@ export class Connection
     this.#plan = plan
     this.#splice = new Splice(this.#client, backend, this, slabs, bandwidth)
     this.#phase = this.#splice
+    this.#lookAt = this.#connectedAt + SETTLED
     this.spliceActive()
     this.#watch()
     if (this.#client.readableEnded) this.#splice.socketEnded(this.#client)
@@ -280,19 +285,34 @@ export class Connection
     return this.#splice?.isThrottled === true ? limit : this.#host.wheel.left(this.#activeAt, limit)
   }
 
-  /** Arms whichever of the longest duration and the limit of silence comes first, and before both of them settling. */
+  get #connectedAt(): number {
+    return this.draft.connectedAt ?? this.draft.acceptedAt
+  }
+
+  /** Arms whichever of the longest duration, the limit of silence and the next look comes first. */
   #watch(): void {
-    const left = Math.min(this.#endBy - performance.now(), this.#silenceLeft)
-    this.#host.wheel.arm(this, this.#isSettled ? left : Math.min(left, SETTLED))
+    const left = Math.min(this.#endBy, this.#lookAt) - performance.now()
+    this.#host.wheel.arm(this, Math.min(left, this.#silenceLeft))
+  }
+
+  #look(): void {
+    const isSilent = this.bytesFromBackend === 0 && this.draft.endedBy !== "backend"
+    this.#lookAt = Number.POSITIVE_INFINITY
+    if (!this.#isSettled) {
+      this.#isSettled = true
+      if (isSilent) this.#lookAt = this.#connectedAt + SILENT
+      this.#splice?.askSilentPeers(this.#clientKeepalive, this.policy.backend.keepalive)
+    } else if (isSilent) {
+      this.#host.connectionWaiting(this, { reason: "silent-backend", endpoint: this.endpoint })
+    }
   }
 
   // Ends
 
   deadlineReached(): void {
-    if (!this.#isSettled) {
-      this.#isSettled = true
-      this.#splice?.askSilentPeers(this.#clientKeepalive, this.policy.backend.keepalive)
-    }
+    if (performance.now() >= this.#lookAt) this.#look()
+    // A listener of what was seen may have stopped it.
+    if (this.#phase !== this.#splice) return
     const isOld = performance.now() >= this.#endBy
     if (!isOld && this.#silenceLeft > 0) {
       this.#watch()

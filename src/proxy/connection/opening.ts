@@ -28,6 +28,7 @@ import {
   type Rejection,
   type RejectReason,
   SILENT_CLIENT,
+  type Waiting,
 } from "./record.ts"
 import type { RecordDraft } from "./record-draft.ts"
 import { rejectReason } from "./refusal.ts"
@@ -60,6 +61,8 @@ export interface OpeningHost {
   readonly own: OwnSockets
   /** A target was chosen. */
   connectionRouted(connection: ConnectionInfo, decision: RouteDecision): void
+  /** It waits for its backend for longer than is usual. */
+  connectionWaiting(connection: ConnectionInfo, waiting: Waiting): void
   /** Something that is not the client's doing. */
   connectionError(error: Error): void
 }
@@ -230,10 +233,16 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   }
 
   socketEnded(_socket: Socket): void {
+    if (this.#isBeforeHello) {
+      this.#gone(undefined)
+      this.#client.end()
+      return
+    }
     // Once a ClientHello is whole, its client may end its side, and still wait for an answer.
-    if (!this.#isBeforeHello) return
-    this.#gone(undefined)
-    this.#client.end()
+    const stage = this.#stage
+    if (stage.name !== "routed" && stage.name !== "dialing") return
+    const endpoint = stage.name === "dialing" ? stage.dial.last : undefined
+    this.#host.connectionWaiting(this.#connection, { reason: "ended-while-dialing", endpoint })
   }
 
   socketFailed(_socket: Socket, error: NodeJS.ErrnoException): void {

@@ -230,6 +230,17 @@ export interface SplicedRecord extends RecordBase {
 /** What became of one connection: emitted once for each. `kind` tells how far it came, and narrows the rest. */
 export type ConnectionRecord = RefusedRecord | AbandonedRecord | SplicedRecord
 
+/** That a connection waits for its backend for longer than is usual. It goes on all the same. */
+export interface Waiting {
+  /**
+   * `silent-backend`: 10 s have gone by since the backend was connected, without a byte from it. `ended-while-dialing`:
+   * the client ended its side before a backend had answered.
+   */
+  readonly reason: "silent-backend" | "ended-while-dialing"
+  /** What is waited for: the endpoint connected to, or dialled last; `undefined` while a name is looked up. */
+  readonly endpoint: DialEndpoint | undefined
+}
+
 /** Why a connection was refused; its `close` follows. */
 export interface Rejection {
   /** Why. */
