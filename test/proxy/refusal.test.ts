@@ -19,6 +19,8 @@ import { listenerPolicy, proxyProtocol } from "./policy-harness.ts"
 
 const refuseAll: Router = { route: () => ({ action: "refuse", reason: "NoMatchingRoute", route: "default/none" }) }
 
+const knowsNoName: Router = { route: () => ({ action: "refuse", reason: "NoMatchingRoute" }) }
+
 test("a refused client gets a plain FIN after its ClientHello", async () => {
   const { proxy, port } = await startProxy({ router: refuseAll })
   const rejected = once(proxy, "reject")
@@ -69,8 +71,15 @@ test("with refusal by reset the client sees a reset", async () => {
   expect(await ending(socket)).toBe("ECONNRESET")
 })
 
-test("with refusal by alert a TLS client is told that the name is unknown", async () => {
+test("with refusal by alert a client whose name has a route that leads nowhere is told of an internal error", async () => {
   const { port } = await startProxy({ router: refuseAll, refusal: "alert" })
+  const socket = await client(port)
+  socket.write(await clientHello("nowhere.example.com"))
+  expect([...(await readAll(socket))]).toEqual([21, 3, 3, 0, 2, 2, 80])
+})
+
+test("with refusal by alert a TLS client is told that the name is unknown", async () => {
+  const { port } = await startProxy({ router: knowsNoName, refusal: "alert" })
   const socket = connectTls({ host: "127.0.0.1", port, servername: "nowhere.example.com" })
   const [error] = await once(socket, "error")
   expect(error).toMatchObject({ code: "ERR_SSL_TLSV1_UNRECOGNIZED_NAME" })
@@ -187,7 +196,7 @@ test.each([
 
 test("a listener's policy tells how its own clients are refused", async () => {
   const policy = listenerPolicy({ refusal: "alert" })
-  const { port } = await startProxy({ router: refuseAll, refusal: "reset" }, { policy })
+  const { port } = await startProxy({ router: knowsNoName, refusal: "reset" }, { policy })
   const socket = await client(port)
   socket.write(await clientHello("nowhere.example.com"))
   expect([...(await readAll(socket))]).toEqual([21, 3, 3, 0, 2, 2, 112])

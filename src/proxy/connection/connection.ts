@@ -233,7 +233,8 @@ export class Connection
     this.#phase = lingering
     const rejection = { reason, detail }
     this.#host.connectionRejected(this, rejection)
-    lingering.start(farewell ?? refusalAnswer(rejection, this.#refusal, this.hello !== undefined))
+    const hasRoute = this.route !== undefined
+    lingering.start(farewell ?? refusalAnswer(rejection, this.#refusal, this.hello !== undefined, hasRoute))
   }
 
   openingClosed(): void {

@@ -71,8 +71,14 @@ export type RefusalAnswer = Uint8Array | "close" | "reset" | "hang-up"
  * @param rejection - why it is refused
  * @param mode - how clients that sent a ClientHello, good or bad, are to learn of it
  * @param hasHello - whether its ClientHello was read
+ * @param hasRoute - whether its name has a route
  */
-export function refusalAnswer(rejection: Rejection, mode: RefusalMode, hasHello: boolean): RefusalAnswer {
+export function refusalAnswer(
+  rejection: Rejection,
+  mode: RefusalMode,
+  hasHello: boolean,
+  hasRoute: boolean,
+): RefusalAnswer {
   const { reason, detail } = rejection
   if (mode === "reset") return "reset"
   if (!hasHello && reason !== "invalid-hello" && reason !== "hello-too-large") {
@@ -82,7 +88,7 @@ export function refusalAnswer(rejection: Rejection, mode: RefusalMode, hasHello:
     // Turned away at the door: a reset leaves nothing behind.
     return "reset"
   }
-  return mode === "alert" ? alertFor(rejection) : mode
+  return mode === "alert" ? alertFor(rejection, hasRoute) : mode
 }
 
 /**
@@ -90,15 +96,17 @@ export function refusalAnswer(rejection: Rejection, mode: RefusalMode, hasHello:
  *
  * @param reason - why
  * @param detail - of an invalid ClientHello, its error's code
+ * @param hasRoute - whether its name has a route: then it is not the name that is wrong
  */
-export function alertDescription(reason: RejectReason, detail?: string): number {
+export function alertDescription(reason: RejectReason, detail: string | undefined, hasRoute: boolean): number {
+  if (reason === "refused" && hasRoute) return DESCRIPTIONS["no-endpoints"]
   const ofHello = reason === "invalid-hello" && detail !== undefined ? HELLO_DESCRIPTIONS[detail] : undefined
   return ofHello ?? DESCRIPTIONS[reason]
 }
 
 /** A fatal alert in one record. */
-function alertFor({ reason, detail }: Rejection): Buffer {
-  return Buffer.from([21, 3, 3, 0, 2, 2, alertDescription(reason, detail)])
+function alertFor({ reason, detail }: Rejection, hasRoute: boolean): Buffer {
+  return Buffer.from([21, 3, 3, 0, 2, 2, alertDescription(reason, detail, hasRoute)])
 }
 
 /**

@@ -580,7 +580,7 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
   #refuse(reason: RejectReason, detail: string | undefined): void {
     if (this.#draft.outcome !== undefined) return
     this.#draft.settle(reason, detail, "proxy")
-    this.#close = connectionClose(this.#first, alertDescription(reason))
+    this.#close = connectionClose(this.#first, alertDescription(reason, undefined, this.route !== undefined))
     this.#host.connectionRejected(this, { reason, detail })
     this.#sendClose()
     this.#closed()

@@ -131,7 +131,7 @@ export class QuicPort implements FlowPort {
     else if (!this.#host.decrypts.takeForNew(clientKey(plainAddress(address)), packets)) this.#drop("decrypt-budget")
     else if (this.#isRetired || !policy.quic) {
       this.#drop("closing")
-      const close = connectionClose(first, alertDescription("no-endpoints"))
+      const close = connectionClose(first, alertDescription("no-endpoints", undefined, false))
       if (close !== undefined) this.send(close, port, address)
     } else {
       const flow = new QuicFlow(this.#host, this, this.#host.nextId(), policy, datagram, first)
