@@ -5,6 +5,7 @@ import { controllerCommand } from "./commands/controller.ts"
 import { explainCommand } from "./commands/explain.ts"
 import { helloCommand } from "./commands/hello.ts"
 import { runCommand } from "./commands/run.ts"
+import { topCommand } from "./commands/top.ts"
 import { printable } from "./shared/terminal.ts"
 import { UsageError } from "./shared/usage-error.ts"
 
@@ -21,13 +22,14 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     .addCommand(controllerCommand())
     .addCommand(checkCommand())
     .addCommand(explainCommand())
+    .addCommand(topCommand())
     .addCommand(helloCommand())
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ outputError: () => {} })
   }
   try {
     if (args.length === 0)
-      throw new UsageError("say what to do: run, controller, check, explain or hello; --help tells more")
+      throw new UsageError("say what to do: run, controller, check, explain, top or hello; --help tells more")
     await program.parseAsync(args, { from: "user" })
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return

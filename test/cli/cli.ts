@@ -55,6 +55,11 @@ export class Cli implements AsyncDisposable {
     return spawn(process.execPath, [join(this.#directory, "cli.js"), ...args], { stdio: "pipe", env, ...options })
   }
 
+  /** How a shell starts the command. Arguments need no quotes. */
+  commandLine(args: readonly string[]): string {
+    return [process.execPath, join(this.#directory, "cli.js"), ...args].join(" ")
+  }
+
   /** Runs the command to its end. */
   async run(args: readonly string[], input: string | Uint8Array = ""): Promise<CliResult> {
     const child = this.start(args)

@@ -143,7 +143,10 @@ export class Overview {
   open(): void {
     this.#loop.enable()
     this.#looked = performance.now()
-    this.#counts = this.#traffic.read()
+    // The first moment is to have the rates of its own second, and not of the time that nobody watched.
+    this.#rates.begin(this.#gateway.connections.size, 1, [""])
+    this.#counts = this.#traffic.read((connection) => this.#rates.see(connection))
+    this.#rates.end()
   }
 
   /** Nobody watches any more. */
