@@ -59,7 +59,7 @@ const NODE: Wording = {
   fin: /disconnected before secure TLS connection was established/,
   reset: /^ECONNRESET read /,
   unrecognizedName: /^ERR_SSL_TLSV1_UNRECOGNIZED_NAME /,
-  illegalParameter: /^ERR_SSL_(SSL|TLSV1)(V3)?_ALERT_ILLEGAL_PARAMETER /,
+  illegalParameter: /^ERR_SSL_(SSL|TLSV1|SSL\/TLS)(V3)?_ALERT_ILLEGAL_PARAMETER /,
 }
 
 const noOpenssl = missing("openssl")
