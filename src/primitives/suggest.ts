@@ -8,6 +8,8 @@ export function suggest(name: string, candidates: Iterable<string>): string | un
   let best: string | undefined
   let bestDistance = wanted.length < 4 ? 2 : 3
   for (const candidate of candidates) {
+    // Each character that one has more of is a step at least.
+    if (Math.abs(candidate.length - wanted.length) > bestDistance) continue
     const distance = editDistance(wanted, candidate.toLowerCase())
     if (distance < bestDistance || (distance === bestDistance && best !== undefined && candidate < best)) {
       best = candidate
