@@ -94,10 +94,16 @@ export const kernelUdp: UdpNetwork = {
       throw error
     }
     enlarge(socket, PEER_BUFFER)
+    // The kernel tells a send, too, that an earlier datagram was refused, and then tells nobody else (udp(7)). What else
+    // can go wrong with a send concerns its own datagram.
+    const sent = (error: Error | null): void => {
+      if (!isClosed && (error as NodeJS.ErrnoException | null)?.code === "ECONNREFUSED")
+        owner.peerFailed("ECONNREFUSED")
+    }
     return {
       send(datagram) {
         if (isClosed || socket.getSendQueueSize() > MOST_QUEUED) return false
-        socket.send(datagram)
+        socket.send(datagram, sent)
         return true
       },
       close() {
