@@ -23,6 +23,11 @@ export function mayBeGone({ plan }: Exchange): boolean {
   return OUTCOMES[plan.fault].includes("client-gone")
 }
 
+/** Whether it connected to a listener that stays: one that goes takes those with it that it has not accepted yet. */
+export function mustBeAccepted({ connected, plan }: Exchange): boolean {
+  return connected && plan.listener === "first"
+}
+
 /** Whether a connection may be refused though nothing is wrong with it: its route, listener or endpoint is not always there. */
 function mayBeRefused({ plan }: Exchange): boolean {
   const { route, listener } = plan
@@ -41,8 +46,7 @@ export function judge(exchange: Exchange, record: SoakRecord | undefined): reado
   const failures = [...exchange.failures]
   const { plan } = exchange
   if (record === undefined) {
-    // A listener that goes takes those with it that it has not accepted yet.
-    if (exchange.connected && plan.listener === "first") failures.push("the gateway has no record of it")
+    if (mustBeAccepted(exchange)) failures.push("the gateway has no record of it")
     if (exchange.backend !== undefined) failures.push("it came to a backend without a record")
     return failures
   }

@@ -5,7 +5,7 @@ import { changedConfiguration, FIRST_PORT, FLAPPING_PORT, type Ports, restingCon
 import { Exchange } from "./exchange.ts"
 import { GatewayProcess } from "./gateway-process.ts"
 import type { GatewayStatus, SoakRecord } from "./messages.ts"
-import { judge, mayBeGone } from "./oracle.ts"
+import { judge, mayBeGone, mustBeAccepted } from "./oracle.ts"
 import { makePlan } from "./plan.ts"
 import { Random } from "./random.ts"
 
@@ -198,7 +198,14 @@ class SoakRun {
 
   /** Judges all that is over. */
   #settleAll(): void {
-    for (const { exchanges, records } of this.#byPort.values()) this.#match(exchanges, records)
+    const left = [...this.#byPort.values()].flatMap(({ exchanges, records }) => this.#match(exchanges, records))
+    // Of those that may be gone, the ones that the gateway must have accepted are told of first.
+    const gone = left.filter(mayBeGone)
+    for (const exchange of [...gone.filter(mustBeAccepted), ...gone.filter((each) => !mustBeAccepted(each))]) {
+      if (this.#unknown === 0) break
+      this.#unknown -= 1
+      exchange.isForgotten = true
+    }
     if (this.#unknown > 0) this.fail(`the gateway recorded ${this.#unknown} connections without an address too many`)
     for (const exchange of this.#exchanges.values()) this.#settle(exchange)
     this.#unknown = 0
@@ -206,8 +213,8 @@ class SoakRun {
     this.#exchanges.clear()
   }
 
-  /** Finds out which record is whose, where a port was used more than once: names tell, and what can have become of whom. */
-  #match(exchanges: readonly Exchange[], records: readonly SoakRecord[]): void {
+  /** Finds out which record is whose, where a port was used more than once: names tell, and what can have become of whom. @returns who has none */
+  #match(exchanges: readonly Exchange[], records: readonly SoakRecord[]): readonly Exchange[] {
     const left = new Set(exchanges)
     const [named, unnamed] = [records.filter(hasName), records.filter((record) => !hasName(record))]
     for (const record of [...named, ...unnamed]) {
@@ -220,11 +227,7 @@ class SoakRun {
       exchange.record = record
       left.delete(exchange)
     }
-    for (const exchange of left) {
-      if (this.#unknown === 0 || !mayBeGone(exchange)) continue
-      this.#unknown -= 1
-      exchange.isForgotten = true
-    }
+    return [...left]
   }
 
   #settle(exchange: Exchange): void {
