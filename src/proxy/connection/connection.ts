@@ -7,6 +7,7 @@ import type { SlabReader } from "../splice/slabs.ts"
 import { Splice, type SpliceObserver } from "../splice/splice.ts"
 import type { DialEndpoint } from "../target.ts"
 import { Timed } from "../timer-wheel.ts"
+import { type DrainOutcome, drainsOnRemoval, Lifetime } from "./lifetime.ts"
 import { LingeringClose, type LingeringObserver } from "./lingering-close.ts"
 import type { Live } from "./live-connections.ts"
 import { type OpenedConnection, Opening, type OpeningHost } from "./opening.ts"
@@ -26,9 +27,6 @@ import { refusalAnswer } from "./refusal.ts"
 import { plainAddress } from "./route-request.ts"
 import { snapshotOf } from "./snapshot.ts"
 import { uniqueId } from "./unique-id.ts"
-
-/** Why a connection is ended though nothing is wrong with it. */
-type DrainOutcome = "drained" | "route-removed" | "endpoint-removed"
 
 /** What a connection needs of the proxy it belongs to. */
 export interface ConnectionHost extends OpeningHost {
@@ -104,13 +102,11 @@ export class Connection
   readonly #client: Socket
   readonly #refusal: RefusalMode
   readonly #clientKeepalive: number
+  readonly #lifetime = new Lifetime()
   #phase: Phase
   /** What it takes of its target, once connected; kept, like the splice, to the end. */
   #plan: DialPlan | undefined
   #splice: Splice | undefined
-  /** When it is ended whatever happens, and what for. */
-  #endBy = Number.POSITIVE_INFINITY
-  #endFor: "max-duration" | DrainOutcome = "max-duration"
   #activeAt = 0
   /** When it is looked at next, besides its deadlines: once it has settled, then once its backend is long silent. */
   #lookAt = Number.POSITIVE_INFINITY
@@ -183,24 +179,18 @@ export class Connection
 
   /** Whether its policy ends it when what it was routed by goes. */
   get drainsOnRemoval(): boolean {
-    const { onRemoval, onEndpointRemoval } = this.policy.drain
-    return onRemoval === "drain" || onEndpointRemoval === "drain"
+    return drainsOnRemoval(this.policy.drain)
   }
 
   /** What it was routed by is there no longer: it ends within its window, if its policy says so. */
   removed(removal: Removal | undefined): void {
-    const { onRemoval, onEndpointRemoval, window } = this.policy.drain
-    if (removal === "route" && onRemoval === "drain") this.endWithin(window, "route-removed")
-    if (removal === "endpoint" && onEndpointRemoval === "drain") this.endWithin(window, "endpoint-removed")
+    this.#lifetime.removed(removal, this.policy.drain)
+    if (this.#phase === this.#splice) this.#watch()
   }
 
   /** Ends it at a moment drawn from the next `window` milliseconds, unless it is to end before. */
   endWithin(window: number, outcome: DrainOutcome): void {
-    if (this.#endFor !== "max-duration") return
-    const moment = performance.now() + window * Math.random()
-    if (moment > this.#endBy) return
-    this.#endBy = moment
-    this.#endFor = outcome
+    this.#lifetime.drain(window, outcome)
     if (this.#phase === this.#splice) this.#watch()
   }
 
@@ -216,10 +206,9 @@ export class Connection
   // Opening
 
   openingConnected(backend: Socket, slabs: SlabReader | undefined, plan: DialPlan): void {
-    const { maxDuration, maxDurationJitter, bandwidth } = this.policy
-    this.#endBy = Math.min(this.#endBy, this.draft.acceptedAt + maxDuration * (1 - maxDurationJitter * Math.random()))
+    this.#lifetime.limit(this.draft.acceptedAt, this.policy)
     this.#plan = plan
-    this.#splice = new Splice(this.#client, backend, this, slabs, bandwidth)
+    this.#splice = new Splice(this.#client, backend, this, slabs, this.policy.bandwidth)
     this.#phase = this.#splice
     this.#lookAt = this.#connectedAt + SETTLED
     this.spliceActive()
@@ -292,7 +281,7 @@ export class Connection
 
   /** Arms whichever of the longest duration, the limit of silence and the next look comes first. */
   #watch(): void {
-    const left = Math.min(this.#endBy, this.#lookAt) - performance.now()
+    const left = Math.min(this.#lifetime.endsAt, this.#lookAt) - performance.now()
     this.#host.wheel.arm(this, Math.min(left, this.#silenceLeft))
   }
 
@@ -314,13 +303,13 @@ export class Connection
     if (performance.now() >= this.#lookAt) this.#look()
     // A listener of what was seen may have stopped it.
     if (this.#phase !== this.#splice) return
-    const isOld = performance.now() >= this.#endBy
+    const isOld = performance.now() >= this.#lifetime.endsAt
     if (!isOld && this.#silenceLeft > 0) {
       this.#watch()
       return
     }
     const silent = this.state === "half-closed" ? "half-closed-timeout" : "idle-timeout"
-    this.draft.settle(isOld ? this.#endFor : silent, undefined, "proxy")
+    this.draft.settle(isOld ? this.#lifetime.outcome : silent, undefined, "proxy")
     this.#phase.stop()
   }
 

@@ -8,6 +8,7 @@ import { planTarget } from "../backend/target-plan.ts"
 import type { Balancer } from "../balance/balancer.ts"
 import { askRouter } from "../connection/decision.ts"
 import { summarizeHello } from "../connection/hello-summary.ts"
+import { type DrainOutcome, drainsOnRemoval, Lifetime } from "../connection/lifetime.ts"
 import type { Live } from "../connection/live-connections.ts"
 import type {
   ConnectionInfo,
@@ -101,8 +102,6 @@ export interface ClientDatagram {
   readonly port: number
 }
 
-type DrainOutcome = "drained" | "route-removed" | "endpoint-removed"
-
 type FlowOutcome = DrainOutcome | "completed" | "idle-timeout" | "max-duration" | "backend-reset"
 
 /** Bytes that a flow is counted with besides its datagrams: its state, its keys, its place in the table. */
@@ -153,6 +152,7 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
   readonly #first: LongPacket
   readonly #admission = new Admission()
   readonly #draft = new RecordDraft()
+  readonly #lifetime = new Lifetime()
   readonly #flight = new Flight()
   #entry: FlowEntry<QuicFlow> | undefined
   #policy: ConnectionPolicy
@@ -162,8 +162,6 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
   #paths: readonly Path[]
   #plan: DialPlan | undefined
   #dial: FlowDial | undefined
-  #endBy = Number.POSITIVE_INFINITY
-  #endFor: "max-duration" | DrainOutcome = "max-duration"
   #activeAt = 0
   #close: Uint8Array | undefined
   #asked = 0
@@ -259,24 +257,18 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
 
   /** Whether its policy ends it when what it was routed by goes. */
   get drainsOnRemoval(): boolean {
-    const { onRemoval, onEndpointRemoval } = this.#policy.drain
-    return onRemoval === "drain" || onEndpointRemoval === "drain"
+    return drainsOnRemoval(this.#policy.drain)
   }
 
   /** What it was routed by is there no longer: it ends within its window, if its policy says so. */
   removed(removal: Removal | undefined): void {
-    const { onRemoval, onEndpointRemoval, window } = this.#policy.drain
-    if (removal === "route" && onRemoval === "drain") this.endWithin(window, "route-removed")
-    if (removal === "endpoint" && onEndpointRemoval === "drain") this.endWithin(window, "endpoint-removed")
+    this.#lifetime.removed(removal, this.#policy.drain)
+    if (this.state === "splicing") this.#watch()
   }
 
   /** Ends it at a moment drawn from the next `window` milliseconds, unless it is to end before. */
   endWithin(window: number, outcome: DrainOutcome): void {
-    if (this.#endFor !== "max-duration") return
-    const moment = performance.now() + window * Math.random()
-    if (moment > this.#endBy) return
-    this.#endBy = moment
-    this.#endFor = outcome
+    this.#lifetime.drain(window, outcome)
     if (this.state === "splicing") this.#watch()
   }
 
@@ -357,9 +349,7 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
       this.#refuse(refusal.reason, refusal.detail)
       return
     }
-    const { maxDuration, maxDurationJitter } = this.#policy
-    const longest = maxDuration * (1 - maxDurationJitter * Math.random())
-    this.#endBy = Math.min(this.#endBy, this.#draft.acceptedAt + longest)
+    this.#lifetime.limit(this.#draft.acceptedAt, this.#policy)
     this.target = decision.target.id
     this.state = "routed"
     this.#host.connectionRouted(this, decision)
@@ -561,7 +551,7 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
 
   /** Arms whichever of the longest duration and the idle limit comes first. */
   #watch(): void {
-    this.#host.wheel.arm(this, Math.min(this.#endBy, this.#activeAt + this.#patience) - performance.now())
+    this.#host.wheel.arm(this, Math.min(this.#lifetime.endsAt, this.#activeAt + this.#patience) - performance.now())
   }
 
   deadlineReached(): void {
@@ -570,7 +560,7 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
     else if (this.state === "closed") this.#forget()
     else if (this.state === "splicing") {
       const now = performance.now()
-      if (now >= this.#endBy) this.#end(this.#endFor, undefined)
+      if (now >= this.#lifetime.endsAt) this.#end(this.#lifetime.outcome, undefined)
       else if (now < this.#activeAt + this.#patience) this.#watch()
       else this.#end("idle-timeout", undefined)
     }
