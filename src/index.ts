@@ -41,8 +41,8 @@ export type {
   SplicedRecord,
   Waiting,
 } from "./proxy/connection/record.ts"
+export type { SpliceProxyEvents } from "./proxy/events.ts"
 export type { SpliceProxyOptions } from "./proxy/options.ts"
-export type { SpliceProxyEvents } from "./proxy/proxy.ts"
 export type { RouteTableOptions } from "./routing/options.ts"
 export type { PolicyCode, ProblemCode, RoutingCode, SchemaCode, SourceCode } from "./routing/problem-codes.ts"
 export { formatExplanation } from "./routing/report/format-explanation.ts"

@@ -1,6 +1,6 @@
 import type { EventEmitter } from "node:events"
+import type { SpliceProxyEvents } from "../proxy/events.ts"
 import type { GuardedEmitter } from "../proxy/guarded-emitter.ts"
-import type { SpliceProxyEvents } from "../proxy/proxy.ts"
 import type { GatewayEvents } from "./events.ts"
 
 /** Events of the data plane that the gateway passes on. */

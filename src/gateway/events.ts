@@ -1,4 +1,4 @@
-import type { SpliceProxyEvents } from "../proxy/proxy.ts"
+import type { SpliceProxyEvents } from "../proxy/events.ts"
 import type { ResourceProblem } from "../routing/resources.ts"
 import type { RouteTable } from "../routing/route-table.ts"
 import type { BindingState } from "./bindings.ts"

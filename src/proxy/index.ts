@@ -37,6 +37,7 @@ export type {
   Waiting,
 } from "./connection/record.ts"
 export { ListenError, ProxyError, type ProxyErrorCode } from "./errors.ts"
+export type { SpliceProxyEvents } from "./events.ts"
 export type { CircuitLimits } from "./health/circuit.ts"
 export { DEFAULT_HEALTH_POLICY, type HealthPolicy } from "./health/endpoint-health.ts"
 export { type AccessList, admits, type Cidr, CidrList, parseCidr } from "./limits/cidr.ts"
@@ -53,7 +54,8 @@ export type {
   ScopePolicy,
   SentProxyHeader,
 } from "./policy.ts"
-export { CLOSE_CHANNEL, SpliceProxy, type SpliceProxyEvents } from "./proxy.ts"
+export { SpliceProxy } from "./proxy.ts"
+export { CLOSE_CHANNEL } from "./proxy-host.ts"
 export {
   encodeProxyV1,
   encodeProxyV2,

@@ -1,19 +1,11 @@
-import { randomBytes } from "node:crypto"
-import { channel } from "node:diagnostics_channel"
 import type { AddressInfo, Server, Socket } from "node:net"
-import { DnsCache, type NameResolver } from "./backend/dns-cache.ts"
-import { Balancer } from "./balance/balancer.ts"
 import { checkProxyOptions } from "./check-options.ts"
-import { Connection, type ConnectionHost } from "./connection/connection.ts"
-import { LiveConnections } from "./connection/live-connections.ts"
-import type { ConnectionInfo, ConnectionRecord, Rejection, Removal, Waiting } from "./connection/record.ts"
-import { defaultConnectionPolicy, defaultListenerPolicy } from "./default-policy.ts"
+import { Connection } from "./connection/connection.ts"
+import type { ConnectionInfo, Removal } from "./connection/record.ts"
 import { ListenError, ProxyError } from "./errors.ts"
-import { describe, GuardedEmitter } from "./guarded-emitter.ts"
-import { Gate } from "./limits/gate.ts"
-import { ALONE } from "./limits/sharing.ts"
+import type { SpliceProxyEvents } from "./events.ts"
+import { GuardedEmitter } from "./guarded-emitter.ts"
 import { bind, boundAddress } from "./listen/bind.ts"
-import { OwnSockets } from "./listen/own-sockets.ts"
 import {
   assertMaxHelloBytes,
   type CloseOptions,
@@ -21,43 +13,11 @@ import {
   type ListenOptions,
   type SpliceProxyOptions,
 } from "./options.ts"
-import type { ConnectionPolicy, ListenerPolicy, RefusalMode } from "./policy.ts"
-import { DecryptBudget } from "./quic/decrypt-budget.ts"
-import { type DropCounts, Drops } from "./quic/drops.ts"
-import type { QuicFlow } from "./quic/flow.ts"
-import type { QuicPortHost } from "./quic/quic-port.ts"
-import { QuicPorts } from "./quic/quic-ports.ts"
-import { kernelUdp } from "./quic/udp.ts"
-import type { RouteDecision, Router } from "./router.ts"
-import { defaultSlabs } from "./splice/slabs.ts"
+import type { ListenerPolicy } from "./policy.ts"
+import { ProxyHost } from "./proxy-host.ts"
+import type { Router } from "./router.ts"
 import type { DialEndpoint } from "./target.ts"
-import { LONGEST_TIMER, TimerWheel } from "./timer-wheel.ts"
-
-/** Name of the `node:diagnostics_channel` on which every proxy of the process publishes each {@link ConnectionRecord}. */
-export const CLOSE_CHANNEL = "tlsroute:connection:close"
-
-const closeChannel = channel(CLOSE_CHANNEL)
-
-/** Milliseconds from one `drops` event to the next. */
-const TELL_DROPS_EVERY = 1_000
-
-/** Events of a {@link SpliceProxy}, with their arguments. For one connection they come in this order. */
-export interface SpliceProxyEvents {
-  /** A connection was accepted. */
-  connection: [connection: ConnectionInfo]
-  /** Its ClientHello was read, and the router chose a target. */
-  route: [connection: ConnectionInfo, decision: RouteDecision & { readonly action: "forward" }]
-  /** It was refused: no byte of it has reached, or will reach, a backend. */
-  reject: [connection: ConnectionInfo, rejection: Rejection]
-  /** It waits for its backend for longer than is usual, over TCP: once for each of the reasons, and it goes on. */
-  waiting: [connection: ConnectionInfo, waiting: Waiting]
-  /** It is over, routed or refused: once for every connection. */
-  close: [record: ConnectionRecord]
-  /** Datagrams that came over QUIC and went nowhere, since the last of these events: at most one each second. */
-  drops: [drops: DropCounts]
-  /** Something failed that no single client did; the proxy goes on. Without a listener it becomes a process warning. */
-  error: [error: Error]
-}
+import { LONGEST_TIMER } from "./timer-wheel.ts"
 
 /**
  * Accepts TCP connections, reads each one's TLS ClientHello, asks a {@link Router} where it goes, connects
@@ -77,7 +37,7 @@ export interface SpliceProxyEvents {
  * ```
  */
 export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
-  readonly #host: Host
+  readonly #host: ProxyHost
   readonly #servers = new Map<string, Server>()
   /** Listeners that are being bound: the attempt under way for each key. */
   readonly #binding = new Map<string, symbol>()
@@ -88,7 +48,7 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
   constructor(options: SpliceProxyOptions) {
     super()
     checkProxyOptions(options)
-    this.#host = new Host(this, options)
+    this.#host = new ProxyHost(this, options)
   }
 
   /** Connections that are not closed yet, oldest first. */
@@ -270,119 +230,5 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
     const connection = new Connection(host, host.nextId(), key, socket, host.listenerPolicyOf(key))
     host.connectionAccepted(connection)
     connection.start()
-  }
-}
-
-/** What the proxy's connections share. */
-class Host implements ConnectionHost, QuicPortHost {
-  router: Router
-  readonly family: string
-  readonly instance: string
-  readonly gate: Gate
-  readonly listenerPolicy: ListenerPolicy
-  readonly connectionPolicy: ConnectionPolicy
-  readonly refusal: RefusalMode
-  readonly describesHello: boolean
-  readonly wheel = new TimerWheel()
-  readonly balancer: Balancer
-  readonly names: NameResolver
-  readonly slabs = defaultSlabs
-  readonly own = new OwnSockets()
-  readonly connections = new LiveConnections<Connection | QuicFlow>()
-  readonly policies = new Map<string, ListenerPolicy>()
-  readonly udp = kernelUdp
-  readonly decrypts: DecryptBudget
-  readonly drops: Drops
-  readonly quic = new QuicPorts(this)
-  readonly #events: GuardedEmitter<SpliceProxyEvents>
-  #lastId = 0
-  #emptied: (() => void) | undefined
-
-  constructor(events: GuardedEmitter<SpliceProxyEvents>, options: SpliceProxyOptions) {
-    this.#events = events
-    this.family = options.family ?? randomBytes(4).toString("hex")
-    this.instance = this.family + randomBytes(4).toString("hex")
-    this.router = options.router
-    this.gate = new Gate(options.limits, options.sharing)
-    this.balancer = new Balancer(Math.random, options.sharing)
-    this.listenerPolicy = defaultListenerPolicy(options)
-    this.connectionPolicy = defaultConnectionPolicy(options)
-    this.refusal = options.refusal ?? "close"
-    this.describesHello = options.describeHello ?? false
-    this.names = options.names ?? new DnsCache()
-    this.decrypts = new DecryptBudget(options.sharing ?? ALONE)
-    this.drops = new Drops(() => setTimeout(() => this.#tellDrops(), TELL_DROPS_EVERY).unref())
-  }
-
-  listenerPolicyOf(key: string): ListenerPolicy {
-    return this.policies.get(key) ?? this.listenerPolicy
-  }
-
-  nextId(): number {
-    return ++this.#lastId
-  }
-
-  connectionAccepted(connection: Connection | QuicFlow): void {
-    this.connections.add(connection)
-    if (this.#events.listenerCount("connection") > 0) this.#events.tell("connection", connection)
-  }
-
-  connectionRouted(connection: ConnectionInfo, decision: RouteDecision & { readonly action: "forward" }): void {
-    if (this.#events.listenerCount("route") > 0) this.#events.tell("route", connection, decision)
-  }
-
-  connectionRejected(connection: ConnectionInfo, rejection: Rejection): void {
-    if (this.#events.listenerCount("reject") > 0) this.#events.tell("reject", connection, rejection)
-  }
-
-  connectionWaiting(connection: ConnectionInfo, waiting: Waiting): void {
-    if (this.#events.listenerCount("waiting") > 0) this.#events.tell("waiting", connection, waiting)
-  }
-
-  connectionClosed(connection: Connection | QuicFlow): void {
-    this.connections.delete(connection)
-    this.#publish(connection)
-    if (this.connections.size === 0) this.#emptied?.()
-  }
-
-  connectionError(error: Error): void {
-    this.#events.tell("error", error)
-  }
-
-  #publish(connection: Connection | QuicFlow): void {
-    const isListenedTo = this.#events.listenerCount("close") > 0
-    if (!isListenedTo && !closeChannel.hasSubscribers) return
-    const record = connection.record()
-    closeChannel.publish(record)
-    if (isListenedTo) this.#events.tell("close", record)
-  }
-
-  #tellDrops(): void {
-    const drops = this.drops.take()
-    if (this.#events.listenerCount("drops") > 0) this.#events.tell("drops", drops)
-  }
-
-  endAll(window: number): void {
-    for (const connection of this.connections) connection.endWithin(window, "drained")
-  }
-
-  stopAll(): void {
-    for (const connection of this.connections) connection.stop()
-  }
-
-  closeNames(): void {
-    try {
-      this.names.close?.()
-    } catch (cause) {
-      const message = `The name resolver could not be closed: ${describe(cause)}`
-      this.connectionError(new ProxyError("ERR_TLSROUTE_NAME", message, { cause }))
-    }
-  }
-
-  whenEmpty(): Promise<void> {
-    if (this.connections.size === 0) return Promise.resolve()
-    return new Promise((resolve) => {
-      this.#emptied = resolve
-    })
   }
 }

@@ -18,7 +18,6 @@ import {
   type ConnectionState,
   type EndedBy,
   NOTHING_AFTER_PROXY_HEADER,
-  type Rejection,
   type RejectReason,
   type Removal,
 } from "./record.ts"
@@ -30,14 +29,8 @@ import { uniqueId } from "./unique-id.ts"
 
 /** What a connection needs of the proxy it belongs to. */
 export interface ConnectionHost extends OpeningHost {
-  /** Tells this proxy from all others. */
-  readonly instance: string
-  /** What holds for connections whose router gives them no policy. */
-  readonly connectionPolicy: ConnectionPolicy
   /** How refused clients learn of it. */
   readonly refusal: RefusalMode
-  /** It was refused. */
-  connectionRejected(connection: ConnectionInfo, rejection: Rejection): void
   /** No socket of it is left. */
   connectionClosed(connection: Connection): void
 }

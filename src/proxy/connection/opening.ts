@@ -3,25 +3,22 @@ import type { Socket } from "node:net"
 import type { ClientHello } from "../../client-hello/hello.ts"
 import { ClientHelloParser } from "../../client-hello/parser.ts"
 import { Dial, type DialFailure, type DialObserver, type DialOpening, type DialPlan } from "../backend/dial.ts"
-import type { NameResolver } from "../backend/dns-cache.ts"
 import { planTarget } from "../backend/target-plan.ts"
-import type { Balancer } from "../balance/balancer.ts"
 import { ProxyError } from "../errors.ts"
-import type { Admission, Gate } from "../limits/gate.ts"
-import type { OwnSockets } from "../listen/own-sockets.ts"
+import type { Admission } from "../limits/gate.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "../policy.ts"
 import type { ProxyAddress, ProxyHeader } from "../proxy-protocol/header.ts"
 import { ProxyHeaderParser } from "../proxy-protocol/parser.ts"
-import type { RouteDecision, Router } from "../router.ts"
 import type { SlabPool, SlabReader } from "../splice/slabs.ts"
 import { adoptReading, type SocketOwner } from "../splice/socket-owner.ts"
 import { GuardedPrelude } from "../starttls/guarded.ts"
 import type { StarttlsPolicy } from "../starttls/policy.ts"
 import type { Prelude, PreludeStep } from "../starttls/prelude.ts"
 import type { DialEndpoint, DialTarget } from "../target.ts"
-import { Timed, type TimerWheel } from "../timer-wheel.ts"
+import { Timed } from "../timer-wheel.ts"
 import { askRouter } from "./decision.ts"
 import { summarizeHello } from "./hello-summary.ts"
+import type { RoutedHost } from "./host.ts"
 import {
   type ConnectionInfo,
   type ConnectionState,
@@ -40,31 +37,13 @@ const NOTHING = new Uint8Array(0)
 const UNIQUE_ID_BYTES = 29
 
 /** What an opening needs of the proxy. */
-export interface OpeningHost {
-  /** Router in force now. */
-  readonly router: Router
-  /** Lets connections in. */
-  readonly gate: Gate
-  /** Whether records tell of the ClientHello. */
-  readonly describesHello: boolean
+export interface OpeningHost extends RoutedHost {
   /** What the ids of connections of this gateway begin with, whichever of its proxies has them. */
   readonly family: string
-  /** Keeps deadlines. */
-  readonly wheel: TimerWheel
-  /** Chooses endpoints. */
-  readonly balancer: Balancer
-  /** Resolves names. */
-  readonly names: NameResolver
   /** Memory that backends' sockets read into. */
   readonly slabs: SlabPool
-  /** What must not be dialled, as connections would come back. */
-  readonly own: OwnSockets
-  /** A target was chosen. */
-  connectionRouted(connection: ConnectionInfo, decision: RouteDecision): void
   /** It waits for its backend for longer than is usual. */
   connectionWaiting(connection: ConnectionInfo, waiting: Waiting): void
-  /** Something that is not the client's doing. */
-  connectionError(error: Error): void
 }
 
 /** The connection that is opened: here is noted what is found out about it, and here it is told how that ended. */

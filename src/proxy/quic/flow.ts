@@ -3,11 +3,10 @@ import { connectionClose } from "../../quic/connection-close.ts"
 import { QuicHelloReader, type QuicHelloResult } from "../../quic/hello-reader.ts"
 import { hasLongHeader, type LongPacket, readLongPacket } from "../../quic/packet.ts"
 import type { DialFailure, DialPlan } from "../backend/dial.ts"
-import type { NameResolver } from "../backend/dns-cache.ts"
 import { planTarget } from "../backend/target-plan.ts"
-import type { Balancer } from "../balance/balancer.ts"
 import { askRouter } from "../connection/decision.ts"
 import { summarizeHello } from "../connection/hello-summary.ts"
+import type { RoutedHost } from "../connection/host.ts"
 import { type DrainOutcome, drainsOnRemoval, Lifetime } from "../connection/lifetime.ts"
 import type { Live } from "../connection/live-connections.ts"
 import type {
@@ -24,12 +23,10 @@ import { alertDescription, rejectReason } from "../connection/refusal.ts"
 import { plainAddress } from "../connection/route-request.ts"
 import { snapshotOf } from "../connection/snapshot.ts"
 import { uniqueId } from "../connection/unique-id.ts"
-import { Admission, type Gate } from "../limits/gate.ts"
-import type { OwnSockets } from "../listen/own-sockets.ts"
+import { Admission } from "../limits/gate.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "../policy.ts"
-import type { RouteDecision, Router } from "../router.ts"
 import type { DialEndpoint, DialTarget } from "../target.ts"
-import { Timed, type TimerWheel } from "../timer-wheel.ts"
+import { Timed } from "../timer-wheel.ts"
 import type { DecryptBudget } from "./decrypt-budget.ts"
 import type { DropReason, Drops } from "./drops.ts"
 import { Flight } from "./flight.ts"
@@ -39,39 +36,15 @@ import { Path, type PathOwner } from "./path.ts"
 import type { UdpNetwork } from "./udp.ts"
 
 /** What a flow needs of the proxy it belongs to. */
-export interface FlowHost {
-  /** Router in force now. */
-  readonly router: Router
-  /** Tells this proxy from all others. */
-  readonly instance: string
-  /** Lets connections in. */
-  readonly gate: Gate
-  /** What holds for connections whose router gives them no policy. */
-  readonly connectionPolicy: ConnectionPolicy
-  /** Whether records tell of the ClientHello. */
-  readonly describesHello: boolean
-  /** Keeps deadlines. */
-  readonly wheel: TimerWheel
-  /** Chooses endpoints. */
-  readonly balancer: Balancer
-  /** Resolves names. */
-  readonly names: NameResolver
-  /** Sockets of its own, which must not be dialled. */
-  readonly own: OwnSockets
+export interface FlowHost extends RoutedHost {
   /** Makes sockets to backends. */
   readonly udp: UdpNetwork
   /** Bounds the work for packets that must be opened. */
   readonly decrypts: DecryptBudget
   /** Counts what goes nowhere. */
   readonly drops: Drops
-  /** A target was chosen. */
-  connectionRouted(flow: QuicFlow, decision: RouteDecision): void
-  /** It was refused. */
-  connectionRejected(flow: QuicFlow, rejection: Rejection): void
   /** No socket of it is left. */
   connectionClosed(flow: QuicFlow): void
-  /** Something that is not the client's doing. */
-  connectionError(error: Error): void
 }
 
 /** The port that a flow's client sends to. */

@@ -1,0 +1,21 @@
+import type { ConnectionInfo, ConnectionRecord, Rejection, Waiting } from "./connection/record.ts"
+import type { DropCounts } from "./quic/drops.ts"
+import type { RouteDecision } from "./router.ts"
+
+/** Events of a `SpliceProxy`, with their arguments. For one connection they come in this order. */
+export interface SpliceProxyEvents {
+  /** A connection was accepted. */
+  connection: [connection: ConnectionInfo]
+  /** Its ClientHello was read, and the router chose a target. */
+  route: [connection: ConnectionInfo, decision: RouteDecision & { readonly action: "forward" }]
+  /** It was refused: no byte of it has reached, or will reach, a backend. */
+  reject: [connection: ConnectionInfo, rejection: Rejection]
+  /** It waits for its backend for longer than is usual, over TCP: once for each of the reasons, and it goes on. */
+  waiting: [connection: ConnectionInfo, waiting: Waiting]
+  /** It is over, routed or refused: once for every connection. */
+  close: [record: ConnectionRecord]
+  /** Datagrams that came over QUIC and went nowhere, since the last of these events: at most one each second. */
+  drops: [drops: DropCounts]
+  /** Something failed that no single client did; the proxy goes on. Without a listener it becomes a process warning. */
+  error: [error: Error]
+}
