@@ -166,7 +166,7 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
     this.#policy = host.connectionPolicy
     this.#first = first
     this.#reader = new QuicHelloReader({ maxBytes: policy.maxHelloBytes })
-    this.#paths = [new Path(this, client, address, clientPort)]
+    this.#paths = [new Path(this, client, address, clientPort, host.wheel.now)]
   }
 
   get since(): number {
@@ -388,7 +388,7 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
     this.#flight.clear()
     this.#host.gate.settled(this.#admission)
     this.state = "splicing"
-    this.#activeAt = performance.now()
+    this.#activeAt = this.#host.wheel.now
     this.#watch()
   }
 
@@ -463,7 +463,7 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
       this.#drop("queue-full")
       return undefined
     }
-    const path = new Path(this, datagram.client, datagram.address, datagram.port)
+    const path = new Path(this, datagram.client, datagram.address, datagram.port, this.#host.wheel.now)
     // The backend validates it: see Path.
     path.isProven = true
     try {
@@ -482,7 +482,7 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
     if (this.#paths.length < MOST_PATHS) return true
     const [, ...others] = this.#paths
     const oldest = others.reduce((a, b) => (b.answeredAt < a.answeredAt ? b : a))
-    if (performance.now() - oldest.answeredAt < PATH_PATIENCE) return false
+    if (this.#host.wheel.left(oldest.answeredAt, PATH_PATIENCE) > 0) return false
     this.#paths = this.#paths.filter((path) => path !== oldest)
     oldest.close()
     if (this.#entry !== undefined) this.#port.table.leave(this.#entry, oldest.client)
@@ -516,15 +516,16 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
 
   // Ends
 
-  /** Milliseconds that may go by without a datagram. */
-  get #patience(): number {
+  /** Milliseconds of silence that are left to it. */
+  get #silenceLeft(): number {
     const { quicIdleTimeout } = this.#policy
-    return this.#reader === undefined ? quicIdleTimeout : Math.min(quicIdleTimeout, HANDSHAKE_PATIENCE)
+    const patience = this.#reader === undefined ? quicIdleTimeout : Math.min(quicIdleTimeout, HANDSHAKE_PATIENCE)
+    return this.#host.wheel.left(this.#activeAt, patience)
   }
 
   /** Arms whichever of the longest duration and the idle limit comes first. */
   #watch(): void {
-    this.#host.wheel.arm(this, Math.min(this.#lifetime.endsAt, this.#activeAt + this.#patience) - performance.now())
+    this.#host.wheel.arm(this, Math.min(this.#lifetime.endsAt - performance.now(), this.#silenceLeft))
   }
 
   deadlineReached(): void {
@@ -532,9 +533,8 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
     else if (this.state === "routed") this.#refuse("dial-timeout", undefined)
     else if (this.state === "closed") this.#forget()
     else if (this.state === "splicing") {
-      const now = performance.now()
-      if (now >= this.#lifetime.endsAt) this.#end(this.#lifetime.outcome, undefined)
-      else if (now < this.#activeAt + this.#patience) this.#watch()
+      if (performance.now() >= this.#lifetime.endsAt) this.#end(this.#lifetime.outcome, undefined)
+      else if (this.#silenceLeft > 0) this.#watch()
       else this.#end("idle-timeout", undefined)
     }
   }

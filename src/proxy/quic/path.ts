@@ -24,8 +24,8 @@ export class Path implements UdpPeerOwner {
   readonly port: number
   /** Both, as flows are found by them. */
   readonly client: string
-  /** When the backend last sent something on it, on the clock of `performance.now()`. */
-  answeredAt: number = performance.now()
+  /** When the backend last sent something on it, or it began: on the clock of the proxy's timer wheel. */
+  answeredAt: number
   /** The client has shown that it receives what is sent to its address. */
   isProven = false
   readonly #owner: PathOwner
@@ -33,7 +33,8 @@ export class Path implements UdpPeerOwner {
   #received = 0
   #sent = 0
 
-  constructor(owner: PathOwner, client: string, address: string, port: number) {
+  constructor(owner: PathOwner, client: string, address: string, port: number, now: number) {
+    this.answeredAt = now
     this.#owner = owner
     this.client = client
     this.address = address

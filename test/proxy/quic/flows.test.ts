@@ -350,6 +350,24 @@ describe("a connection ends", () => {
     })
   })
 
+  it("not before it is silent, however long the proxy has had nothing to do", async () => {
+    const { records, client, backend, at, toProxy } = await begun(["a.example"], {
+      connection: { quicIdleTimeout: 700 },
+    })
+    // Either side alone keeps it.
+    for (let count = 0; count < 8; count++) {
+      await sleep(150)
+      client.send(short(SERVER_ID, `up ${count}`), at)
+      expect((await backend.next()).bytes.toString("latin1")).toMatch(new RegExp(`up ${count}$`))
+    }
+    for (let count = 0; count < 8; count++) {
+      await sleep(150)
+      backend.send(short(hex("00"), `down ${count}`), toProxy)
+      expect((await client.next()).bytes.toString("latin1")).toMatch(new RegExp(`down ${count}$`))
+    }
+    expect(records).toHaveLength(0)
+  })
+
   it("with the proxy, after the drain", async () => {
     const { proxy, records } = await begun()
     await proxy.close({ drainTimeout: 100 })
