@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises"
-import { resolve } from "node:path"
+import { join, relative, resolve } from "node:path"
 import { defineConfig, type Options } from "tsup"
 import ts from "typescript"
 
@@ -31,12 +31,13 @@ export const rawText: EsbuildPlugin = {
   name: "raw-text",
   setup(build) {
     build.onResolve({ filter: /\?raw$/ }, ({ path, resolveDir }) => ({
-      // The suffix stays: by a name that ends in .css tsup would take it for a style sheet to bundle.
-      path: resolve(resolveDir, path),
+      // esbuild writes the path into the bundle, which has to be the same wherever it is built. The suffix stays: by a
+      // name that ends in .css tsup would take it for a style sheet to bundle.
+      path: relative(import.meta.dirname, resolve(resolveDir, path)),
       namespace: "raw-text",
     }))
     build.onLoad({ filter: /.*/, namespace: "raw-text" }, async ({ path }) => ({
-      contents: await readFile(path.replace(/\?raw$/, ""), "utf8"),
+      contents: await readFile(join(import.meta.dirname, path.replace(/\?raw$/, "")), "utf8"),
       loader: "text",
     }))
   },

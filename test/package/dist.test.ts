@@ -46,6 +46,10 @@ describe("the built package", () => {
     for (const file of files) expect(helper.exec(source(file))?.[1], file).toBeUndefined()
   })
 
+  it("is the same wherever it is built: it names no folder of the machine", () => {
+    for (const file of files) expect(source(file), file).not.toContain(root)
+  })
+
   it("leaves no `using` declaration for Node 20 to stumble over", () => {
     for (const file of files) expect(source(file), file).not.toMatch(/^\s*(await )?using \w+ =/m)
   })
