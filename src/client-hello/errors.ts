@@ -7,6 +7,8 @@
 export type ClientHelloErrorCode =
   /** The first byte is not that of a TLS handshake record, nor of anything named below. */
   | "NOT_TLS"
+  /** An LDAP client that asks for TLS, or for anything else, in LDAP. */
+  | "LDAP"
   /** Plain HTTP, sent to a TLS port. */
   | "PLAIN_HTTP"
   /** A PostgreSQL client that asks for TLS, or for a session without it, in PostgreSQL's own protocol. */
@@ -19,6 +21,8 @@ export type ClientHelloErrorCode =
   | "SSH"
   /** An SSLv2-format ClientHello (RFC 5246 appendix E.2), which TLS 1.3 servers refuse. */
   | "SSLV2"
+  /** An XMPP client, which asks for TLS in its stream. */
+  | "XMPP"
   /** A record other than handshake before the ClientHello or between its fragments (RFC 8446 section 5.1). */
   | "RECORD_TYPE"
   /** A record whose legacy_record_version is not 3.x (RFC 8446 section 5.1). */

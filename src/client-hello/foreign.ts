@@ -3,11 +3,12 @@ import type { ClientHelloErrorCode } from "./errors.ts"
 /** What the first bytes of a connection plainly are, when they are not TLS. */
 export type ForeignCode = Extract<
   ClientHelloErrorCode,
-  "PLAIN_HTTP" | "POSTGRESQL" | "PROXY_PROTOCOL" | "RDP" | "SSH" | "SSLV2"
+  "LDAP" | "PLAIN_HTTP" | "POSTGRESQL" | "PROXY_PROTOCOL" | "RDP" | "SSH" | "SSLV2" | "XMPP"
 >
 
 /** What was sent, and what to do about it. */
 export const FOREIGN: Readonly<Record<ForeignCode, string>> = {
+  LDAP: "an LDAP client, which asks for TLS in its own protocol; set the policy starttls to ldap, or let it use ldaps",
   PLAIN_HTTP: "plain HTTP, where TLS was expected; use https, or the port that serves http",
   POSTGRESQL:
     "a PostgreSQL client that asks for TLS in its own protocol; set the policy starttls to postgres, or let it begin " +
@@ -17,6 +18,7 @@ export const FOREIGN: Readonly<Record<ForeignCode, string>> = {
   RDP: "a Remote Desktop client, which asks for TLS in its own protocol; only what begins with TLS can be routed by name",
   SSH: "an SSH client; SSH has no TLS and tells no name: give it a port of its own",
   SSLV2: "an SSLv2 ClientHello; let the client offer TLS 1.2 or newer",
+  XMPP: "an XMPP client, which asks for TLS in its own protocol; set the policy starttls to xmpp, or let it begin with TLS",
 }
 
 /** Bytes that a protocol begins with; `undefined` stands for any byte. */
@@ -28,6 +30,9 @@ const SIGNATURES: readonly (readonly [ForeignCode, Signature])[] = [
   ...["GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "CONNECT ", "OPTIONS ", "TRACE ", "PATCH ", "PRI "].map(
     (method) => ["PLAIN_HTTP", text(method)] as const,
   ),
+  // RFC 4511 section 4.1.1: a SEQUENCE with a messageID, whose length some clients write in five bytes.
+  ["LDAP", [0x30, any, 2, 1]],
+  ["LDAP", [0x30, 0x84, any, any, any, any, 2]],
   // PostgreSQL protocol, "Message Formats": CancelRequest, SSLRequest, GSSENCRequest, StartupMessage of version 3.
   ["POSTGRESQL", [0, 0, 0, 16, 4, 0xd2, 0x16, 0x2e]],
   ["POSTGRESQL", [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f]],
@@ -40,6 +45,9 @@ const SIGNATURES: readonly (readonly [ForeignCode, Signature])[] = [
   ["RDP", [3, 0, any, any, any, 0xe0]],
   // RFC 4253 section 4.2.
   ["SSH", text("SSH-")],
+  // RFC 6120 sections 4.7 and 11.5.
+  ["XMPP", text("<?xml")],
+  ["XMPP", text("<stream:stream")],
   // RFC 5246 appendix E.2: a length with its highest bit set, then the type of a ClientHello.
   ...Array.from({ length: 128 }, (_, low) => ["SSLV2", [0x80 + low, any, 1]] as const),
 ]

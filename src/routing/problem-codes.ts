@@ -60,6 +60,8 @@ export type PolicyCode =
   | "QuicNotTaken"
   /** A port whose clients usually begin in plain text, on a listener that does not. */
   | "StarttlsExpected"
+  /** A port whose clients begin with TLS, on a listener that has them greeted first. */
+  | "StarttlsUnexpected"
   | "UnknownPolicy"
 
 /** Codes of what sources could not read. */

@@ -224,6 +224,10 @@ describe("tlsroute explain", () => {
     const file = await manifest("starttls.yaml", spoken + route("web", "web.example.com"))
     const { stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com"])
     expect(stdout).toContain("before TLS, clients and the backend are spoken to in postgres (starttls)\n")
+    const asked = ["--port", "8000", "--sni", "web.example.com", "--json"]
+    expect(JSON.parse((await cli.run(["explain", file, ...asked])).stdout)).toMatchObject({ starttls: "postgres" })
+    const plain = await manifest("plain.yaml", gateway + route("web", "web.example.com"))
+    expect(JSON.parse((await cli.run(["explain", plain, ...asked])).stdout)).not.toHaveProperty("starttls")
   })
 
   test("tells which ports have listeners, where the one asked for has none", async () => {

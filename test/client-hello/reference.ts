@@ -125,6 +125,10 @@ function readRecords(input: readonly number[], maxBytes: number): readonly numbe
 
 /** Protocols that clients speak at wrong ports, by how they begin; a dot stands for any byte. */
 const FOREIGN: readonly (readonly [code: ClientHelloErrorCode, begins: string])[] = [
+  ["LDAP", "0.\x02\x01"],
+  ["LDAP", "0\x84....\x02"],
+  ["XMPP", "<?xml"],
+  ["XMPP", "<stream:stream"],
   ["POSTGRESQL", "\0\0\0\x10\x04\xd2\x16\x2e"],
   ["POSTGRESQL", "\0\0\0\x08\x04\xd2\x16\x2f"],
   ["POSTGRESQL", "\0\0\0\x08\x04\xd2\x16\x30"],
@@ -144,7 +148,7 @@ function notTls(input: readonly number[]): Refusal | Cut {
     if (input.length < 3) return new Cut()
     return new Refusal(input[2] === 1 ? "SSLV2" : "NOT_TLS")
   }
-  const text = latin1(input.slice(0, 12))
+  const text = latin1(input.slice(0, 14))
   const alike = FOREIGN.filter(([, begins]) => [...begins].every((c, i) => c === "." || !text[i] || c === text[i]))
   const whole = alike.find(([, begins]) => text.length >= begins.length)
   if (whole !== undefined) return new Refusal(whole[0])

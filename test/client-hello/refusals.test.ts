@@ -38,6 +38,18 @@ const rows: readonly Row[] = [
     bytes(0, 0, 0, 16, 4, 0xd2, 0x16, 0x2e, u16(0), u16(7)),
   ],
   ["a StartupMessage", "PostgreSQL, Message Formats", "POSTGRESQL", bytes(0, 0, 0, 0x54, 0, 3, 0, 0, "user\0me\0")],
+  [
+    "a StartTLS request",
+    "RFC 4511 section 4.14.1",
+    "LDAP",
+    bytes(0x30, 0x1d, 2, 1, 1, 0x77, 0x18, 0x80, 0x16, "1.3.6.1.4.1.1466.20037"),
+  ],
+  ["an anonymous bind", "RFC 4511 section 4.2", "LDAP", bytes(0x30, 0x0c, 2, 1, 1, 0x60, 7, 2, 1, 3, 4, 0, 0x80, 0)],
+  ["an unbinding with long lengths", "RFC 4511 section 5.1", "LDAP", bytes(0x30, 0x84, 0, 0, 0, 5, 2, 1, 9, 0x42, 0)],
+  ["a number by itself in ASN.1", "RFC 4511 section 4.1.1", "NOT_TLS", bytes(0x30, 3, 4, 1, 0)],
+  ["an XML declaration", "RFC 6120 section 11.5", "XMPP", bytes("<?xml version='1.0'?><stream:stream ")],
+  ["the header of a stream", "RFC 6120 section 4.7", "XMPP", bytes("<stream:stream to='im.example' ")],
+  ["other XML", "RFC 6120 section 4.7", "NOT_TLS", bytes("<html><body>hello")],
   ["version 1 of the PROXY protocol", "PROXY protocol 2.1", "PROXY_PROTOCOL", bytes("PROXY TCP4 192.0.2.1 ")],
   ["version 2 of the PROXY protocol", "PROXY protocol 2.2", "PROXY_PROTOCOL", bytes("\r\n\r\n\0\r\nQUIT\n!")],
   [
@@ -234,12 +246,14 @@ const rows: readonly Row[] = [
 /** Every code, which the compiler holds against {@link ClientHelloErrorCode}. */
 const codes: Readonly<Record<ClientHelloErrorCode, true>> = {
   NOT_TLS: true,
+  LDAP: true,
   PLAIN_HTTP: true,
   POSTGRESQL: true,
   PROXY_PROTOCOL: true,
   RDP: true,
   SSH: true,
   SSLV2: true,
+  XMPP: true,
   RECORD_TYPE: true,
   RECORD_VERSION: true,
   RECORD_EMPTY: true,

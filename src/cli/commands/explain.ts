@@ -30,16 +30,17 @@ async function explain(files: readonly string[], flags: ExplainFlags): Promise<v
   const { port, sni, address } = flags
   const explanation = table.explain({ port, address, serverName: sni })
   if (!explanation.result.matched) process.exitCode = 1
-  if (flags.json) return printJson(explanation)
+  const spoken = table.listeners
+    .filter((binding) => binding.port === port && (address === undefined || binding.address === address))
+    .map(({ key }) => policies.binding(key)?.listener.starttls?.protocol.name)
+    .filter((name) => name !== undefined)
+  if (flags.json) return printJson({ ...explanation, starttls: spoken[0] })
   const out = terminal(process.stdout)
   for (const line of formatExplanation(explanation).split("\n")) {
     out.line(printable(line).replace("✓", out.style("green", "✓")).replace("✗", out.style("red", "✗")))
   }
-  const spoken = table.listeners
-    .filter((binding) => binding.port === port && (address === undefined || binding.address === address))
-    .map(({ key }) => policies.binding(key)?.listener.starttls?.protocol.name)
   for (const name of new Set(spoken)) {
-    if (name !== undefined) out.line(`before TLS, clients and the backend are spoken to in ${name} (starttls)`)
+    out.line(`before TLS, clients and the backend are spoken to in ${name} (starttls)`)
   }
   if (!explanation.result.matched && explanation.result.reason === "NoListener") out.line(listenersThere(table))
   // What is wrong elsewhere may be why the route is not the expected one.

@@ -1,16 +1,16 @@
 import { CidrList } from "../../proxy/limits/cidr.ts"
 import type { BackendPolicy, ConnectionPolicy, HealthCheck, ListenerPolicy, ScopePolicy } from "../../proxy/policy.ts"
 import type { StarttlsPolicy } from "../../proxy/starttls/policy.ts"
-import { STARTTLS_PROTOCOLS, type StarttlsName } from "../../proxy/starttls/protocols.ts"
+import { STARTTLS_PROTOCOLS } from "../../proxy/starttls/protocols.ts"
 import type { ObjectRef, ResourceProblem } from "../../routing/resources.ts"
 import type { ListenerBinding, RouteMatch, TableListener, WeightedBackend } from "../../routing/route-table.ts"
 import type { AnnotatedObject } from "./annotated-objects.ts"
 import type { AnnotatedPolicies } from "./annotations.ts"
-import { annotationName } from "./fields.ts"
 import { definite, EMPTY_LAYER, inherited, overlay, type PolicyLayer } from "./layer.ts"
 import type { ReadPolicyOptions } from "./options.ts"
 import { quicListenerProblems, quicObjectProblems } from "./quic-problems.ts"
 import { commonScopes, type NamedLayer, scopesOf } from "./scopes.ts"
+import { starttlsProblems } from "./starttls-problems.ts"
 
 const NOBODY = new CidrList([])
 
@@ -280,41 +280,6 @@ function conflict(binding: ListenerBinding, first: TableListener, other: TableLi
       `listener ${other.name} shares port ${binding.port} with ${first.id}, whose PROXY protocol, STARTTLS, QUIC and ` +
       "ClientHello policies are in force, since they are needed before the SNI is known; set the same on both",
   }
-}
-
-/** Ports on which clients begin in plain text (IANA's service names), and what they speak then. */
-const STARTTLS_PORTS: ReadonlyMap<number, StarttlsName> = new Map([
-  [25, "smtp"],
-  [110, "pop3"],
-  [143, "imap"],
-  [389, "ldap"],
-  [587, "smtp"],
-  [5222, "xmpp"],
-  [5269, "xmpp-server"],
-  [5432, "postgres"],
-])
-
-/** What is hardly meant about STARTTLS on a socket. */
-function starttlsProblems(
-  port: number,
-  { parent, name }: TableListener,
-  { starttls, proxyProtocol }: BeforeSni,
-): readonly ResourceProblem[] {
-  const warning = { severity: "warning", object: parent, path: "metadata.annotations" } as const
-  const usual = STARTTLS_PORTS.get(port)
-  if (starttls === undefined && usual !== undefined) {
-    const message =
-      `clients of port ${port} usually speak ${usual} before TLS, and are refused on listener ${name}: ` +
-      `set ${annotationName("starttls")}: ${usual} if yours do`
-    return [{ ...warning, code: "StarttlsExpected", message }]
-  }
-  if (starttls?.protocol.greets === true && proxyProtocol?.mode === "optional") {
-    const message =
-      `a trusted proxy that sends no PROXY protocol header waits in vain for the greeting of listener ${name}, ` +
-      `which waits for the header: set ${annotationName("acceptProxyProtocol")} to required or off`
-    return [{ ...warning, code: "GreetingWaits", message }]
-  }
-  return []
 }
 
 function refKey(ref: ObjectRef): string {

@@ -117,12 +117,14 @@ function alertFor({ reason, detail }: Rejection, hasRoute: boolean): Buffer {
 export function rejectReason(code: ClientHelloErrorCode): "not-tls" | "hello-too-large" | "invalid-hello" {
   switch (code) {
     case "NOT_TLS":
+    case "LDAP":
     case "PLAIN_HTTP":
     case "POSTGRESQL":
     case "PROXY_PROTOCOL":
     case "RDP":
     case "SSH":
     case "SSLV2":
+    case "XMPP":
       return "not-tls"
     case "TOO_LARGE":
       return "hello-too-large"

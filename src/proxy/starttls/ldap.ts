@@ -1,11 +1,6 @@
-import {
-  type Prelude,
-  type PreludeStep,
-  type StarttlsCode,
-  type StarttlsProtocol,
-  startTls,
-  TLS_HANDSHAKE,
-} from "./prelude.ts"
+import { ENUMERATED, element, elementAt, integer, OCTET_STRING, SEQUENCE } from "./ber.ts"
+import { type Fault, type Message, Messages } from "./ldap-messages.ts"
+import { type Prelude, type PreludeStep, type StarttlsProtocol, startTls, TLS_HANDSHAKE } from "./prelude.ts"
 
 /** LDAP (RFC 4511) with the StartTLS operation (section 4.14), for port 389. */
 export const ldap: StarttlsProtocol = {
@@ -15,26 +10,17 @@ export const ldap: StarttlsProtocol = {
   toBackend: () => new ToBackend(),
 }
 
-/** Longest message, in bytes. A bind with a Kerberos ticket is the longest that a client may try before TLS. */
-const MAX_MESSAGE_BYTES = 16_384
-/** Most messages. */
-const MAX_MESSAGES = 16
-
-const SEQUENCE = 0x30
-const INTEGER = 0x02
-const ENUMERATED = 0x0a
-const OCTET_STRING = 0x04
 const EXTENDED_REQUEST = 0x77
 const EXTENDED_RESPONSE = 0x78
 const UNBIND_REQUEST = 0x42
 const ABANDON_REQUEST = 0x50
 const REQUEST_NAME = 0x80
 const RESPONSE_NAME = 0x8a
-const CONTROLS = 0xa0
 
 /** RFC 4511 section 4.1.9. */
 const SUCCESS = 0
 const PROTOCOL_ERROR = 2
+const UNAVAILABLE_CRITICAL_EXTENSION = 12
 const CONFIDENTIALITY_REQUIRED = 13
 
 /** RFC 4511 section 4.14.1. */
@@ -54,6 +40,8 @@ const RESPONSES: ReadonlyMap<number, number> = new Map([
   [EXTENDED_REQUEST, EXTENDED_RESPONSE],
 ])
 
+const NOTHING = Buffer.alloc(0)
+
 class ToClient implements Prelude {
   readonly opening = undefined
   readonly #messages = new Messages()
@@ -66,11 +54,13 @@ class ToClient implements Prelude {
     const said: Uint8Array[] = []
     for (let next = this.#messages.next(); next !== undefined; next = this.#messages.next()) {
       if ("code" in next) return disconnected(said, next)
-      const { id, operation, content, hasControls } = next
-      if (operation === EXTENDED_REQUEST && START_TLS.equals(requestName(content) ?? NOTHING)) {
-        // requestValue is absent, and no control is known (section 4.14.1); a critical one must not be passed over.
-        if (content.length !== START_TLS.length + 2 || hasControls) {
-          said.push(response(id, EXTENDED_RESPONSE, PROTOCOL_ERROR, "StartTLS takes neither value nor controls"))
+      const { id, operation, content } = next
+      // Section 4.1.1.1: messages 0 are the server's.
+      if (id === 0) return disconnected(said, { code: "STARTTLS_SYNTAX", message: "a request with messageID 0" })
+      if (operation === EXTENDED_REQUEST && asksForTls(content)) {
+        const refusal = whyNoTls(next)
+        if (refusal !== undefined) {
+          said.push(response(id, EXTENDED_RESPONSE, ...refusal))
           continue
         }
         const yes = response(id, EXTENDED_RESPONSE, SUCCESS, "", START_TLS)
@@ -95,149 +85,57 @@ class ToBackend implements Prelude {
 
   push(chunk: Uint8Array): PreludeStep {
     this.#messages.add(chunk)
-    const next = this.#messages.next()
-    if (next === undefined) return { status: "more" }
-    if ("code" in next) return { status: "refused", ...next }
-    const result = next.operation === EXTENDED_RESPONSE ? resultCode(next.content) : undefined
-    // Message 0 is a Notice of Disconnection, whatever its result.
-    if (result === undefined || (next.id !== 1 && next.id !== 0)) {
-      return { status: "refused", code: "STARTTLS_SYNTAX", message: "the answer is none to StartTLS" }
+    for (let next = this.#messages.next(); next !== undefined; next = this.#messages.next()) {
+      if ("code" in next) return { status: "refused", ...next }
+      const result = next.operation === EXTENDED_RESPONSE ? resultCode(next.content) : undefined
+      if (result === undefined || (next.id !== 1 && next.id !== 0)) {
+        return { status: "refused", code: "STARTTLS_SYNTAX", message: "the answer is none to StartTLS" }
+      }
+      if (next.id === 1) return this.#answered(result)
+      // Section 4.4: of what a server says unasked, only a Notice of Disconnection ends the session.
+      if (DISCONNECTION.equals(responseName(next.content) ?? NOTHING)) {
+        return { status: "refused", code: "STARTTLS_REFUSED", message: `the server disconnected with result ${result}` }
+      }
     }
-    if (result === SUCCESS && next.id === 1) return startTls(undefined, this.#messages.left)
+    return { status: "more" }
+  }
+
+  #answered(result: number): PreludeStep {
+    if (result === SUCCESS) return startTls(undefined, this.#messages.left)
     return {
       status: "refused",
       // Section 4.14.2: a server that does not know the operation answers protocolError.
-      code: result === PROTOCOL_ERROR && next.id === 1 ? "STARTTLS_NOT_OFFERED" : "STARTTLS_REFUSED",
+      code: result === PROTOCOL_ERROR ? "STARTTLS_NOT_OFFERED" : "STARTTLS_REFUSED",
       message: `the server answered StartTLS with result ${result}`,
     }
   }
 }
 
-interface Message {
-  readonly id: number
-  /** Tag of the protocolOp. */
-  readonly operation: number
-  readonly content: Buffer
-  readonly hasControls: boolean
-}
-
-interface Fault {
-  readonly code: StarttlsCode
-  readonly message: string
-}
-
-const NOTHING = Buffer.alloc(0)
-
-/** Cuts a stream into messages. Once it has told of a fault it is of no more use. */
-class Messages {
-  /** Room for what is held, doubled when it is full. */
-  #room: Buffer = NOTHING
-  #start = 0
-  #end = 0
-  #count = 0
-
-  /** Bytes behind the last message. */
-  get left(): number {
-    return this.#end - this.#start
-  }
-
-  add(chunk: Uint8Array): void {
-    if (this.#end + chunk.length > this.#room.length) {
-      const held = this.#room.subarray(this.#start, this.#end)
-      this.#room = Buffer.allocUnsafe(Math.max(2 * held.length, held.length + chunk.length, 64))
-      this.#room.set(held)
-      this.#start = 0
-      this.#end = held.length
-    }
-    this.#room.set(chunk, this.#end)
-    this.#end += chunk.length
-  }
-
-  next(): Message | Fault | undefined {
-    const bytes = this.#room.subarray(this.#start, this.#end)
-    if (bytes.length === 0) return undefined
-    if (this.#count === MAX_MESSAGES) {
-      return { code: "STARTTLS_TOO_MANY", message: `more than ${MAX_MESSAGES} messages` }
-    }
-    if (bytes[0] !== SEQUENCE) return { code: "STARTTLS_SYNTAX", message: "the bytes are no LDAP message" }
-    const header = lengthAt(bytes, 1)
-    if (header === "incomplete") return undefined
-    if (header === "invalid") return { code: "STARTTLS_SYNTAX", message: "a message's length is not BER" }
-    const end = header.end + header.length
-    if (end > MAX_MESSAGE_BYTES) {
-      return { code: "STARTTLS_TOO_LONG", message: `a message of more than ${MAX_MESSAGE_BYTES} bytes` }
-    }
-    if (bytes.length < end) return undefined
-    this.#count += 1
-    this.#start += end
-    return readMessage(bytes.subarray(header.end, end)) ?? { code: "STARTTLS_SYNTAX", message: "a malformed message" }
-  }
-}
-
-/** RFC 4511 section 4.1.1: messageID, protocolOp, controls. */
-function readMessage(bytes: Buffer): Message | undefined {
-  const id = elementAt(bytes, 0)
-  const operation = elementAt(bytes, id?.end)
-  if (id === undefined || operation === undefined) return undefined
-  // 0 to 2^31 - 1: at most four bytes, the first bit of which is the sign.
-  if (id.tag !== INTEGER || id.content.length === 0 || id.content.length > 4 || (id.content[0] ?? 0) > 0x7f)
-    return undefined
-  const hasControls = operation.end < bytes.length
-  if (hasControls) {
-    const controls = elementAt(bytes, operation.end)
-    if (controls?.tag !== CONTROLS || controls.end !== bytes.length) return undefined
-  }
-  const number = id.content.readUIntBE(0, id.content.length)
-  return { id: number, operation: operation.tag, content: operation.content, hasControls }
-}
-
-/** requestName of an ExtendedRequest (RFC 4511 section 4.12). */
-function requestName(content: Buffer): Buffer | undefined {
+/** Whether an ExtendedRequest (RFC 4511 section 4.12) is one for TLS. */
+function asksForTls(content: Buffer): boolean {
   const name = elementAt(content, 0)
-  return name?.tag === REQUEST_NAME ? name.content : undefined
+  return name?.tag === REQUEST_NAME && START_TLS.equals(name.content)
+}
+
+/** What is wrong with a request for TLS: requestValue is absent (RFC 4511 section 4.14.1), and no control is known. */
+function whyNoTls({ content, hasCritical }: Message): readonly [code: number, diagnostic: string] | undefined {
+  if (elementAt(content, 0)?.end !== content.length) return [PROTOCOL_ERROR, "StartTLS takes no value"]
+  if (hasCritical) return [UNAVAILABLE_CRITICAL_EXTENSION, "StartTLS takes no controls"]
+  return undefined
+}
+
+/** responseName of an ExtendedResponse (RFC 4511 section 4.12), which comes behind its result. */
+function responseName(content: Buffer): Buffer | undefined {
+  for (let element = elementAt(content, 0); element !== undefined; element = elementAt(content, element.end)) {
+    if (element.tag === RESPONSE_NAME) return element.content
+  }
+  return undefined
 }
 
 /** resultCode of an LDAPResult (RFC 4511 section 4.1.9). */
 function resultCode(content: Buffer): number | undefined {
   const code = elementAt(content, 0)
   return code?.tag === ENUMERATED && code.content.length === 1 ? code.content[0] : undefined
-}
-
-function elementAt(bytes: Buffer, at: number | undefined) {
-  if (at === undefined || at >= bytes.length) return undefined
-  const header = lengthAt(bytes, at + 1)
-  if (header === "incomplete" || header === "invalid") return undefined
-  const end = header.end + header.length
-  if (end > bytes.length) return undefined
-  return { tag: bytes[at] ?? 0, content: bytes.subarray(header.end, end), end }
-}
-
-/** RFC 4511 section 5.1: the definite form only. Some clients always write four bytes of length. */
-function lengthAt(
-  bytes: Buffer,
-  at: number,
-): { readonly length: number; readonly end: number } | "incomplete" | "invalid" {
-  const first = bytes[at]
-  if (first === undefined) return "incomplete"
-  if (first < 0x80) return { length: first, end: at + 1 }
-  const size = first - 0x80
-  if (size === 0 || size > 4) return "invalid"
-  if (at + 1 + size > bytes.length) return "incomplete"
-  return { length: bytes.readUIntBE(at + 1, size), end: at + 1 + size }
-}
-
-function element(tag: number, ...contents: readonly Uint8Array[]): Buffer {
-  const content = Buffer.concat(contents)
-  const length = content.length < 0x80 ? [content.length] : [0x82, content.length >>> 8, content.length & 0xff]
-  return Buffer.concat([Uint8Array.of(tag, ...length), content])
-}
-
-function integer(value: number): Buffer {
-  const bytes = Buffer.alloc(5)
-  bytes.writeUInt32BE(value, 1)
-  const first = bytes.findIndex((byte, at) => byte !== 0 || at === 4)
-  // A first bit that is set would make it negative.
-  return element(INTEGER, bytes.subarray((bytes[first] ?? 0) > 0x7f ? first - 1 : first))
 }
 
 function response(id: number, tag: number, code: number, diagnostic: string, name?: Buffer): Buffer {

@@ -18,12 +18,14 @@ class ToClient implements LineDialect {
   readonly maxLineBytes = 512
   readonly maxLines = 16
   readonly allows8bit = false
-  readonly farewell = "500 Syntax error, closing the connection\r\n"
+  readonly farewell: string
   readonly #name: string
 
   constructor({ greetingName }: ClientPreludeContext) {
     this.#name = greetingName
     this.opening = `220 ${greetingName} ESMTP\r\n`
+    // RFC 5321 section 3.8: what a server says that closes the connection of its own accord.
+    this.farewell = `421 ${greetingName} Cannot go on, closing the connection\r\n`
   }
 
   line(text: string): LineAnswer {

@@ -1,12 +1,12 @@
 /** A tag of a stream, or what makes it one that must not be read on. */
 export type XmlTag =
   /** `<?xml … ?>` */
-  | { readonly kind: "declaration" }
+  | { readonly kind: "declaration"; readonly attributes: ReadonlyMap<string, string> }
   /** `<name …>`, or `<name …/>`, which closes itself. */
   | {
       readonly kind: "open"
       readonly name: string
-      /** Values as they are written; none holds `<` or `&`. */
+      /** Values as they are written: references to characters are left as they are. */
       readonly attributes: ReadonlyMap<string, string>
       readonly closed: boolean
     }
@@ -22,6 +22,9 @@ export type XmlTag =
 const NAME = "[A-Za-z_][A-Za-z0-9_.-]*(?::[A-Za-z_][A-Za-z0-9_.-]*)?"
 const OPEN = new RegExp(`^<(${NAME})((?:\\s[^]*)?)>$`)
 const CLOSE = new RegExp(`^</(${NAME})\\s*>$`)
+const DECLARATION = /^<\?xml(\s[^<]*)\?>$/
+/** References that need no definition: XML's own five, and those by number. */
+const REFERENCES = /&(?:amp|lt|gt|quot|apos|#[0-9]+|#x[0-9A-Fa-f]+);/g
 const ATTRIBUTE = new RegExp(`\\s+(${NAME})\\s*=\\s*("[^"<]*"|'[^'<]*')`, "y")
 
 const LESS = 0x3c
@@ -80,14 +83,17 @@ export class XmlTags {
 
 function readTag(text: string): XmlTag {
   if (text.startsWith("<?")) {
-    return /^<\?xml\s[^<]*\?>$/.test(text) ? { kind: "declaration" } : { kind: "restricted" }
+    const [, rest] = DECLARATION.exec(text) ?? []
+    if (rest === undefined) return { kind: "restricted" }
+    const attributes = readAttributes(rest)
+    return attributes === undefined ? { kind: "malformed" } : { kind: "declaration", attributes }
   }
   const close = CLOSE.exec(text)?.[1]
   if (close !== undefined) return { kind: "close", name: close }
   const closed = text.endsWith("/>")
   const [, name, rest = ""] = OPEN.exec(closed ? `${text.slice(0, -2)}>` : text) ?? []
   if (name === undefined) return { kind: "malformed" }
-  if (rest.includes("&")) return { kind: "restricted" }
+  if (rest.replaceAll(REFERENCES, "").includes("&")) return { kind: "restricted" }
   const attributes = readAttributes(rest)
   return attributes === undefined ? { kind: "malformed" } : { kind: "open", name, attributes, closed }
 }

@@ -113,6 +113,10 @@ class ToClient extends XmppPrelude {
     const state = this.#state
     if (tag.kind === "declaration") {
       if (state !== "declaration") return fault("not-well-formed", "an XML declaration inside the stream")
+      // RFC 6120 section 11.6.
+      if (!/^utf-8$/i.test(tag.attributes.get("encoding") ?? "UTF-8")) {
+        return fault("unsupported-encoding", "an encoding other than UTF-8")
+      }
       this.#state = "header"
       return undefined
     }
@@ -143,8 +147,7 @@ class ToClient extends XmppPrelude {
     }
     this.#answered = true
     this.say(this.#responseHeader(attributes.get("to")))
-    // RFC 6120 section 4.7.5: without it, the peer speaks the protocol from before STARTTLS.
-    if (!/^[1-9][0-9]{0,8}\.[0-9]{1,9}$/.test(attributes.get("version") ?? "")) {
+    if (!hasStarttls(attributes)) {
       return fault("unsupported-version", "a version of XMPP that has no STARTTLS")
     }
     this.say(`<stream:features><starttls xmlns='${TLS}'><required/></starttls></stream:features>`)
@@ -223,6 +226,9 @@ class ToBackend extends XmppPrelude {
 
   #header(tag: XmlTag & { readonly kind: "open" | "close" }): Verdict | undefined {
     if (tag.kind !== "open" || tag.closed || tag.name !== "stream:stream") return unexpected("no stream begins here")
+    // Features will not come.
+    if (!hasStarttls(tag.attributes))
+      return { code: "STARTTLS_NOT_OFFERED", message: "the server is from before XMPP 1.0" }
     this.#state = "features"
     return undefined
   }
@@ -272,6 +278,11 @@ function fault(condition: string, message: string): Verdict {
 
 function unexpected(message: string): Verdict {
   return { code: "STARTTLS_SYNTAX", message }
+}
+
+/** RFC 6120 section 4.7.5: a peer without a version, or of one below 1.0, speaks the protocol from before STARTTLS. */
+function hasStarttls(attributes: ReadonlyMap<string, string>): boolean {
+  return /^[1-9][0-9]{0,8}\.[0-9]{1,9}$/.test(attributes.get("version") ?? "")
 }
 
 /** Whether an attribute in single quotes can hold it as it is. Bytes above 127 are parts of UTF-8, passed back. */

@@ -145,6 +145,17 @@ describe("STARTTLS", () => {
     expect(compile({ port, gateway: { "tlsroute.dev/starttls": "ldap" } }).problems).toEqual([])
   })
 
+  it.each([
+    [465, "smtp"],
+    [993, "imap"],
+    [995, "pop3"],
+  ])("is not expected on port %i, whose clients do not wait for a greeting in %s", (port, protocol) => {
+    const message = expect.stringContaining("set https.starttls: off")
+    const told = { severity: "warning", code: "StarttlsUnexpected", message }
+    expect(compile({ port, gateway: { "tlsroute.dev/starttls": protocol } }).problems).toMatchObject([told])
+    expect(compile({ port, gateway: postgres }).problems).toEqual([])
+  })
+
   it("that greets first does not go with PROXY protocol headers that may come or not", () => {
     const proxied = { "tlsroute.dev/trusted-proxies": "10.0.0.0/8", "tlsroute.dev/accept-proxy-protocol": "optional" }
     const { problems } = compile({ gateway: { ...proxied, "tlsroute.dev/starttls": "smtp" } })

@@ -60,6 +60,34 @@ describe("a client that speaks IMAP", () => {
       "more",
     ],
     ["a tag with a plus (RFC 9051 section 9)", "a+ STARTTLS", "* BAD A tag and a command were expected\r\n", "more"],
+    [
+      "a binary literal that does not wait (RFC 3516 section 4.4)",
+      "a APPEND INBOX ~{3+}",
+      "* BYE No literals before TLS\r\n",
+      "STARTTLS_SYNTAX",
+    ],
+    [
+      "AUTHENTICATE with an initial response (RFC 4959 section 3)",
+      "a AUTHENTICATE PLAIN AGpvZQBzZWNyZXQ=",
+      "a NO [PRIVACYREQUIRED] TLS is required: STARTTLS first\r\n",
+      "more",
+    ],
+    [
+      "ID, which is not offered (RFC 2971 section 3.1)",
+      "a ID NIL",
+      "a BAD TLS is required: STARTTLS first\r\n",
+      "more",
+    ],
+    ["a command of two words", "a UID FETCH 1 ALL", "a BAD TLS is required: STARTTLS first\r\n", "more"],
+    [
+      "a tag of any signs that may be (RFC 9051 section 9)",
+      "!#$&',-./:;<=>?@[]^_`|}~ NOOP",
+      "!#$&',-./:;<=>?@[]^_`|}~ OK NOOP completed\r\n",
+      "more",
+    ],
+    ["a tag with a wildcard (RFC 9051 section 9)", "a% NOOP", "* BAD A tag and a command were expected\r\n", "more"],
+    ["a tag alone (RFC 9051 section 2.2.1)", "a", "* BAD A tag and a command were expected\r\n", "more"],
+    ["nothing", "", "* BAD A tag and a command were expected\r\n", "more"],
     ["a tag with a star (RFC 9051 section 9)", "* STARTTLS", "* BAD A tag and a command were expected\r\n", "more"],
   ])("gets the answer due to %s", (_, said, told, end) => {
     expect(talk(client(), `${said}\r\n`)).toMatchObject({ told: [told], end })
@@ -68,6 +96,15 @@ describe("a client that speaks IMAP", () => {
   test("that sends more behind STARTTLS is refused: nothing of it is kept (RFC 9051 section 11.3)", () => {
     const { told, end } = talk(client(), "a STARTTLS\r\nb LOGIN joe secret\r\n")
     expect([told, end]).toEqual([["a BAD Nothing may follow STARTTLS before TLS\r\n"], "STARTTLS_INJECTION"])
+  })
+
+  test("may send commands without waiting for answers, as long as STARTTLS is the last (RFC 9051 section 5.5)", () => {
+    expect(talk(client(), "a CAPABILITY\r\nb NOOP\r\nc STARTTLS\r\n")).toMatchObject({
+      told: [
+        `* CAPABILITY ${CAPABILITIES}\r\na OK CAPABILITY completed\r\nb OK NOOP completed\r\nc OK Begin TLS now\r\n`,
+      ],
+      end: "tls",
+    })
   })
 
   test.each([
@@ -94,6 +131,14 @@ describe("a backend that speaks IMAP", () => {
       "tls",
     ],
     ["sends more behind its leave", ["* OK hi\r\n", "starttls OK go\r\n* OK evil\r\n"], "STARTTLS_INJECTION"],
+    ["greets without text", ["* OK\r\n", "starttls OK\r\n"], "tls"],
+    [
+      "warns before its answer (RFC 9051 section 7.1.2)",
+      ["* OK hi\r\n", "* NO [ALERT] disk is full\r\nstarttls OK go\r\n"],
+      "tls",
+    ],
+    ["says more with its greeting", ["* OK hi\r\n* CAPABILITY IMAP4rev1 STARTTLS\r\n", "starttls OK go\r\n"], "tls"],
+    ["speaks POP3", ["+OK hi\r\n"], "STARTTLS_SYNTAX"],
     ["greets as one that is logged in already (RFC 9051 section 7.1.4)", ["* PREAUTH hi\r\n"], "STARTTLS_NOT_OFFERED"],
     [
       "does not know STARTTLS (RFC 9051 section 7.1.3)",

@@ -18,6 +18,14 @@ const message = (id: number, ...parts: readonly Uint8Array[]) => ber(0x30, ber(0
 const startTls = (id = 1) => message(id, ber(0x77, ber(0x80, START_TLS)))
 const result = (tag: number, code: number, text = "", name?: string) =>
   ber(tag, ber(0x0a, Uint8Array.of(code)), ber(0x04), ber(0x04, text), ...(name === undefined ? [] : [ber(0x8a, name)]))
+const controls = (...each: readonly Uint8Array[]) => ber(0xa0, ...each)
+const control = (type: string, criticality?: number, value?: string) =>
+  ber(
+    0x30,
+    ber(0x04, type),
+    ...(criticality === undefined ? [] : [ber(0x01, Uint8Array.of(criticality))]),
+    ...(value === undefined ? [] : [ber(0x04, value)]),
+  )
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1")
 const REQUIRED = "TLS is required: StartTLS first"
 
@@ -54,19 +62,64 @@ describe("a client that speaks LDAP", () => {
     [
       "StartTLS with a value (section 4.14.1)",
       message(2, ber(0x77, ber(0x80, START_TLS), ber(0x81, "x"))),
-      [message(2, result(0x78, 2, "StartTLS takes neither value nor controls"))],
+      [message(2, result(0x78, 2, "StartTLS takes no value"))],
       "more",
     ],
     [
-      "StartTLS with a control (section 4.1.11)",
-      message(2, ber(0x77, ber(0x80, START_TLS)), ber(0xa0, ber(0x30, ber(0x04, "1.2.3")))),
-      [message(2, result(0x78, 2, "StartTLS takes neither value nor controls"))],
+      "StartTLS with a critical control (section 4.1.11)",
+      message(2, ber(0x77, ber(0x80, START_TLS)), controls(control("1.2.3"), control("1.2.4", 0xff))),
+      [message(2, result(0x78, 12, "StartTLS takes no controls"))],
       "more",
+    ],
+    [
+      "StartTLS with controls to be passed over, as JNDI sends one (section 4.1.11)",
+      message(
+        2,
+        ber(0x77, ber(0x80, START_TLS)),
+        controls(control("2.16.840.1.113730.3.4.2"), control("1.2.3", 0), control("1.2.4", undefined, "value")),
+      ),
+      [message(2, result(0x78, 0, "", START_TLS))],
+      "tls",
+    ],
+    [
+      "StartTLS with no controls in their place",
+      message(2, ber(0x77, ber(0x80, START_TLS)), controls()),
+      [message(2, result(0x78, 0, "", START_TLS))],
+      "tls",
     ],
     ["an abandonment, which has no answer (section 4.11)", message(2, ber(0x50, Uint8Array.of(1))), [], "more"],
     ["an unbinding, which has no answer (section 4.3)", message(2, ber(0x42)), [], "STARTTLS_QUIT"],
   ])("gets the answer due to %s", (_, said, told, end) => {
     expect(talk(client(), said)).toMatchObject({ told: [text(Buffer.concat(told))], end })
+  })
+
+  test.each([
+    ["1 byte", [1]],
+    ["1 byte, all bits set", [0x7f]],
+    ["2 bytes, for the sign", [0, 0x80]],
+    ["2 bytes", [0x01, 0]],
+    ["3 bytes, for the sign", [0, 0xff, 0xff]],
+    ["3 bytes", [0x01, 0, 0]],
+    ["4 bytes, for the sign", [0, 0x80, 0, 0]],
+    ["4 bytes, the highest there is", [0x7f, 0xff, 0xff, 0xff]],
+  ])("is answered under its messageID of %s (RFC 4511 section 4.1.1.1)", (_, id) => {
+    const under = (...parts: readonly Uint8Array[]) => ber(0x30, ber(0x02, Uint8Array.from(id)), ...parts)
+    expect(talk(client(), under(ber(0x77, ber(0x80, START_TLS))))).toMatchObject({
+      told: [text(under(result(0x78, 0, "", START_TLS)))],
+      end: "tls",
+    })
+  })
+
+  test("may write every length in five bytes, that of the operation's name too (RFC 4511 section 5.1)", () => {
+    const long = (tag: number, content: Uint8Array | string) => {
+      const header = Buffer.from([tag, 0x84, 0, 0, 0, content.length])
+      return Buffer.concat([header, Buffer.from(content as string)])
+    }
+    const request = long(0x77, long(0x80, START_TLS))
+    expect(talk(client(), long(0x30, Buffer.concat([long(0x02, Uint8Array.of(9)), request])))).toMatchObject({
+      told: [text(message(9, result(0x78, 0, "", START_TLS)))],
+      end: "tls",
+    })
   })
 
   test("may write lengths in four bytes (RFC 4511 section 5.1)", () => {
@@ -94,6 +147,32 @@ describe("a client that speaks LDAP", () => {
     ["a length of five bytes", "\x30\x85\0\0\0\0\x05", "STARTTLS_SYNTAX", "a message's length is not BER"],
     ["a message of 16 MiB", "\x30\x84\x01\0\0\0", "STARTTLS_TOO_LONG", "a message of more than 16384 bytes"],
     ["a negative messageID (section 4.1.1)", "\x30\x05\x02\x01\xff\x42\0", "STARTTLS_SYNTAX", "a malformed message"],
+    ["messageID 0 (section 4.1.1.1)", "\x30\x05\x02\x01\0\x42\0", "STARTTLS_SYNTAX", "a request with messageID 0"],
+    ["no messageID (section 4.1.1)", "\x30\x04\x02\0\x42\0", "STARTTLS_SYNTAX", "a malformed message"],
+    [
+      "a messageID of 5 bytes (section 4.1.1.1)",
+      "\x30\x09\x02\x05\0\0\0\0\x01\x42\0",
+      "STARTTLS_SYNTAX",
+      "a malformed message",
+    ],
+    [
+      "the indefinite form inside (section 5.1)",
+      "\x30\x09\x02\x01\x01\x77\x80\x80\0\0\0",
+      "STARTTLS_SYNTAX",
+      "a malformed message",
+    ],
+    [
+      "controls that are none (section 4.1.11)",
+      message(1, ber(0x42), ber(0xa0, ber(0x04, "1.2"))),
+      "STARTTLS_SYNTAX",
+      "a malformed message",
+    ],
+    [
+      "a control without a type (section 4.1.11)",
+      message(1, ber(0x42), ber(0xa0, ber(0x30))),
+      "STARTTLS_SYNTAX",
+      "a malformed message",
+    ],
     ["no operation (section 4.1.1)", "\x30\x03\x02\x01\x01", "STARTTLS_SYNTAX", "a malformed message"],
     [
       "bytes behind the operation (section 4.1.1)",
@@ -147,6 +226,23 @@ describe("a backend that speaks LDAP", () => {
     ["has no TLS now (section 4.14.2)", message(1, result(0x78, 52)), "STARTTLS_REFUSED"],
     ["disconnects (section 4.4.1)", message(0, result(0x78, 52, "", DISCONNECTION)), "STARTTLS_REFUSED"],
     ["disconnects with success", message(0, result(0x78, 0, "", DISCONNECTION)), "STARTTLS_REFUSED"],
+    [
+      "says something else unasked, and then starts TLS (section 4.4)",
+      Buffer.concat([message(0, result(0x78, 0, "", "1.3.6.1.1.21.4")), message(1, result(0x78, 0))]),
+      "tls",
+    ],
+    ["only says something unasked (section 4.4)", message(0, result(0x78, 0)), "more"],
+    [
+      "refers to another server by its URL (section 4.1.10)",
+      message(
+        1,
+        ber(0x78, ber(0x0a, Uint8Array.of(10)), ber(0x04), ber(0x04), ber(0xa3, ber(0x04, "ldap://b.example/"))),
+      ),
+      "STARTTLS_REFUSED",
+    ],
+    ["is busy (section 4.1.9)", message(1, result(0x78, 51)), "STARTTLS_REFUSED"],
+    ["writes its messageID in 4 bytes", ber(0x30, ber(0x02, Buffer.from([0, 0, 0, 1])), result(0x78, 0)), "tls"],
+    ["writes in the indefinite form (section 5.1)", "\x30\x80\x02\x01\x01", "STARTTLS_SYNTAX"],
     ["answers another message", message(2, result(0x78, 0)), "STARTTLS_SYNTAX"],
     ["answers another operation", message(1, result(0x61, 0)), "STARTTLS_SYNTAX"],
     ["answers without a result", message(1, ber(0x78)), "STARTTLS_SYNTAX"],

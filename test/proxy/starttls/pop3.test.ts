@@ -15,6 +15,20 @@ describe("a client that speaks POP3", () => {
     ["STLS in any case (RFC 1939 section 3)", "stls", "+OK Begin TLS now\r\n", "tls"],
     ["STLS with an argument (RFC 2595 section 4)", "STLS x", "-ERR STLS takes no arguments\r\n", "more"],
     ["CAPA (RFC 2449 section 5)", "CAPA", "+OK Capabilities follow\r\nSTLS\r\n.\r\n", "more"],
+    [
+      "CAPA in any case, and twice (RFC 1939 section 3)",
+      "capa\r\nCaPa",
+      `${"+OK Capabilities follow\r\nSTLS\r\n.\r\n".repeat(2)}`,
+      "more",
+    ],
+    [
+      "AUTH alone, as older clients ask for mechanisms (RFC 1734 section 2)",
+      "AUTH",
+      "-ERR TLS is required: STLS first\r\n",
+      "more",
+    ],
+    ["UTF8 (RFC 6856 section 2)", "UTF8", "-ERR TLS is required: STLS first\r\n", "more"],
+    ["nothing", "", "-ERR TLS is required: STLS first\r\n", "more"],
     ["CAPA with an argument (RFC 2449 section 5)", "CAPA x", "-ERR CAPA takes no arguments\r\n", "more"],
     ["QUIT (RFC 1939 section 4)", "QUIT", "+OK Closing the connection\r\n", "STARTTLS_QUIT"],
     ["USER, which needs TLS (RFC 2595 section 4)", "USER joe", "-ERR TLS is required: STLS first\r\n", "more"],
@@ -51,6 +65,10 @@ describe("a backend that speaks POP3", () => {
 
   test.each([
     ["answers without text", ["+OK\r\n", "+OK\r\n"], "tls"],
+    ["offers APOP in its greeting (RFC 1939 section 7)", ["+OK hi <1896.6@pop.example>\r\n", "+OK\r\n"], "tls"],
+    ["is out of order (RFC 3206 section 4)", ["-ERR [SYS/TEMP] later\r\n"], "STARTTLS_REFUSED"],
+    ["answers in words that only begin so", ["+OKAY\r\n"], "STARTTLS_SYNTAX"],
+    ["answers in a line of 513 bytes (RFC 2449 section 4)", [`+OK ${"x".repeat(507)}\r\n`], "STARTTLS_TOO_LONG"],
     ["sends more behind its leave", ["+OK\r\n", "+OK\r\n+OK evil\r\n"], "STARTTLS_INJECTION"],
     ["greets with -ERR (RFC 1939 section 4)", ["-ERR busy\r\n"], "STARTTLS_REFUSED"],
     ["will not start TLS (RFC 2595 section 4)", ["+OK\r\n", "-ERR no\r\n"], "STARTTLS_REFUSED"],

@@ -29,6 +29,24 @@ describe("a client that speaks SMTP", () => {
     ["EHLO without a name (RFC 5321 section 4.1.1.1)", "EHLO\r\n", "501 EHLO takes a name\r\n", "more"],
     ["NOOP (RFC 3207 section 4)", "NOOP\r\n", "250 OK\r\n", "more"],
     ["QUIT (RFC 5321 section 4.1.1.10)", "QUIT\r\n", "221 gw.example closing the connection\r\n", "STARTTLS_QUIT"],
+    [
+      "EHLO with an address (RFC 5321 section 4.1.3)",
+      "ehlo [IPv6:2001:db8::1]\r\n",
+      "250-gw.example\r\n250 STARTTLS\r\n",
+      "more",
+    ],
+    [
+      "EHLO again (RFC 5321 section 4.1.4)",
+      "EHLO a.example\r\nEHLO b.example\r\n",
+      "250-gw.example\r\n250 STARTTLS\r\n250-gw.example\r\n250 STARTTLS\r\n",
+      "more",
+    ],
+    [
+      "commands in a row, without waiting, though PIPELINING is not offered (RFC 2920 section 3.1)",
+      "EHLO a.example\r\nMAIL FROM:<a@b.example>\r\nSTARTTLS\r\n",
+      "250-gw.example\r\n250 STARTTLS\r\n530 Must issue a STARTTLS command first\r\n220 Ready to start TLS\r\n",
+      "tls",
+    ],
   ])("gets the answer due to %s", (_, said, told, end) => {
     expect(talk(client(), said)).toMatchObject({ told: [told], end })
   })
@@ -42,6 +60,11 @@ describe("a client that speaks SMTP", () => {
     ["AUTH PLAIN AGEAYg=="],
     ["GET / HTTP/1.1"],
     [""],
+    ["VRFY joe"],
+    ["HELP"],
+    ["BDAT 4 LAST"],
+    ["XCLIENT ADDR=198.51.100.1"],
+    ["STARTTLSX"],
   ])("is told to start TLS first when it sends %j (RFC 3207 section 4)", (said) => {
     const told = ["530 Must issue a STARTTLS command first\r\n"]
     expect(talk(client(), `${said}\r\n`)).toMatchObject({ told, end: "more" })
@@ -66,8 +89,10 @@ describe("a client that speaks SMTP", () => {
     ["a line of 513 bytes (RFC 5321 section 4.5.3.1.4)", `NOOP ${"x".repeat(506)}\r\n`, "STARTTLS_TOO_LONG"],
     ["17 lines", "NOOP\r\n".repeat(17), "STARTTLS_TOO_MANY"],
     ["TLS at once", "\x16\x03\x01", "STARTTLS_TOO_SOON"],
-  ])("that sends %s is refused", (_, said, end) => {
-    expect(talk(client(), said).end).toBe(end)
+  ])("that sends %s is refused, with the code for it (RFC 5321 section 3.8)", (_, said, end) => {
+    const dialogue = talk(client(), said)
+    expect(dialogue.end).toBe(end)
+    expect(dialogue.told.join("")).toMatch(/421 gw\.example [^\r\n]*\r\n$/)
   })
 
   test("may send a line of 512 bytes, and 16 lines", () => {
@@ -99,6 +124,22 @@ describe("a backend that speaks SMTP", () => {
       ["220 mx\r\n", "250-mx\r\n250 starttls\r\n", "220 go\r\n"],
       "tls",
     ],
+    [
+      "offers all that Postfix does (RFC 1652, 1870, 1985, 2034, 2920, 3030, 3461, 6531)",
+      [
+        "220 mx.example ESMTP Postfix (Debian/GNU)\r\n",
+        "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-VRFY\r\n250-ETRN\r\n250-STARTTLS\r\n" +
+          "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250-DSN\r\n250-SMTPUTF8\r\n250 CHUNKING\r\n",
+        "220 2.0.0 Ready to start TLS\r\n",
+      ],
+      "tls",
+    ],
+    ["greets in other letters than ASCII", ["220 m\xc3\xbcx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220 go\r\n"], "tls"],
+    [
+      "answers STARTTLS in several lines (RFC 5321 section 4.2.1)",
+      ["220 mx\r\n", "250-mx\r\n250 STARTTLS\r\n", "220-one\r\n220 two\r\n"],
+      "tls",
+    ],
     ["answers without text (RFC 5321 section 4.2)", ["220\r\n", "250-mx\r\n250 STARTTLS\r\n", "220\r\n"], "tls"],
     [
       "sends more behind its leave",
@@ -113,6 +154,19 @@ describe("a backend that speaks SMTP", () => {
     ],
     ["serves nobody (RFC 5321 section 3.1)", ["554 no service\r\n"], "STARTTLS_REFUSED"],
     ["is too busy (RFC 5321 section 3.8)", ["421 later\r\n"], "STARTTLS_REFUSED"],
+    [
+      "is too busy once it has greeted, as Postfix is (RFC 5321 section 3.8)",
+      ["220 mx\r\n", "421 4.7.0 mx Error: too many connections\r\n"],
+      "STARTTLS_REFUSED",
+    ],
+    ["takes no mail (RFC 7504 section 3)", ["521 mx does not accept mail\r\n"], "STARTTLS_REFUSED"],
+    [
+      "offers something else that begins so",
+      ["220 mx\r\n", "250-mx\r\n250-STARTTLSX\r\n250 XSTARTTLS\r\n"],
+      "STARTTLS_NOT_OFFERED",
+    ],
+    ["ends its lines with LF alone (RFC 5321 section 2.3.8)", ["220 mx\n"], "STARTTLS_SYNTAX"],
+    ["answers with a code that there is not (RFC 5321 section 4.2.1)", ["120 wait\r\n"], "STARTTLS_SYNTAX"],
     ["knows no EHLO (RFC 5321 section 4.1.1.1)", ["220 mx\r\n", "502 what?\r\n"], "STARTTLS_REFUSED"],
     [
       "cannot start TLS now (RFC 3207 section 4)",

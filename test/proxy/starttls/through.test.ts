@@ -101,7 +101,7 @@ describe("a listener whose clients begin in plain text", () => {
       /^E/,
     ],
     ["pipelines behind STARTTLS", "smtp", "STARTTLS\r\nRSET\r\n", "STARTTLS_INJECTION", /554 [^\n]*\n$/],
-    ["begins with TLS where the server speaks first", "smtp", "\x16\x03\x01", "STARTTLS_TOO_SOON", /500 [^\n]*\n$/],
+    ["begins with TLS where the server speaks first", "smtp", "\x16\x03\x01", "STARTTLS_TOO_SOON", /421 [^\n]*\n$/],
     ["speaks another protocol", "ldap", "EHLO a\r\n", "STARTTLS_SYNTAX", /1\.3\.6\.1\.4\.1\.1466\.20036$/],
     ["never stops", "imap", "a NOOP\r\n".repeat(100), "STARTTLS_TOO_MANY", /\* BYE [^\n]*\n$/],
   ] as const)(

@@ -33,6 +33,22 @@ describe("a client that speaks XMPP", () => {
     ["white space before it", `\n${HEADER}`, answered("im.example") + FEATURES],
     ["no domain (section 4.7.2)", HEADER.replace(" to='im.example'", ""), answered("gw.example") + FEATURES],
     [
+      "characters by reference (section 11.1)",
+      HEADER.replace(" to=", " from='o&apos;neil&#64;im.example&#x2f;a&amp;b' to="),
+      answered("im.example") + FEATURES,
+    ],
+    ["an encoding (section 11.6)", HEADER.replace("'?>", '\' encoding="utf-8" ?>'), answered("im.example") + FEATURES],
+    [
+      "a later version (section 4.7.5)",
+      HEADER.replace("version='1.0' xmlns", "version='1.12' xmlns"),
+      answered("im.example") + FEATURES,
+    ],
+    [
+      "a language (section 4.7.4)",
+      HEADER.replace(" to=", " xml:lang='de' id='x' to="),
+      answered("im.example") + FEATURES,
+    ],
+    [
       "a domain that cannot be written back as it is",
       HEADER.replace("im.example", "im example"),
       answered("gw.example") + FEATURES,
@@ -85,6 +101,16 @@ describe("a client that speaks XMPP", () => {
 
   test.each([
     ["a document type (section 11.1)", "<!DOCTYPE x>", "restricted-xml"],
+    [
+      "a document type that defines entities (section 11.1)",
+      "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]>",
+      "restricted-xml",
+    ],
+    ["a style sheet (section 11.1)", "<?xml version='1.0'?><?xml-stylesheet href='x'?>", "restricted-xml"],
+    ["another encoding (section 11.6)", "<?xml version='1.0' encoding='UTF-16'?>", "unsupported-encoding"],
+    ["a declaration that is none", "<?xml version=1.0?>", "not-well-formed"],
+    ["a byte order mark (section 11.6)", `\xef\xbb\xbf${HEADER}`, "bad-format"],
+    ["a stream that ends at once", HEADER.replace(/>$/, "/>"), "bad-format"],
     ["a stream between servers", HEADER.replace("jabber:client", "jabber:server"), "invalid-namespace"],
     ["a stream of another namespace (section 4.8.1)", HEADER.replace("etherx", "other"), "invalid-namespace"],
     ["another prefix (section 4.8.5)", HEADER.replaceAll("stream:stream", "s:stream"), "bad-namespace-prefix"],
@@ -163,6 +189,21 @@ describe("a backend that speaks XMPP", () => {
       "ends the stream for another reason",
       [`${ANSWER}<stream:error><resource-constraint ${ERRORS}/></stream:error>`],
       "STARTTLS_REFUSED",
+    ],
+    [
+      "is to be found elsewhere (section 4.9.3.19)",
+      [`${ANSWER}<stream:error><see-other-host ${ERRORS}>b.example</see-other-host></stream:error></stream:stream>`],
+      "STARTTLS_REFUSED",
+    ],
+    [
+      "goes down while it is asked (section 4.9.3.20)",
+      [ANSWER + OFFER, `<stream:error><system-shutdown ${ERRORS}/></stream:error>`],
+      "STARTTLS_REFUSED",
+    ],
+    [
+      "is from before XMPP 1.0 (section 4.7.5)",
+      [ANSWER.replace(" version='1.0' xmlns", " xmlns")],
+      "STARTTLS_NOT_OFFERED",
     ],
     ["ends the stream for no reason", [`${ANSWER}</stream:stream>`], "STARTTLS_REFUSED"],
     ["answers something else", [ANSWER + OFFER, "<success/>"], "STARTTLS_SYNTAX"],
