@@ -191,6 +191,20 @@ class Instruments {
         })
       },
     })
+    const starttls: Counter<"listener" | "starttls" | "side" | "code"> = new Counter({
+      name: this.#name("starttls_failures_total"),
+      help: "Connections that ended before TLS began, by protocol, whose doing it was, and code.",
+      labelNames: ["listener", "starttls", "side", "code"],
+      registers,
+      collect: () => {
+        starttls.reset()
+        for (const [listener, { starttlsFailures }] of this.#tallies.listeners) {
+          for (const { protocol, side, code, count } of starttlsFailures) {
+            starttls.inc({ listener, starttls: protocol, side, code }, count)
+          }
+        }
+      },
+    })
     new Gauge({
       name: this.#name("build_info"),
       help: "1, for the version of the package and of Node.js.",

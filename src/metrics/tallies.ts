@@ -14,12 +14,22 @@ export class RouteTally {
   readonly closed = new Map<ConnectionOutcome, Map<EndedBy, number>>()
 }
 
+/** Connections that a STARTTLS prelude came to nothing on, for one reason. */
+export interface StarttlsFailures {
+  readonly protocol: string
+  /** Which peer's doing it was. */
+  readonly side: "client" | "backend"
+  readonly code: string
+  count: number
+}
+
 /** What is counted of the connections of one listener. */
 export class ListenerTally {
   /** Connections accepted, by what carries them. */
   readonly accepted = { tcp: 0, quic: 0 }
   /** By what carries them, then by route; the empty text for connections that had none. */
   readonly routes = { tcp: new Map<string, RouteTally>(), quic: new Map<string, RouteTally>() }
+  readonly starttlsFailures: StarttlsFailures[] = []
   readonly #hello: HistogramSeries
   readonly #total: HistogramSeries
 
@@ -46,8 +56,26 @@ export class ListenerTally {
     tally.retries += Math.max(0, record.dialAttempts - 1)
     const closed = entry(tally.closed, outcome, () => new Map<EndedBy, number>())
     closed.set(endedBy, (closed.get(endedBy) ?? 0) + 1)
+    if (record.starttls !== undefined) this.#closeStarttls(record.starttls, record)
+  }
+
+  #closeStarttls(protocol: string, { outcome, detail }: ConnectionRecord): void {
+    const side = STARTTLS_SIDES.get(outcome)
+    if (side === undefined || detail?.startsWith("STARTTLS_") !== true) return
+    const known = this.starttlsFailures.find(
+      (each) => each.code === detail && each.side === side && each.protocol === protocol,
+    )
+    if (known === undefined) this.starttlsFailures.push({ protocol, side, code: detail, count: 1 })
+    else known.count += 1
   }
 }
+
+/** Whose doing a STARTTLS code in the detail of an outcome is. */
+const STARTTLS_SIDES: ReadonlyMap<ConnectionOutcome, StarttlsFailures["side"]> = new Map([
+  ["starttls-failed", "client"],
+  ["dial-failed", "backend"],
+  ["dial-timeout", "backend"],
+])
 
 /** Histograms of the times that a connection takes, in seconds. */
 export interface PhaseHistograms {

@@ -172,6 +172,20 @@ describe("metrics", () => {
     expect(await lines()).toContain('tlsroute_dial_retries_total{route="a/b"} 2')
   })
 
+  it("count what came to nothing before TLS by protocol, side and code", async () => {
+    const { source, lines } = setup()
+    const failed = { starttls: "postgres", outcome: "starttls-failed", detail: "STARTTLS_REQUIRED" } as const
+    for (const record of [failed, failed]) source.closes(record)
+    source.closes({ starttls: "smtp", outcome: "dial-failed", detail: "STARTTLS_REFUSED" })
+    source.closes({ starttls: "smtp", outcome: "client-gone", detail: "STARTTLS_QUIT" })
+    source.closes({ starttls: "smtp", outcome: "dial-failed", detail: "ECONNREFUSED" })
+    source.closes({ starttls: "smtp" })
+    expect((await lines()).filter((line) => line.startsWith("tlsroute_starttls"))).toEqual([
+      'tlsroute_starttls_failures_total{listener="*:443",starttls="postgres",side="client",code="STARTTLS_REQUIRED"} 2',
+      'tlsroute_starttls_failures_total{listener="*:443",starttls="smtp",side="backend",code="STARTTLS_REFUSED"} 1',
+    ])
+  })
+
   it("where there is no room left, forget routes that are gone, once no connection of theirs is left", async () => {
     const { source, lines } = setup({ maxRoutes: 1 })
     const live = { listener: "*:443", transport: "tcp", state: "splicing", route: "a/1" } as ConnectionInfo
