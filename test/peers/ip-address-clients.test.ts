@@ -1,9 +1,9 @@
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { createServer, type TLSSocket } from "node:tls"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import type { PassthroughGateway } from "../../src/gateway/gateway.ts"
+import { beforeAll, describe, expect, it } from "vitest"
 import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
+import { atEnd } from "../support/at-end.ts"
 import { selfSigned } from "../support/certificate.ts"
 import { startGateway } from "../support/gateway.ts"
 import { gateway, listener, resources, route, service } from "../support/resources.ts"
@@ -31,7 +31,6 @@ describe.skipIf(reason !== undefined)(titled("a client that sends an IP address 
   const dir = folder()
   const asked: (string | false | null)[] = []
   const records: ConnectionRecord[] = []
-  const gateways: PassthroughGateway[] = []
   let port: number
   let mqtt: number
   let named: number
@@ -39,7 +38,7 @@ describe.skipIf(reason !== undefined)(titled("a client that sends an IP address 
   async function serve(source: Parameters<typeof startGateway>[0]["source"]) {
     const { gateway: served, port: bound } = await startGateway({ source, address: undefined })
     served.on("close", (record) => records.push(record))
-    gateways.push(served)
+    atEnd(() => served.close({ drainTimeout: 0 }))
     return bound
   }
 
@@ -52,7 +51,7 @@ describe.skipIf(reason !== undefined)(titled("a client that sends an IP address 
       socket.end("served\n")
     })
     await new Promise<void>((resolve) => backend.listen(0, "127.0.0.1", resolve))
-    afterAll(() => void backend.close())
+    atEnd(() => void backend.close())
     const address = backend.address()
     if (address === null || typeof address === "string") throw new Error("no port")
     port = await serve(nameless(address.port))
@@ -80,10 +79,6 @@ describe.skipIf(reason !== undefined)(titled("a client that sends an IP address 
     )
     await listening(brokerPort, start("mosquitto", ["-c", join(dir, "mosquitto.conf")]))
     mqtt = await serve(nameless(brokerPort))
-  })
-
-  afterAll(async () => {
-    for (const served of gateways) await served.close({ drainTimeout: 0 })
   })
 
   it.each([

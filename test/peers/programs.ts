@@ -5,7 +5,7 @@ import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { delimiter, join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterAll } from "vitest"
+import { atEnd } from "../support/at-end.ts"
 import { selfSigned } from "../support/certificate.ts"
 
 /** Where programs are that only the super-user runs, besides the PATH. */
@@ -42,7 +42,7 @@ function whereIs(name: string): string | undefined {
 export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), "tlsroute-peers-"))
   spawnSync("chmod", ["755", path])
-  afterAll(() => rmSync(path, { recursive: true, force: true }))
+  atEnd(() => rmSync(path, { recursive: true, force: true }))
   return path
 }
 
@@ -64,7 +64,7 @@ export interface Running {
   stop(): Promise<void>
 }
 
-/** Starts a program in the foreground; it is ended when the file is done. */
+/** Starts a program in the foreground; it is ended when the test file is done. */
 export function start(name: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
   const child = spawn(whereIs(name) ?? name, args, {
     stdio: ["ignore", "pipe", "pipe"],
@@ -79,7 +79,7 @@ export function start(name: string, args: readonly string[], env: NodeJS.Process
     await exited
     clearTimeout(killer)
   }
-  afterAll(stop)
+  atEnd(stop)
   return { child, said: () => text, stop }
 }
 

@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { connect } from "node:tls"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { beforeAll, describe, expect, it } from "vitest"
 import type { PolicyOptions } from "../../src/gateway/policies/options.ts"
 import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 import { runProbe } from "../../src/proxy/health/probe.ts"
@@ -144,9 +144,5 @@ describe.skipIf(reason !== undefined)(titled("PROXY protocol headers to real rec
   it("of a probe are taken by a server that then wants a certificate, and is found alive", async () => {
     const probe = { kind: "tls", address: "127.0.0.1", timeout: 5_000, proxyHeader: 2 } as const
     expect(await runProbe({ ...probe, port: mutual?.port ?? 0 })).toEqual({ healthy: true })
-  })
-
-  afterAll(async () => {
-    for (const { server } of receivers) await server.stop()
   })
 })

@@ -12,6 +12,11 @@ const [HERE, THERE] = ["10.203.77.1", "10.203.77.2"] as const
 /** Ends of the cable: 15 characters at most. */
 const [NEAR, FAR] = [`tr${process.pid}a`, `tr${process.pid}b`] as const
 
+const SILENT_SERVER = `
+  require("node:net").createServer((socket) => socket.on("error", () => {}).resume())
+    .listen(7443, "0.0.0.0", () => console.log("listening"))
+`
+
 function ip(...args: readonly string[]): void {
   const { status, stderr } = spawnSync("ip", args, { encoding: "utf8" })
   if (status !== 0) throw new Error(`ip ${args.join(" ")}: ${stderr}`)
@@ -19,7 +24,7 @@ function ip(...args: readonly string[]): void {
 
 /** A machine of its own, on a cable that can be pulled: a network namespace. */
 function canHaveNamespaces(): string | undefined {
-  const absent = missing("ip", "openssl", "socat")
+  const absent = missing("ip", "openssl")
   if (absent !== undefined) return absent
   const isAllowed = spawnSync("ip", ["netns", "add", SPACE]).status === 0
   spawnSync("ip", ["netns", "del", SPACE])
@@ -82,12 +87,8 @@ describe.skipIf(reason !== undefined)(titled("a machine that vanishes without a 
   })
 
   it("and was the backend ends its connection as well", async () => {
-    const listener = inside("socat", ["TCP-LISTEN:7443,fork,reuseaddr", "EXEC:sleep 100"])
-    await expect
-      .poll(() => spawnSync("ip", ["netns", "exec", SPACE, "ss", "-tln"], { encoding: "utf8" }).stdout, {
-        timeout: 10_000,
-      })
-      .toContain(":7443")
+    const listener = inside(process.execPath, ["-e", SILENT_SERVER])
+    await expect.poll(() => listener.said(), { timeout: 10_000 }).toContain("listening")
     const { proxy, port } = await proxyTo(THERE, 7443)
     const closed = once(proxy, "close") as Promise<[ConnectionRecord]>
     start("openssl", ["s_client", "-connect", `127.0.0.1:${port}`, "-servername", "a.example"])

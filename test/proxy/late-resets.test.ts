@@ -63,6 +63,31 @@ describe.each([
     expect(await closed).toMatchObject({ outcome: "completed", detail: "ECONNRESET", endedBy: "backend" })
   })
 
+  test.each(["client", "backend"] as const)(
+    "as the %s goes before the other's last bytes and end have reached it, makes no reset of the session",
+    async (gone) => {
+      const { near, far, closed } = await connected(isThrottled)
+      const [leaving, staying] = gone === "client" ? [near, far] : [far, near]
+      leaving.write("goodbye")
+      expect(String((await once(staying, "data"))[0])).toBe("goodbye")
+      leaving.resetAndDestroy()
+      // The reset has come to the proxy by then.
+      setTimeout(() => staying.end("close_notify"), 20)
+      expect(await closed).toMatchObject({ outcome: "completed", detail: "ECONNRESET", endedBy: gone })
+      expect(await ending(staying)).toMatch(/ECONNRESET|close/)
+    },
+  )
+
+  test("as a backend that goes in the same moment in which the client ends, makes no reset of the session", async () => {
+    for (let round = 0; round < 20; round++) {
+      const { near, far, closed } = await connected(isThrottled)
+      far.pause()
+      near.end("goodbye")
+      far.resetAndDestroy()
+      expect(await closed).toMatchObject({ outcome: "completed" })
+    }
+  })
+
   test("while the other goes on to send is told as a reset, and the other is reset", async () => {
     const { near, far, closed } = await connected(isThrottled)
     near.end("goodbye")
@@ -94,9 +119,10 @@ describe.each([
     const { near, far, closed } = await connected(isThrottled)
     far.write("the first words")
     await once(near, "data")
+    const end = ending(far)
     near.resetAndDestroy()
     expect(await closed).toMatchObject({ outcome: "client-reset", detail: "ECONNRESET", endedBy: "client" })
-    expect(await ending(far)).toBe("ECONNRESET")
+    expect(await end).toBe("ECONNRESET")
   })
 
   test("with an answer that it has not taken is told as a reset", async () => {

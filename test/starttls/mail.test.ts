@@ -2,10 +2,9 @@ import { once } from "node:events"
 import { writeFileSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { beforeAll, describe, expect, test } from "vitest"
 import { folder, missing, titled } from "../peers/programs.ts"
 import { certificateAuthority } from "../support/certificate.ts"
-import { endAll } from "./support/at-end.ts"
 import { serveNames } from "./support/gateway.ts"
 import { isRoot, run } from "./support/run.ts"
 import { dovecotServer, ldapServer, postfixServer, prosodyServer } from "./support/servers.ts"
@@ -30,7 +29,6 @@ function openssl(dir: string, protocol: string, name: string, port: number, inpu
 
 describe.skipIf(noPostfix !== undefined)(titled("two Postfixes behind one port", noPostfix), () => {
   const dir = folder()
-  afterAll(endAll)
   let served: Served
 
   beforeAll(async () => {
@@ -105,7 +103,6 @@ describe.skipIf(noPostfix !== undefined)(titled("two Postfixes behind one port",
 
 describe.skipIf(noDovecot !== undefined)(titled("two Dovecots behind one port", noDovecot), () => {
   const dir = folder()
-  afterAll(endAll)
   let imap: Served
   let pop3: Served
 
@@ -145,7 +142,6 @@ describe.skipIf(noDovecot !== undefined)(titled("two Dovecots behind one port", 
 
 describe.skipIf(noLdap !== undefined)(titled("two OpenLDAP servers behind one port", noLdap), () => {
   const dir = folder()
-  afterAll(endAll)
   let served: Served
 
   beforeAll(async () => {
@@ -179,7 +175,6 @@ describe.skipIf(noLdap !== undefined)(titled("two OpenLDAP servers behind one po
 
 describe.skipIf(noProsody !== undefined)(titled("two Prosodies behind one port", noProsody), () => {
   const dir = folder()
-  afterAll(endAll)
   let clients: Served
   let servers: Served
 

@@ -3,11 +3,10 @@ import { once } from "node:events"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import pg from "pg"
-import { afterAll, beforeAll, describe, expect, test } from "vitest"
+import { beforeAll, describe, expect, test } from "vitest"
 import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 import { folder, missing, titled } from "../peers/programs.ts"
 import { certificateAuthority } from "../support/certificate.ts"
-import { endAll } from "./support/at-end.ts"
 import { serveNames } from "./support/gateway.ts"
 import { isRoot, type RunOptions, run } from "./support/run.ts"
 import { POSTGRES_BIN, postgresServer } from "./support/servers.ts"
@@ -21,11 +20,11 @@ const USERS = "users.db.example"
 
 describe.skipIf(reason !== undefined)(titled("two PostgreSQL servers behind one port", reason), () => {
   const dir = folder()
-  afterAll(endAll)
   const ca = certificateAuthority()
   const authority = join(dir, "ca.pem")
   let ports: { readonly orders: number; readonly users: number; readonly plain: number }
   let served: Awaited<ReturnType<typeof serveNames>>
+  const sessions: ConnectionRecord[] = []
 
   beforeAll(async () => {
     writeFileSync(authority, ca.cert)
@@ -36,6 +35,7 @@ describe.skipIf(reason !== undefined)(titled("two PostgreSQL servers behind one 
     ])
     ports = { orders, users, plain }
     served = await serveNames({ [ORDERS]: [orders], [USERS]: [users] }, { starttls: "postgres" })
+    served.gateway.on("close", (record) => record.kind === "spliced" && sessions.push(record))
   })
 
   /** Where a client of libpq connects to: a name, which is found at the gateway. */
@@ -166,6 +166,12 @@ describe.skipIf(reason !== undefined)(titled("two PostgreSQL servers behind one 
       const ran = await run("java", ["-Xmx256m", "-cp", JDBC, program, url], { names: [ORDERS, USERS] })
       expect(ran).toMatchObject({ code: 0, stdout: `${name}\n` })
     }
+  })
+
+  test("each of these sessions, however its client took its leave, is recorded as completed", async () => {
+    await expect.poll(() => served.gateway.connections.size).toBe(0)
+    expect(sessions.length).toBeGreaterThan(30)
+    expect(sessions.filter(({ outcome }) => outcome !== "completed")).toEqual([])
   })
 
   test("a server without TLS is passed over, and left out", async () => {

@@ -47,7 +47,7 @@ interface Phase {
  * Milliseconds that a connection is spliced before silent peers are asked whether they are there: that takes eight
  * system calls, a quarter of all that a short connection takes, and most connections are short.
  */
-const SETTLED = 1_000
+const SETTLED = 250
 /** Milliseconds that a backend may say nothing from when it is connected, until that is told. */
 const SILENT = 10_000
 

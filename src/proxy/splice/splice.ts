@@ -4,9 +4,9 @@ import type { SlabReader, SlabSink } from "./slabs.ts"
 import { handOver, keepAlive, reset, type SocketOwner } from "./socket-owner.ts"
 import { Throttle, type ThrottleObserver } from "./throttle.ts"
 
-/** Milliseconds given to a side to end its stream too, once the other has ended its own and was reset after it. */
+/** Milliseconds given to a side to end its stream by itself, once the other was reset. */
 const GRACE = 100
-/** Bytes that it may send meanwhile, as a TLS server answers a `close_notify`; more would be missed. */
+/** Bytes that it may send meanwhile, as TLS ends with a `close_notify`; more would be missed. */
 const LAST_WORDS = 4_096
 
 /** Codes by which the system tells that the peer is not there any more. */
@@ -50,7 +50,7 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   #aPaused = false
   #bPaused = false
   #open = 2
-  /** Until then a side whose peer was reset after its end may end as well. */
+  /** Until then a side whose peer was reset may end by itself. */
   #grace: NodeJS.Timeout | undefined
   #lastWords = 0
 
@@ -174,8 +174,10 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
     if (socket === this.#a) this.#aEnded = true
     else this.#bEnded = true
     if (first) {
-      this.endedBy = socket === this.#a ? "a" : "b"
+      this.endedBy ??= socket === this.#a ? "a" : "b"
       this.#observer.spliceHalfClosed(this.endedBy)
+      // The other was reset before: nobody is left to hear from.
+      if (this.error !== undefined) reset(socket)
     }
     const other = socket === this.#a ? this.#b : this.#a
     // With all of it in the kernel's hands, closing a plain TCP socket sends the same FIN as ending it, for one
@@ -192,15 +194,18 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
     }
     this.error = error
     const isA = socket === this.#a
-    const hasEnded = isA ? this.#aEnded : this.#bEnded
-    const hasHeardEnd = isA ? this.#bEnded : this.#aEnded
+    const [hasEnded, hasOtherEnded] = isA ? [this.#aEnded, this.#bEnded] : [this.#bEnded, this.#aEnded]
+    const isSentAll = socket.writableEnded && socket.writableLength === 0
     const isBehind = isA ? (this.#slabs?.isStopped ?? this.#bPaused) : this.#aPaused
-    if (RESETS.has(error.code) && hasHeardEnd && (hasEnded || socket.writableFinished)) {
-      // Who has heard the other's end, and said its own or has nothing to say, may go as it likes: with bytes unread, as
+    if (RESETS.has(error.code) && hasOtherEnded && (hasEnded || isSentAll)) {
+      // Who was sent the other's end, and said its own or has nothing to say, may go as it likes: with bytes unread, as
       // the answer to a `close_notify`, the system makes a reset of an orderly close.
       reset(isA ? this.#b : this.#a)
-    } else if (RESETS.has(error.code) && hasEnded && !isBehind) {
-      // It closed for good after its end, and the answer to that end is on its way: no more than a few words, if so.
+    } else if (RESETS.has(error.code) && !hasOtherEnded && !isBehind) {
+      // The other's end may be on its way: what the two say last crosses, and who closes at once resets. So PostgreSQL's
+      // server goes when it is told to, before it has read the client's `close_notify`, and its client before it has
+      // read the server's.
+      if (!hasEnded) this.endedBy = isA ? "a" : "b"
       this.#grace = setTimeout(endGrace, GRACE, this)
     } else {
       this.endedBy = isA ? "a" : "b"

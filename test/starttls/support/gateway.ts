@@ -1,10 +1,10 @@
 import type { PolicyOptions } from "../../../src/gateway/policies/options.ts"
 import type { ConnectionRecord } from "../../../src/proxy/connection/record.ts"
+import { atEnd } from "../../support/at-end.ts"
 import { startGateway } from "../../support/gateway.ts"
 import { gateway, listener, resources, route, service } from "../../support/resources.ts"
-import { atEnd } from "./at-end.ts"
 
-/** A gateway with one listener, and for each name a route to servers on these local ports. Closed by `endAll`. */
+/** A gateway with one listener, and for each name a route to servers on these local ports. */
 export async function serveNames(names: Readonly<Record<string, readonly number[]>>, policies: PolicyOptions) {
   const source = resources(
     { gateways: [gateway([listener("starttls", 5432)])] },

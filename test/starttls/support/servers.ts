@@ -5,7 +5,6 @@ import { join } from "node:path"
 import { listening, start } from "../../peers/programs.ts"
 import { freePort } from "../../peers/servers.ts"
 import type { CertificateAuthority } from "../../support/certificate.ts"
-import { atEnd } from "./at-end.ts"
 import { isRoot } from "./run.ts"
 
 /** Where Debian keeps PostgreSQL's programs, the newest version's. */
@@ -32,11 +31,9 @@ export interface ServerOptions {
   readonly proxyProtocol?: boolean
 }
 
-/** Starts a server, until `endAll`, and waits until it answers. */
+/** Starts a server, and waits until it answers. */
 async function serve(port: number, program: string, args: readonly string[]): Promise<void> {
-  const server = start(program, args)
-  atEnd(server.stop)
-  await listening(port, server)
+  await listening(port, start(program, args))
 }
 
 function directory({ folder, name }: ServerOptions): string {
