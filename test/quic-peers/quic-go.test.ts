@@ -2,9 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises"
 import { describe, expect, it } from "vitest"
 import { quicGateway } from "./support/gateway.ts"
 import { client, server } from "./support/peer.ts"
+import { titled, WITHOUT_GO } from "./support/programs.ts"
 import { Relay, type Weather } from "./support/relay.ts"
 
-describe("a client of quic-go", () => {
+describe.skipIf(WITHOUT_GO !== undefined)(titled("a client of quic-go", WITHOUT_GO), () => {
   it("gets every byte of two names from their own servers, though it has one socket for both", async () => {
     const servers = [await server("a.example"), await server("b.example")]
     const { port, records } = await quicGateway(servers)
@@ -19,7 +20,7 @@ describe("a client of quic-go", () => {
   })
 
   it.each([
-    ["version 2", ["-v2"], []],
+    ["version 2", ["-versions", "2"], []],
     ["0-RTT", ["-early"], []],
     ["a Retry", [], ["-retry"]],
     ["ids of 18 bytes", [], ["-id-length", "18"]],
@@ -28,6 +29,25 @@ describe("a client of quic-go", () => {
     const said = await client(port, "-names", "a.example", "-bytes", "200000", ...args)
     if (what === "0-RTT") expect(said).toContain("0-RTT true from a.example")
     expect(await records()).toHaveLength(what === "0-RTT" ? 2 : 1)
+  })
+
+  it("gets to the same endpoint over TCP and over QUIC, where client-hash asks for it", async () => {
+    const servers = await Promise.all(["a.example", "a.example", "a.example", "a.example"].map((name) => server(name)))
+    const { port, records } = await quicGateway(servers, { policies: { loadBalancing: "client-hash" } })
+    const clients = Array.from({ length: 8 }, (_, at) => `127.0.0.${at + 10}`)
+    for (const from of clients) {
+      await client(port, "-from", from, "-bytes", "20000", "-tcp")
+      await client(port, "-from", from, "-bytes", "20000")
+    }
+    const closed = await records()
+    const endpointsOf = (wanted: string) =>
+      clients.map(
+        (from) =>
+          closed.find(({ clientAddress, transport }) => clientAddress === from && transport === wanted)?.endpoint?.port,
+      )
+    expect(endpointsOf("quic")).toEqual(endpointsOf("tcp"))
+    expect(new Set(endpointsOf("quic")).size).toBeGreaterThan(1)
+    expect(endpointsOf("quic")).not.toContain(undefined)
   })
 
   it("is told at once, with unrecognized_name, that a name has no route", async () => {
@@ -39,7 +59,7 @@ describe("a client of quic-go", () => {
   })
 
   it("is told at once, with internal_error, that nobody is there", async () => {
-    const dead = { name: "a.example", port: 1, spki: "" }
+    const dead = { name: "a.example", port: 1 }
     const { port, records } = await quicGateway([dead])
     await expect(client(port, "-names", "a.example")).rejects.toThrow("closed by the peer with 0x150")
     expect(await records()).toMatchObject([{ outcome: "dial-failed", detail: "ECONNREFUSED" }])

@@ -52,6 +52,14 @@ describe("a version is negotiated", () => {
     expect(header(answer)).toMatchObject({ versionNumber: 0, version: undefined })
   })
 
+  it("with another version that nobody speaks, where the client came with that one (RFC 9000 section 6.2)", () => {
+    const reserved = datagram(bytes(1))
+    reserved.set(hex("1a2a3a4a"), 1)
+    const answer = Buffer.from(versionNegotiation(header(reserved))).toString("hex")
+    expect(answer).toMatch(/2a3a4a5a000000016b3343cf$/)
+    expect(answer).not.toContain("1a2a3a4a")
+  })
+
   it("with ids of 255 bytes, which other versions may have (RFC 8999 section 5.1)", () => {
     const ids = bytes(255, new Uint8Array(255).fill(1), 255, new Uint8Array(255).fill(2))
     const answer = versionNegotiation(header(bytes(0x80, 1, 2, 3, 4, ids, new Uint8Array(900))), [1])

@@ -85,7 +85,7 @@ const HANDSHAKE_PATIENCE = 10_000
 const LINGER = 3_000
 /** Addresses of one client at once: the one it comes from, and the one it came from. One more is for a third move. */
 const MOST_PATHS = 3
-/** Milliseconds without an answer after which a path makes room for another. */
+/** Milliseconds without any answer after which a path makes room for another. */
 const PATH_PATIENCE = 1_000
 
 /**
@@ -400,7 +400,8 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
     const isOver = hasLongHeader(datagram) && !this.#learn(datagram)
     this.bytesFromBackend += datagram.length
     this.datagramsFromBackend++
-    path.answeredAt = this.#activeAt = this.#host.wheel.now
+    path.isAnswered = true
+    this.#activeAt = this.#host.wheel.now
     // The one that the backend sends on is the one that is alive.
     if (path !== this.#paths[0]) this.#paths = [path, ...this.#paths.filter((each) => each !== path)]
     if (!path.maySend(datagram.length)) this.#drop("amplification")
@@ -477,15 +478,16 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
     return path
   }
 
-  /** Lets the path go that the backend has been silent on for longest; false when it speaks on all. */
+  /** Lets a path go that another has followed, or that the backend does not answer on; false when there is none. */
   #makeRoom(): boolean {
     if (this.#paths.length < MOST_PATHS) return true
     const [, ...others] = this.#paths
-    const oldest = others.reduce((a, b) => (b.answeredAt < a.answeredAt ? b : a))
-    if (this.#host.wheel.left(oldest.answeredAt, PATH_PATIENCE) > 0) return false
-    this.#paths = this.#paths.filter((path) => path !== oldest)
-    oldest.close()
-    if (this.#entry !== undefined) this.#port.table.leave(this.#entry, oldest.client)
+    const isOver = ({ isAnswered, since }: Path) => isAnswered || this.#host.wheel.left(since, PATH_PATIENCE) <= 0
+    const over = others.findLast(isOver)
+    if (over === undefined) return false
+    this.#paths = this.#paths.filter((path) => path !== over)
+    over.close()
+    if (this.#entry !== undefined) this.#port.table.leave(this.#entry, over.client)
     return true
   }
 

@@ -24,8 +24,10 @@ export class Path implements UdpPeerOwner {
   readonly port: number
   /** Both, as flows are found by them. */
   readonly client: string
-  /** When the backend last sent something on it, or it began: on the clock of the proxy's timer wheel. */
-  answeredAt: number
+  /** When it began, on the clock of the proxy's timer wheel. */
+  readonly since: number
+  /** The backend has sent something on it. */
+  isAnswered = false
   /** The client has shown that it receives what is sent to its address. */
   isProven = false
   readonly #owner: PathOwner
@@ -34,7 +36,7 @@ export class Path implements UdpPeerOwner {
   #sent = 0
 
   constructor(owner: PathOwner, client: string, address: string, port: number, now: number) {
-    this.answeredAt = now
+    this.since = now
     this.#owner = owner
     this.client = client
     this.address = address

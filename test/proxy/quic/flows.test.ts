@@ -177,6 +177,19 @@ describe("a client that moves", () => {
     expect((await backend.next()).bytes.toString()).toMatch(/still here$/)
   })
 
+  it("is followed as often as it moves, when the backend answers it there", async () => {
+    const { at, backend } = await begun()
+    for (let move = 2; move < 9; move++) {
+      const elsewhere = await Peer.open(`127.0.0.${move}`)
+      elsewhere.send(short(SERVER_ID, `move ${move}`), at)
+      const { bytes: moved, from } = await backend.next()
+      expect(moved.toString()).toMatch(new RegExp(`move ${move}$`))
+      const answer = short(hex("00"), "followed")
+      backend.send(answer, from)
+      expect((await elsewhere.next()).bytes).toEqual(answer)
+    }
+  })
+
   it("is seen on three addresses at once at most", async () => {
     const { at, backend, proxy } = await begun()
     const peers = [await Peer.open("127.0.0.2"), await Peer.open("127.0.0.3"), await Peer.open("127.0.0.4")]

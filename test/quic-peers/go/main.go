@@ -36,6 +36,8 @@ func main() {
 		err = server(os.Args[2:])
 	case "client":
 		err = client(os.Args[2:])
+	case "flood":
+		err = flood(os.Args[2:])
 	default:
 		err = fmt.Errorf("no such peer: %s", os.Args[1])
 	}
@@ -62,6 +64,7 @@ func server(args []string) error {
 	address := flags.String("address", "127.0.0.1:0", "where to listen")
 	retry := flags.Bool("retry", false, "answer every client with a Retry")
 	idLength := flags.Int("id-length", 0, "bytes of connection ids")
+	only1 := flags.Bool("v1", false, "speak QUIC version 1 only")
 	flags.Parse(args)
 	certificate, spki, err := selfSigned(*name)
 	if err != nil {
@@ -71,10 +74,11 @@ func server(args []string) error {
 	if err != nil {
 		return err
 	}
-	socket, err := net.ListenUDP("udp", at)
+	stream, socket, err := listen(at)
 	if err != nil {
 		return err
 	}
+	port := stream.Addr().(*net.TCPAddr).Port
 	transport := &quic.Transport{Conn: socket, ConnectionIDLength: *idLength}
 	if *retry {
 		transport.VerifySourceAddress = func(net.Addr) bool { return true }
@@ -91,25 +95,57 @@ func server(args []string) error {
 		w.Write(pattern(*name, length))
 	})
 	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
-	h3 := &http3.Server{
-		Handler: mux,
-		TLSConfig: http3.ConfigureTLSConfig(&tls.Config{
-			Certificates: []tls.Certificate{certificate},
-			// What a client asks for must be what this server is.
-			GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-				if hello.ServerName != *name {
-					return nil, fmt.Errorf("asked for %q", hello.ServerName)
-				}
-				return nil, nil
-			},
-		}),
+	config := &tls.Config{
+		Certificates: []tls.Certificate{certificate},
+		// What a client asks for must be what this server is.
+		GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			if hello.ServerName != *name {
+				return nil, fmt.Errorf("asked for %q", hello.ServerName)
+			}
+			return nil, nil
+		},
 	}
-	listener, err := transport.ListenEarly(h3.TLSConfig, &quic.Config{Allow0RTT: true})
+	h3 := &http3.Server{Handler: mux, TLSConfig: http3.ConfigureTLSConfig(config)}
+	quicConfig := &quic.Config{Allow0RTT: true}
+	if *only1 {
+		quicConfig.Versions = []quic.Version{quic.Version1}
+	}
+	listener, err := transport.ListenEarly(h3.TLSConfig, quicConfig)
 	if err != nil {
 		return err
 	}
-	json.NewEncoder(os.Stdout).Encode(map[string]any{"port": socket.LocalAddr().(*net.UDPAddr).Port, "spki": spki})
+	h2 := &http.Server{Handler: advertising(mux), TLSConfig: config}
+	go h2.ServeTLS(stream, "", "")
+	json.NewEncoder(os.Stdout).Encode(map[string]any{"port": port, "spki": spki})
 	return h3.ServeListener(listener)
+}
+
+// listen takes a TCP port and the UDP port of the same number: of several, where the system is to choose.
+func listen(at *net.UDPAddr) (*net.TCPListener, *net.UDPConn, error) {
+	for attempt := 0; ; attempt++ {
+		stream, err := net.ListenTCP("tcp", &net.TCPAddr{IP: at.IP, Port: at.Port})
+		if err != nil {
+			return nil, nil, err
+		}
+		socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: at.IP, Port: stream.Addr().(*net.TCPAddr).Port})
+		if err == nil {
+			return stream, socket, nil
+		}
+		stream.Close()
+		if at.Port != 0 || attempt == 9 {
+			return nil, nil, err
+		}
+	}
+}
+
+// advertising tells clients of HTTP/3 at the port that they came to.
+func advertising(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, port, err := net.SplitHostPort(r.Host); err == nil {
+			w.Header().Set("Alt-Svc", fmt.Sprintf(`h3=":%s"; ma=86400`, port))
+		}
+		handler.ServeHTTP(w, r)
+	})
 }
 
 func client(args []string) error {
@@ -118,11 +154,17 @@ func client(args []string) error {
 	names := flags.String("names", "a.example", "names to ask for, all from one socket")
 	length := flags.Int("bytes", 1000, "bytes to download and to upload")
 	rounds := flags.Int("rounds", 1, "times, a moment apart")
+	download := flags.Bool("download", false, "do not upload")
 	pause := flags.Duration("pause", 0, "between rounds")
 	early := flags.Bool("early", false, "connect again and ask with 0-RTT")
-	v2 := flags.Bool("v2", false, "speak QUIC version 2")
+	versions := flags.String("versions", "1", "versions of QUIC to speak, the first one first")
+	from := flags.String("from", "127.0.0.1", "address of its own")
+	overTCP := flags.Bool("tcp", false, "speak HTTP/2 over TCP")
 	flags.Parse(args)
-	socket, err := net.ListenUDP("udp", nil)
+	if *overTCP {
+		return clientOverTCP(*gateway, *from, strings.Split(*names, ","), *length, !*download)
+	}
+	socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(*from)})
 	if err != nil {
 		return err
 	}
@@ -132,8 +174,8 @@ func client(args []string) error {
 		return err
 	}
 	config := &quic.Config{HandshakeIdleTimeout: 8 * time.Second, MaxIdleTimeout: 15 * time.Second}
-	if *v2 {
-		config.Versions = []quic.Version{quic.Version2}
+	for _, version := range strings.Split(*versions, ",") {
+		config.Versions = append(config.Versions, map[string]quic.Version{"1": quic.Version1, "2": quic.Version2}[version])
 	}
 	used0RTT := false
 	newClient := func(tlsConfig *tls.Config) (*http3.Transport, *http.Client) {
@@ -160,7 +202,7 @@ func client(args []string) error {
 			time.Sleep(*pause)
 		}
 		for _, name := range strings.Split(*names, ",") {
-			if err := exchange(web, name, *length); err != nil {
+			if err := exchange(web, name, *length, !*download); err != nil {
 				return explained(err)
 			}
 		}
@@ -181,6 +223,24 @@ func client(args []string) error {
 	return nil
 }
 
+func clientOverTCP(gateway, from string, names []string, length int, upload bool) error {
+	dialer := &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	web := &http.Client{Timeout: 60 * time.Second, Transport: &http.Transport{
+		ForceAttemptHTTP2: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "tcp", gateway)
+		},
+	}}
+	for _, name := range names {
+		if err := exchange(web, name, length, upload); err != nil {
+			return err
+		}
+	}
+	fmt.Println("ok")
+	return nil
+}
+
 func explained(err error) error {
 	var closed *quic.TransportError
 	if errors.As(err, &closed) {
@@ -189,14 +249,14 @@ func explained(err error) error {
 	return err
 }
 
-func exchange(web *http.Client, name string, length int) error {
+func exchange(web *http.Client, name string, length int, upload bool) error {
 	expected := pattern(name, length)
 	down, err := web.Get(fmt.Sprintf("https://%s/bytes?n=%d", name, length))
 	if err != nil {
 		return err
 	}
 	defer down.Body.Close()
-	if err := compare(down.Body, expected, "downloaded from "+name); err != nil {
+	if err := compare(down.Body, expected, "downloaded from "+name); err != nil || !upload {
 		return err
 	}
 	up, err := web.Post("https://"+name+"/echo", "application/octet-stream", bytes.NewReader(expected))

@@ -1,12 +1,18 @@
 import { onTestFinished } from "vitest"
-import type { ConnectionRecord, PassthroughGateway } from "../../../src/index.ts"
+import type { ConnectionRecord, PassthroughGateway, PassthroughGatewayOptions } from "../../../src/index.ts"
 import { objectSource } from "../../../src/index.ts"
 import { startGateway } from "../../support/gateway.ts"
 import { gateway, listener, resources, route, service } from "../../support/resources.ts"
 import type { Server } from "./peer.ts"
 
-/** A gateway that takes QUIC because an annotation says so, with a route for each server's name. */
-export async function quicGateway(servers: readonly Server[]): Promise<{
+/**
+ * A gateway that takes QUIC because an annotation says so, with a route for each name. Servers of one name are endpoints
+ * of one backend.
+ */
+export async function quicGateway(
+  servers: readonly Server[],
+  options: Omit<PassthroughGatewayOptions, "source"> = {},
+): Promise<{
   readonly gateway: PassthroughGateway
   readonly port: number
   /** Ends what is left and tells of every connection. */
@@ -14,16 +20,23 @@ export async function quicGateway(servers: readonly Server[]): Promise<{
 }> {
   const plain = gateway([listener("tls", 443)])
   const annotated = { ...plain, metadata: { ...plain.metadata, annotations: { "tlsroute.dev/quic": "on" } } }
+  const names = [...new Set(servers.map(({ name }) => name))]
   const { gateway: served, port } = await startGateway({
     source: objectSource(
       resources(
         {
           gateways: [annotated],
-          tlsRoutes: servers.map(({ name }, at) => route(`r${at}`, [name], [{ name: `s${at}`, port: 443 }])),
+          tlsRoutes: names.map((name, at) => route(`r${at}`, [name], [{ name: `s${at}`, port: 443 }])),
         },
-        ...servers.map((each, at) => service(`s${at}`, [each.port])),
+        ...names.map((name, at) =>
+          backend(
+            `s${at}`,
+            servers.filter((each) => each.name === name),
+          ),
+        ),
       ),
     ),
+    ...options,
   })
   const closed: ConnectionRecord[] = []
   served.on("close", (record) => closed.push(record))
@@ -36,4 +49,16 @@ export async function quicGateway(servers: readonly Server[]): Promise<{
       return closed
     },
   }
+}
+
+function backend(name: string, servers: readonly Server[]): ReturnType<typeof service> {
+  const { services, endpointSlices } = service(
+    name,
+    servers.map(({ port }) => port),
+  )
+  const addressed = endpointSlices.map((slice, at) => ({
+    ...slice,
+    endpoints: [{ addresses: [servers[at]?.address ?? "127.0.0.1"], conditions: { ready: true } }],
+  }))
+  return { services, endpointSlices: addressed }
 }
