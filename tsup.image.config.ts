@@ -20,6 +20,14 @@ const onlyKubeConfig: EsbuildPlugin = {
   },
 }
 
+// It reads files of its own package. Nobody has a shell in the image to complete words in.
+const withoutTabtab: EsbuildPlugin = {
+  name: "without-tabtab",
+  setup(build) {
+    build.onResolve({ filter: /^@pnpm\/tabtab$/ }, ({ path }) => ({ path, external: true }))
+  },
+}
+
 // The container image holds the command as one program with its dependencies in it, as the lockfile pins them.
 export default defineConfig({
   entry: { tlsroute: "src/cli/main.ts", worker: "src/gateway/workers/worker.ts" },
@@ -30,7 +38,7 @@ export default defineConfig({
   noExternal: [/.*/],
   splitting: true,
   clean: true,
-  esbuildPlugins: [rawText, onlyKubeConfig],
+  esbuildPlugins: [withoutTabtab, rawText, onlyKubeConfig],
   // Dependencies written as CommonJS ask for Node's modules by `require`.
   banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
 })

@@ -1,29 +1,35 @@
 import { Command, CommanderError } from "commander"
 import { version } from "../../package.json"
 import { checkCommand } from "./commands/check.ts"
+import { completionCommand, completionServer } from "./commands/completion.ts"
 import { controllerCommand } from "./commands/controller.ts"
 import { explainCommand } from "./commands/explain.ts"
 import { helloCommand } from "./commands/hello.ts"
+import { helpCommand, topicsHelp } from "./commands/help.ts"
 import { runCommand } from "./commands/run.ts"
 import { topCommand } from "./commands/top.ts"
+import { addSettings } from "./shared/settings.ts"
 import { printable } from "./shared/terminal.ts"
 import { UsageError } from "./shared/usage-error.ts"
-
-const EXIT_CODES = `
-Exit codes: 0 fine; 1 errors found, no route, or the gateway failed; 2 called wrongly.`
 
 /** Runs the command line. Sets `process.exitCode`; throws only what is a defect of the program. */
 export async function runProgram(args: readonly string[]): Promise<void> {
   const program = new Command("tlsroute")
     .description("A Kubernetes Gateway API TLS-passthrough gateway: routes TLS by SNI without decrypting it.")
     .version(version)
-    .addHelpText("after", EXIT_CODES)
+    .addHelpText("after", topicsHelp)
     .addCommand(runCommand())
     .addCommand(controllerCommand())
     .addCommand(checkCommand())
     .addCommand(explainCommand())
     .addCommand(topCommand())
     .addCommand(helloCommand())
+  addSettings(program)
+  program
+    .helpCommand(false)
+    .addCommand(completionCommand())
+    .addCommand(completionServer(program), { hidden: true })
+    .addCommand(helpCommand(program))
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ outputError: () => {} })
   }

@@ -102,7 +102,8 @@ const FAILURES: Readonly<Record<string, string>> = {
   ELOOP: "too many symbolic links",
 }
 
-function readFailure(error: unknown): string {
+/** Why a file cannot be read, in words. */
+export function readFailure(error: unknown): string {
   if (!isErrno(error)) return String(error)
   return FAILURES[error.code ?? ""] ?? error.message
 }

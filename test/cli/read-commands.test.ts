@@ -66,6 +66,22 @@ describe("tlsroute", () => {
     const { code, stdout } = await cli.run(["--help"])
     expect(code).toBe(0)
     for (const command of ["check", "explain"]) expect(stdout).toContain(`  ${command} `)
+    expect((await cli.run(["help"])).stdout).toBe(stdout)
+  })
+
+  test.each([
+    ["policies", /^idle-timeout\n {4}Time without a byte either way\.\n[\s\S]*Default: 1h\. Annotation of: Gateway/m],
+    ["environment", /TLSROUTE_MAP_PORT=443:8443/],
+    ["exit-codes", /^ {2}2 +called wrongly/m],
+    ["logging", /--access-log all\|failures\|none\|1%/],
+    ["refusals", /unrecognized_name where no route has the name/],
+    ["signals", /^ {2}TERM, INT, QUIT +stop listening/m],
+    ["check", /^Usage: tlsroute check /],
+  ])("tells of %s, in lines of a terminal's width", async (topic, told) => {
+    const { code, stdout } = await cli.run(["help", topic])
+    expect(stdout).toMatch(told)
+    expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80)
+    expect(code).toBe(0)
   })
 
   test.each([
@@ -74,9 +90,11 @@ describe("tlsroute", () => {
     ["an unknown flag", ["check", "x", "--jsno"], "unknown option '--jsno' (Did you mean --json?)"],
     ["no file", ["check"], "name files to read, or a cluster with --cluster"],
     ["a file that does not exist", ["check", "/nowhere.yaml"], "/nowhere.yaml: no such file or directory"],
-    ["a flag left out that is required", ["explain", "x"], "required option '--port <port>' not specified"],
+    ["a flag left out that is required", ["explain", "x"], "say which port the connection comes to"],
     ["a port out of range", ["explain", "x", "--port", "65536"], "Expected a port from 1 to 65535"],
     ["a port that is no number", ["explain", "x", "--port", "0x50"], "Expected a port from 1 to 65535"],
+    ["a ClientHello's file that does not exist", ["hello", "nofile"], "nofile: no such file or directory"],
+    ["help on nothing", ["help", "polcies"], "did you mean policies?"],
     ["a list without values", ["check", "x", "--gateway-class", ","], "Expected one or more values"],
     [
       "a name with a dot at the end",

@@ -5,6 +5,7 @@ import { type AddressInfo, connect as connectTcp, createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
+import { setTimeout as sleep } from "node:timers/promises"
 import { connect, createServer as createTlsServer, type Server, type TLSSocket } from "node:tls"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { type Certificate, selfSigned } from "../support/certificate.ts"
@@ -410,8 +411,23 @@ describe("tlsroute run", () => {
     live.on("error", () => {})
     child.kill("SIGINT")
     await event("draining")
+    await sleep(600)
     child.kill("SIGINT")
     expect(await exitOf(child)).toBe(130)
+  })
+
+  test("takes a Ctrl-C that arrives twice, from the terminal and from npm, for one", async () => {
+    const { child, event, port } = await serve(await manifests("forwarded.yaml"))
+    const live = await greet(port)
+    child.kill("SIGINT")
+    await event("draining")
+    child.kill("SIGINT")
+    child.kill("SIGTERM")
+    live.write("last words")
+    expect(String((await once(live, "data"))[0])).toBe("last words")
+    live.end()
+    expect(await event("close")).toMatchObject({ outcome: "completed" })
+    expect(await exitOf(child)).toBe(0)
   })
 
   test("tells a person what it listens on and what became of each connection", async () => {
@@ -504,36 +520,6 @@ describe("tlsroute run", () => {
     await expect(greet(other.port)).rejects.toThrow()
   })
 
-  test("takes flags from the environment and from a file, the command line first, then the environment", async () => {
-    const file = await manifests("settings.yaml")
-    const settings = join(directory, "flags.yaml")
-    const resolve = `httpbin.org:443:127.0.0.1:${backendPort()}`
-    await writeFile(
-      settings,
-      `json: true\naddress: 127.0.0.9\nmap-port: ["8000:0", "9000:0"]\nresolve: ${resolve}\naccess-log: none\n`,
-    )
-    const child = cli.start(["run", file, "--config", settings], { TLSROUTE_ADDRESS: "127.0.0.1", TLSROUTE_JSON: "no" })
-    running.push(child)
-    const event = eventsOf(child)
-    const { bindings } = await event("config")
-    expect(bindings).toMatchObject([{ gatewayPort: 8000, address: "127.0.0.1" }])
-    ;(await greet(bindings[0].port)).destroy()
-  })
-
-  test.each([
-    ["a flag that there is not", "map-prot: x", "there is no flag map-prot; did you mean map-port?"],
-    ["a value that cannot be", "map-port: 443", "map-port: Expected GATEWAY_PORT:LOCAL_PORT"],
-    ["a word for a flag without one", "json: maybe", "json: Expected true or false"],
-    ["no flags at all", "[1, 2]", "expected flags by their names"],
-  ])("given a --config with %s, says so in one line and exits with 2", async (_what, content, message) => {
-    const settings = join(directory, "bad-flags.yaml")
-    await writeFile(settings, content)
-    const { code, stderr } = await cli.run(["run", "x", "--config", settings])
-    expect(stderr).toMatch(/^tlsroute: [^\n]+\n$/)
-    expect(stderr).toContain(message)
-    expect(code).toBe(2)
-  })
-
   test("with --dry-run tells what would change in the gateway behind --admin, and changes nothing", async () => {
     const file = await manifests("dry.yaml")
     const child = cli.start([
@@ -576,7 +562,7 @@ describe("tlsroute run", () => {
     [
       "a policy that cannot be read",
       ["x", "--policy", "idle-timeout=soon"],
-      "policies.idleTimeout: expected a duration",
+      "invalid. idle-timeout: expected a duration",
     ],
     ["a drain timeout that is no number", ["x", "--drain-timeout", "soon"], "Expected a number of seconds"],
   ])("given %s, says so in one line and exits with 2", async (_what, args, message) => {

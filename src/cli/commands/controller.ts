@@ -16,7 +16,7 @@ import type { Gateway } from "../../routing/resources.ts"
 import { type ClusterLog, jsonClusterLog, terminalClusterLog } from "../log/cluster-log.ts"
 import { setLogLevel } from "../log/log-level.ts"
 import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
-import { parseAddress, parseList, secondsOption } from "../shared/arguments.ts"
+import { parseAddress, parseList, secondsOption, severalNamed } from "../shared/arguments.ts"
 import { addClusterFlags, type ClusterFlags, clusterAccess } from "../shared/cluster.ts"
 import { putServingFirst } from "../shared/output.ts"
 import { boundAddresses } from "../shared/published-addresses.ts"
@@ -28,7 +28,6 @@ import {
   type ServingFlags,
   servingOptions,
 } from "../shared/serving.ts"
-import { addSettings } from "../shared/settings.ts"
 import { signalsHelp, takeSignals } from "../shared/signals.ts"
 import { formatAddress } from "../shared/terminal.ts"
 
@@ -77,7 +76,7 @@ export function controllerCommand(): Command {
     .option(
       "--gateway-address <namespace/name=address>",
       "IP address that this Gateway listens on when its spec names none, repeatable",
-      parseGatewayAddress,
+      severalNamed(parseGatewayAddress),
     )
     .option("--publish-address <addresses>", "addresses to write to Gateways (default: those bound)", parseList)
     .option("--publish-service <namespace/name>", "write the addresses of this Service to Gateways", parseObjectName)
@@ -94,10 +93,9 @@ export function controllerCommand(): Command {
       "name of this replica in the Lease (default: $POD_NAME or the host's name, and a suffix)",
     )
   // Gateway API's conformance tests take an end or a reset for a refusal, and no alert.
-  addServingFlags(command, "close")
+  return addServingFlags(command, "close")
     .addHelpText("after", signalsHelp("nothing: the cluster is followed as it changes"))
     .action(controller)
-  return addSettings(command)
 }
 
 async function controller(flags: ControllerFlags): Promise<void> {
@@ -277,15 +275,15 @@ function leaseOptions({ lease, identity, leaseDuration }: ControllerFlags): Leas
   }
 }
 
-/** Adds `NAMESPACE/NAME=ADDRESS` to the addresses given so far. */
+/** Adds `NAMESPACE/NAME=ADDRESS,ADDRESS` to the addresses given so far. */
 function parseGatewayAddress(
   text: string,
   before: ReadonlyMap<string, readonly string[]> = new Map(),
 ): ReadonlyMap<string, readonly string[]> {
-  const [gateway = "", address = ""] = text.split("=")
+  const [gateway = "", addresses = ""] = text.split("=")
   const { namespace, name } = parseObjectName(gateway)
   const key = `${namespace}/${name}`
-  return new Map([...before, [key, [...(before.get(key) ?? []), parseAddress(address)]]])
+  return new Map([...before, [key, [...(before.get(key) ?? []), ...parseList(addresses).map(parseAddress)]]])
 }
 
 function parseObjectName(text: string): ObjectName {

@@ -6,9 +6,10 @@ import { parseAddress, parsePort, parseServerName } from "../shared/arguments.ts
 import { addReadingFlags, loadConfiguration, type ReadingFlags } from "../shared/configuration.ts"
 import { formatProblem, locateProblems, routesWithoutParent, withoutEchoes } from "../shared/problems.ts"
 import { printable, printJson, terminal } from "../shared/terminal.ts"
+import { UsageError } from "../shared/usage-error.ts"
 
 interface ExplainFlags extends ReadingFlags {
-  readonly port: number
+  readonly port?: number
   readonly sni?: string
   readonly address?: string
   readonly json?: true
@@ -18,7 +19,7 @@ interface ExplainFlags extends ReadingFlags {
 export function explainCommand(): Command {
   return addReadingFlags(new Command("explain"))
     .description("tell which route a connection gets, and why")
-    .requiredOption("--port <port>", "port that the connection comes to, as the Gateway says", parsePort)
+    .option("--port <port>", "port that the connection comes to, as the Gateway says", parsePort)
     .option("--sni <name>", "server name in the ClientHello; left out, it has none", parseServerName)
     .option("--address <address>", "local address it comes to, where Gateways have own addresses", parseAddress)
     .option("--json", "print one JSON object")
@@ -26,8 +27,10 @@ export function explainCommand(): Command {
 }
 
 async function explain(files: readonly string[], flags: ExplainFlags): Promise<void> {
+  const { port } = flags
+  if (port === undefined) throw new UsageError("say which port the connection comes to: --port 443")
   const { table, policies, locate } = await loadConfiguration(files, flags)
-  const { port, sni, address } = flags
+  const { sni, address } = flags
   const explanation = table.explain({ port, address, serverName: sni })
   if (!explanation.result.matched) process.exitCode = 1
   const spoken = table.listeners

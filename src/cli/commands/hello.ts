@@ -6,6 +6,7 @@ import type { ClientHello } from "../../client-hello/hello.ts"
 import { ClientHelloParser, type ClientHelloResult, parseClientHello } from "../../client-hello/parser.ts"
 import { plainAddress } from "../../proxy/connection/route-request.ts"
 import { ListenError } from "../../proxy/errors.ts"
+import { readFailure } from "../../sources/scan.ts"
 import { parseAddress, parseLocalPort } from "../shared/arguments.ts"
 import { printable, printJson, terminal } from "../shared/terminal.ts"
 import { isErrno, UsageError } from "../shared/usage-error.ts"
@@ -75,7 +76,7 @@ async function readInput(file: string): Promise<Buffer> {
       if (total > MAX_INPUT_BYTES) throw new UsageError(`${file}: larger than any ClientHello`)
     }
   } catch (error) {
-    if (isErrno(error)) throw new UsageError(error.message)
+    if (isErrno(error)) throw new UsageError(`${file}: ${readFailure(error)}`)
     throw error
   }
   const bytes = Buffer.concat(chunks)

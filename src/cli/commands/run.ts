@@ -16,7 +16,6 @@ import {
   type ServingFlags,
   servingOptions,
 } from "../shared/serving.ts"
-import { addSettings } from "../shared/settings.ts"
 import { signalsHelp, takeSignals } from "../shared/signals.ts"
 import { UsageError } from "../shared/usage-error.ts"
 import { dryRun } from "./dry-run.ts"
@@ -29,7 +28,7 @@ interface RunFlags extends RoutingFlags, ServingFlags {
 
 /** `tlsroute run`: serves what manifests say, and follows their changes until a signal ends it. */
 export function runCommand(): Command {
-  const command = addServingFlags(addRoutingFlags(new Command("run")), "alert")
+  return addServingFlags(addRoutingFlags(new Command("run")), "alert")
     .description("serve the Gateways and TLSRoutes of manifests, and follow their changes")
     .argument("<files...>", "YAML or JSON files, directories of them, or - for standard input")
     .option("--allow-empty", "start without a port to serve, and without files that are to come")
@@ -41,7 +40,6 @@ export function runCommand(): Command {
     .option("--dry-run", "tell what would change in the gateway behind --admin, and serve nothing")
     .addHelpText("after", signalsHelp("reads the files again now, and goes on"))
     .action(run)
-  return addSettings(command)
 }
 
 async function run(files: readonly string[], flags: RunFlags): Promise<void> {

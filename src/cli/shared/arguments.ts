@@ -99,6 +99,21 @@ export function parseList(text: string, previous: readonly string[] = []): reado
   return [...previous, ...words]
 }
 
+/** Lets one text have several values, with commas or line ends between. */
+export function several<T>(read: (text: string, previous?: T) => T): (text: string, previous?: T) => T {
+  return (text, previous) => readEach(text.split(/[,\n]/), read, previous)
+}
+
+/** The same for `NAME=VALUE`, where a value may have commas: what follows one counts as another if it has a name. */
+export function severalNamed<T>(read: (text: string, previous?: T) => T): (text: string, previous?: T) => T {
+  return (text, previous) => readEach(text.split(/\n|,(?=\s*[\w./-]+=)/), read, previous)
+}
+
+function readEach<T>(texts: readonly string[], read: (text: string, previous?: T) => T, previous?: T): T {
+  const [first = "", ...more] = texts.map((text) => text.trim()).filter((text) => text !== "")
+  return more.reduce((values, text) => read(text, values), read(first, previous))
+}
+
 function isPort(text: string): boolean {
   return /^\d{1,5}$/.test(text) && Number(text) <= 65_535
 }

@@ -17,7 +17,7 @@ export function parsePolicy(text: string, before: PolicySettings = {}): PolicySe
     readPolicyOptions(policies)
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error
-    throw new InvalidArgumentError(`${error.message}.`)
+    throw new InvalidArgumentError(`${error.message.replace(`policies.${key}`, name)}.`)
   }
   return policies
 }

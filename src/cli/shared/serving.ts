@@ -11,7 +11,7 @@ import { type AccessSelection, isSelected, parseAccessSelection } from "../log/a
 import { LOG_LEVELS, type LogLevel } from "../log/log-level.ts"
 import { RateLimit } from "../log/rate-limit.ts"
 import type { RunLog } from "../log/run-log.ts"
-import { parseAddress, parsePortMapping, parseResolve, secondsOption } from "./arguments.ts"
+import { parseAddress, parsePortMapping, parseResolve, secondsOption, several, severalNamed } from "./arguments.ts"
 import { parsePolicy } from "./policy-flag.ts"
 import { locateProblems } from "./problems.ts"
 import { UsageError } from "./usage-error.ts"
@@ -39,11 +39,23 @@ export interface ServingFlags {
 /** Adds the flags that decide how connections are served; `--refusal` has a default that suits the command. */
 export function addServingFlags(command: Command, refusal: RefusalMode): Command {
   return command
-    .option("--resolve <host:port:addr[:port]>", "fixed address of an external backend, repeatable", parseResolve)
+    .option(
+      "--resolve <host:port:addr[:port]>",
+      "fixed address of an external backend, repeatable",
+      several(parseResolve),
+    )
     .option("--address <address>", "IP address to listen on where a Gateway asks for none", parseAddress)
-    .option("--map-port <gateway:local>", "listen on another port than the Gateway says, repeatable", parsePortMapping)
+    .option(
+      "--map-port <gateway:local>",
+      "listen on another port than the Gateway says, repeatable",
+      several(parsePortMapping),
+    )
     .option("--workers <number>", "threads that carry connections, or auto for one per core (default: 1)", parseWorkers)
-    .option("--policy <name=value>", "policy for all connections, as in an annotation, repeatable", parsePolicy)
+    .option(
+      "--policy <name=value>",
+      "policy for all connections, repeatable: see tlsroute help policies",
+      severalNamed(parsePolicy),
+    )
     .option("--admin <address:port>", "serve health, metrics and routes over HTTP", parseAdmin)
     .addOption(secondsOption("--drain-delay <seconds>", "time to go on accepting once /readyz has turned off", 0))
     .addOption(secondsOption("--drain-timeout <seconds>", "time that connections may take to finish at the end", 30))
@@ -64,8 +76,9 @@ export function addServingFlags(command: Command, refusal: RefusalMode): Command
     .addOption(
       new Option(
         "--access-log <which>",
-        "connections that get a line: all, failures, none, or a share such as 1%, and every failure",
+        "connections that get a line; a share such as 1% is one of those that do not fail, and every failure",
       )
+        .choices(["all", "failures", "none"])
         .argParser(parseAccessLog)
         .default("all"),
     )
