@@ -56,6 +56,10 @@ export const isForbidden = (error: unknown): boolean =>
 /** Someone wrote the object since it was read. */
 export const isConflict = (error: unknown): boolean => error instanceof KubernetesError && error.status === 409
 
+/** Whether trying again may give another answer. */
+export const mayPass = (error: unknown): boolean =>
+  error instanceof KubernetesError && (error.status === undefined || error.status === 429 || error.status >= 500)
+
 /** One line for people, with the cause that the network gave. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

@@ -2,7 +2,7 @@ import { hostname } from "node:os"
 import type { KubernetesObject, ObjectRef } from "../routing/resources.ts"
 import type { ApiClient } from "./api-client.ts"
 import { pause } from "./backoff.ts"
-import { isNotFound, KubernetesError } from "./errors.ts"
+import { isNotFound, mayPass } from "./errors.ts"
 import { microTime } from "./micro-time.ts"
 import { RateLimit } from "./rate-limit.ts"
 import { apiVersionOf, resourcePath } from "./resource-kinds.ts"
@@ -246,10 +246,6 @@ export class EventRecorder {
 
 const keyOf = ({ ref, object }: Regarding, { type, reason, note }: EventDraft): string =>
   [object.metadata.uid ?? `${ref.kind}/${ref.namespace}/${ref.name}`, type, reason, note].join("\n")
-
-/** Whether trying again may give another answer. */
-const mayPass = (error: unknown): boolean =>
-  error instanceof KubernetesError && (error.status === undefined || error.status === 429 || error.status >= 500)
 
 const uniqueSuffix = (): string =>
   Date.now().toString(16) +

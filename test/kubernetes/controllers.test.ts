@@ -311,3 +311,71 @@ test("behind node ports, the addresses of the nodes are published", async () => 
   ])
   expect(controller.events.filter(({ error }) => String(error).includes("forbidden"))).toEqual([])
 })
+
+describe("in a zone, a Service with trafficDistribution", () => {
+  const zonedService = () => [
+    {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: "zoned", labels: { "topology.kubernetes.io/zone": "a" } },
+    },
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { namespace, name: "near" },
+      spec: { trafficDistribution: "PreferSameZone", ports: [{ port: 8443 }] },
+    },
+    {
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { namespace, name: "near", labels: { "kubernetes.io/service-name": "near" } },
+      addressType: "IPv4",
+      ports: [{ port: 8443 }],
+      endpoints: ["a", "b"].map((zone, at) => ({
+        addresses: [`192.0.2.${at + 1}`],
+        conditions: { ready: true },
+        zone,
+        hints: { forZones: [{ name: zone }] },
+      })),
+    },
+    routeObject(namespace, "near", ["near.example.com"], { name: "near" }),
+  ]
+  const addressesOf = async (controller: Controller): Promise<readonly string[]> => {
+    interface Routes {
+      readonly routes: readonly {
+        readonly backends: readonly {
+          readonly target: { readonly endpoints: readonly { readonly address: string }[] }
+        }[]
+      }[]
+    }
+    const { routes } = await controller.admin<Routes>("/routes")
+    const targets = routes.flatMap(({ backends }) => backends.map(({ target }) => target))
+    return targets.flatMap(({ endpoints }) => endpoints.map(({ address }) => address))
+  }
+  const notes = ({ events }: Controller) => events.flatMap(({ event, msg }) => (event === "note" ? [String(msg)] : []))
+
+  test("uses the endpoints of the zone that the Node's label tells, with the chart's right to read it", async () => {
+    const values = "controllerName=example.com/zoned,gatewayClass.create=false,zoneFromNode=true"
+    await cluster.helm("install", "zoned", CHART, "--namespace", SYSTEM, "--set", values)
+    await cluster.apply(zonedService())
+    const config = await cluster.kubeconfigOf(SYSTEM, "zoned-tlsroute")
+    const controller = await start(config, "--node-name", "zoned", "--zone-from-node")
+    expect(await addressesOf(controller)).toEqual(["192.0.2.1"])
+    expect(notes(controller).filter((note) => note.includes("zone"))).toEqual([])
+  })
+
+  test("uses all of them, and says why, without that right and where there is no such Node", async () => {
+    await cluster.apply(zonedService())
+    const unable = await start(kubeconfig, "--node-name", "zoned", "--zone-from-node")
+    expect(await addressesOf(unable)).toEqual(["192.0.2.1", "192.0.2.2"])
+    expect(notes(unable)).toContainEqual(
+      expect.stringMatching(
+        /^the zone of the Node zoned cannot be read, so that .* answered 403: .*nodes "zoned" is forb/,
+      ),
+    )
+    const lost = await start(cluster.kubeconfig, "--node-name", "nowhere", "--zone-from-node", "--no-lease")
+    expect(notes(lost)).toContainEqual(
+      expect.stringMatching(/^the zone of the Node nowhere cannot be read, so that .* 404/),
+    )
+  })
+})

@@ -5,6 +5,7 @@ import {
   buildRouteTable,
   createRouteTableBuilder,
   formatExplanation,
+  type GatewayLocation,
   type GatewayResources,
   type RouteTableOptions,
 } from "../../src/routing/index.ts"
@@ -41,6 +42,25 @@ describe("a Service as backend", () => {
     const found = target({ services: [service("backend")], endpointSlices: [slice("backend", "x", endpoints)] })
     expect(addressesOf(found)).toEqual(expected)
   })
+
+  it.each<[string, GatewayLocation, string | undefined]>([
+    ["PreferSameZone", {}, "zone: tell it by the option location (--zone)"],
+    ["PreferClose", { nodeName: "node-1" }, "zone: tell it by the option location (--zone)"],
+    ["PreferSameNode", { zone: "a" }, "node: tell it by the option location (--node-name)"],
+    ["PreferSameZone", { zone: "a" }, undefined],
+    ["PreferSameNode", { nodeName: "node-1" }, undefined],
+  ])(
+    "with trafficDistribution %s at %j tells what of its place the gateway must know",
+    (trafficDistribution, location, missing) => {
+      const services = [service("backend", { trafficDistribution })]
+      const resources = { gateways: [gateway("gateway")], tlsRoutes: to({}), services }
+      const told = buildRouteTable(resources, { location }).problems.filter(
+        ({ path }) => path === "spec.trafficDistribution",
+      )
+      const message = `has no effect while the gateway does not know its own ${missing}`
+      expect(told).toMatchObject(missing === undefined ? [] : [{ code: "NoEffect", message }])
+    },
+  )
 
   it("refuses connections when no endpoint takes any (TLSRouteRule.backendRefs: a Service with no endpoints)", () => {
     const found = target({ services: [service("backend")], endpointSlices: [slice("backend", "x", [unready, gone])] })

@@ -143,18 +143,48 @@ describe("SupportedVersion of a GatewayClass (annotation gateway.networking.k8s.
     const gatewayClass = { metadata: { name: "ours" }, spec: { controllerName: DEFAULT_CONTROLLER_NAME } }
     const world = { gatewayClasses: [gatewayClass], ...(bundleVersions === undefined ? {} : { bundleVersions }) }
     const [status] = buildRouteTable(world).statuses({ now }).gatewayClasses
-    return status!.status.conditions!.map(({ type, status: is, reason }) => `${type}=${is} ${reason}`)
+    return status!.status.conditions!.flatMap(({ type, status: is, reason, message }) =>
+      type === "SupportedVersion" ? [`${is} ${reason}: ${message}`] : [],
+    )
   }
+  const yes = "True SupportedVersion: Gateway API CRDs"
+  const no = "False UnsupportedVersion: Gateway API CRDs"
+  const asFarAsRead = "Gateways are served as far as they can be read; install those of v1.7"
+  const newest =
+    "newer than v1.7, the newest that is known here: Gateways are served, and what is new in them is not read"
+  const older = "are older than v1.6, by whose rules objects are checked, and mean what they meant then"
 
   it.each([
-    ["of a known version", ["v1.6.1"], ["SupportedVersion=True SupportedVersion"]],
-    ["of several known versions", ["v1.5.0", "v1.6.1"], ["SupportedVersion=True SupportedVersion"]],
-    ["of a version that nobody knows yet", ["v1.6.1", "v2.0.0"], ["SupportedVersion=False UnsupportedVersion"]],
-    ["of no release", ["v0.0.0-dev"], ["SupportedVersion=False UnsupportedVersion"]],
-    ["without the annotation", ["v1.6.1", ""], ["SupportedVersion=False UnsupportedVersion"]],
+    ["of a release that is known", ["v1.6.1"], [`${yes} v1.6.1 are supported`]],
+    ["of two of them", ["v1.7.0", "v1.6.1", "v1.7.0"], [`${yes} v1.7.0, v1.6.1 are supported`]],
+    ["of a patch of one", ["v1.7.3"], [`${yes} v1.7.3 are supported`]],
+    ["of a candidate of one", ["v1.7.0-rc.1"], [`${yes} v1.7.0-rc.1 are supported`]],
+    ["of an older release", ["v1.4.0"], [`${yes} v1.4.0 are supported; v1.4.0 ${older}`]],
+    ["partly of an older one", ["v1.5.0", "v1.7.0"], [`${yes} v1.5.0, v1.7.0 are supported; v1.5.0 ${older}`]],
+    ["of a newer release", ["v1.8.0", "v1.7.0"], [`${no} v1.8.0 are ${newest}`]],
+    ["of another major version", ["v1.6.1", "v2.0.0"], [`${no} v2.0.0 are ${newest}`]],
+    ["of before v1", ["v0.8.1"], [`${no} v0.8.1 are older than v1.0: ${asFarAsRead}`]],
+    ["of no release", ["v0.0.0-dev"], [`${no} v0.0.0-dev are of no release that is known here: ${asFarAsRead}`]],
+    [
+      "without the annotation",
+      ["v1.6.1", ""],
+      [`${no} without a version are of no release that is known here: ${asFarAsRead}`],
+    ],
     ["nobody can tell of", undefined, []],
   ])("with CRDs %s: %j", (_, versions, expected) => {
-    expect(conditions(versions)).toEqual(["Accepted=True Accepted", ...expected])
+    expect(conditions(versions)).toEqual(expected)
+  })
+
+  it("is a warning of lint where they are not supported", () => {
+    const gatewayClass = { metadata: { name: "ours" }, spec: { controllerName: DEFAULT_CONTROLLER_NAME } }
+    const found = (bundleVersions: readonly string[]) =>
+      buildRouteTable({ gatewayClasses: [gatewayClass], bundleVersions })
+        .lint()
+        .map(({ severity, code, object, message }) => `${severity} ${code} ${object?.kind}/${object?.name}: ${message}`)
+    expect(found(["v1.8.0"])).toEqual([
+      `warning UnsupportedVersion GatewayClass/ours: Gateway API CRDs v1.8.0 are ${newest}`,
+    ])
+    expect(found(["v1.4.0", "v1.7.0"])).toEqual([])
   })
 })
 

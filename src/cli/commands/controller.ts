@@ -18,6 +18,7 @@ import { setLogLevel } from "../log/log-level.ts"
 import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
 import { parseAddress, parseList, secondsOption, severalNamed } from "../shared/arguments.ts"
 import { addClusterFlags, type ClusterFlags, clusterAccess } from "../shared/cluster.ts"
+import { type LocationFlags, locate } from "../shared/location.ts"
 import { putServingFirst } from "../shared/output.ts"
 import { boundAddresses } from "../shared/published-addresses.ts"
 import {
@@ -36,15 +37,13 @@ interface ObjectName {
   readonly name: string
 }
 
-interface ControllerFlags extends ServingFlags, ClusterFlags {
+interface ControllerFlags extends ServingFlags, ClusterFlags, LocationFlags {
   readonly controllerName: string
   readonly gatewayClass?: readonly string[]
   readonly createGatewayClass?: true
   readonly watchNamespaces?: readonly string[]
   readonly externalBackends?: readonly string[]
   readonly externalNameServices?: true
-  readonly zone?: string
-  readonly nodeName?: string
   readonly gatewayAddress?: ReadonlyMap<string, readonly string[]>
   readonly publishAddress?: readonly string[]
   readonly publishService?: ObjectName
@@ -73,6 +72,7 @@ export function controllerCommand(): Command {
     .option("--external-name-services", "let Services of type ExternalName be backends, whose name is then such a name")
     .option("--zone <zone>", "zone this runs in, for Services with trafficDistribution (default: $NODE_ZONE)")
     .option("--node-name <node>", "node this runs on, for the same (default: $NODE_NAME)")
+    .option("--zone-from-node", "without a zone, read that of the node, with the right to get nodes")
     .option(
       "--gateway-address <namespace/name=address>",
       "IP address that this Gateway listens on when its spec names none, repeatable",
@@ -160,23 +160,22 @@ function createGateway(
   onStatusChange: () => void,
 ): PassthroughGateway {
   const { controllerName, gatewayClass, watchNamespaces, externalBackends, externalNameServices } = flags
+  const { location, after } = locate(flags, access, (message) => clusterLog.note(message))
+  const source = kubernetesSource({
+    kubeConfig: access,
+    controllerName,
+    ...(watchNamespaces === undefined ? {} : { namespaces: watchNamespaces }),
+    onEvent: (event) => clusterLog.event(event),
+    onStatusChange,
+  })
   const gateway = createPassthroughGateway({
-    source: kubernetesSource({
-      kubeConfig: access,
-      controllerName,
-      ...(watchNamespaces === undefined ? {} : { namespaces: watchNamespaces }),
-      onEvent: (event) => clusterLog.event(event),
-      onStatusChange,
-    }),
+    source: after(source),
     controllerName,
     gatewayClassNames: gatewayClass,
     gatewayAddresses: ({ namespace, name }) => flags.gatewayAddress?.get(`${namespace}/${name}`),
     externalBackends: externalBackends ?? [],
     externalNameServices,
-    location: {
-      zone: flags.zone ?? process.env["NODE_ZONE"],
-      nodeName: flags.nodeName ?? process.env["NODE_NAME"],
-    },
+    location,
     ...servingOptions(flags),
   })
   gateway.on("config", (applied) => log.config(applied))

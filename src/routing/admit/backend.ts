@@ -1,5 +1,6 @@
 import { canonicalIp } from "../../primitives/ip-address.ts"
 import { arrayOf, field, integerOf, isAbsent, presentOf, stringOf } from "../../primitives/json.ts"
+import type { GatewayLocation } from "../options.ts"
 import type { EndpointSlice, KubernetesObject, ReferenceGrant, Service } from "../resources.ts"
 import type { Endpoint } from "../route-table.ts"
 import {
@@ -66,18 +67,18 @@ export interface AdmittedGrant extends Admitted<ReferenceGrant> {
   readonly to: readonly { readonly group: string; readonly kind: string; readonly name: string | undefined }[]
 }
 
-/** Reads a Service. `hasLocation` tells whether the gateway knows its own place, which hints are told by. */
+/** Reads a Service. `location` is the gateway's own place, by which hints are followed. */
 export function admitService(
   object: Service,
   defaultNamespace: string,
-  hasLocation: boolean,
+  location: GatewayLocation,
 ): Admission<AdmittedService> {
   const header = readHeader(object, SERVICE, defaultNamespace)
   if ("problems" in header) return { admitted: undefined, problems: header.problems }
   const { ref, key, created, generation, findings } = header
   const { problems } = findings
   const spec = field(object, "spec")
-  warnOfNoEffect(object, spec, hasLocation, findings)
+  warnOfNoEffect(object, spec, location, findings)
   const isExternal = field(spec, "type") === "ExternalName"
   const externalName = isExternal ? (stringOf(field(spec, "externalName")) ?? "") : undefined
   const ports = presentOf((arrayOf(field(spec, "ports")) ?? []).map(readServicePort))
@@ -88,7 +89,7 @@ export function admitService(
 const LOAD_BALANCING = "tlsroute.dev/load-balancing"
 
 /** Tells of what asks a Service's own load balancer, which connections do not go through. */
-function warnOfNoEffect(object: Service, spec: unknown, hasLocation: boolean, findings: Findings): void {
+function warnOfNoEffect(object: Service, spec: unknown, location: GatewayLocation, findings: Findings): void {
   const balanced = field(field(field(object, "metadata"), "annotations"), LOAD_BALANCING)
   if (field(spec, "sessionAffinity") === "ClientIP" && balanced !== "client-hash") {
     const message = `has no effect, as endpoints are dialled past the Service; the annotation ${LOAD_BALANCING}: client-hash keeps a client with one endpoint`
@@ -100,11 +101,14 @@ function warnOfNoEffect(object: Service, spec: unknown, hasLocation: boolean, fi
       "has no effect, as endpoints are dialled past the Service; trafficDistribution: PreferSameNode prefers those of the gateway's own node"
     findings.warn("NoEffect", "spec.internalTrafficPolicy", message)
   }
-  if (!isAbsent(distribution) && !hasLocation) {
-    const message =
-      "has no effect while the gateway does not know where it runs: tell it by the option location (--zone, --node-name)"
-    findings.warn("NoEffect", "spec.trafficDistribution", message)
-  }
+  if (isAbsent(distribution)) return
+  const [place, known, flag] =
+    distribution === "PreferSameNode"
+      ? (["node", location.nodeName, "--node-name"] as const)
+      : (["zone", location.zone, "--zone"] as const)
+  if (known !== undefined) return
+  const message = `has no effect while the gateway does not know its own ${place}: tell it by the option location (${flag})`
+  findings.warn("NoEffect", "spec.trafficDistribution", message)
 }
 
 /** `clusterIPs`, whose first is `clusterIP`; objects by hand may give either. */

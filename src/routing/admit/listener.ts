@@ -1,4 +1,5 @@
 import { arrayOf, field, integerOf, isAbsent, objectOf, stringOf } from "../../primitives/json.ts"
+import { suggest } from "../../primitives/suggest.ts"
 import { isHostname } from "../hostnames/hostname.ts"
 import type { ProblemCode } from "../problem-codes.ts"
 import type { RouteGroupKind } from "../resources.ts"
@@ -90,7 +91,9 @@ function readListener(entry: unknown, name: string, path: string, findings: Find
   if (protocol === "TLS" && isAbsent(mode)) {
     refuse("Required", `${path}.tls.mode`, "a TLS listener must set tls.mode; Passthrough is the mode served")
   } else if (!isAbsent(mode) && mode !== "Passthrough" && mode !== "Terminate") {
-    refuse("InvalidValue", `${path}.tls.mode`, "must be Passthrough or Terminate")
+    const meant = suggest(stringOf(mode) ?? "", ["Passthrough", "Terminate"])
+    const hint = meant === undefined ? "" : `; did you mean ${meant}?`
+    refuse("InvalidValue", `${path}.tls.mode`, `must be Passthrough or Terminate${hint}`)
   }
 
   const allowedRoutes = field(entry, "allowedRoutes")

@@ -174,7 +174,8 @@ function listenerState(
     spec,
     namespace: parent.namespace,
     addresses,
-    fault: spec.fault ?? protocolFault(spec),
+    // What a listener of another protocol says beside it matters to nobody until the protocol is TLS.
+    fault: protocolFault(spec) ?? spec.fault ?? modeFault(spec),
     conflicted: false,
     supportedKinds: [],
     kindsFault: undefined,
@@ -185,11 +186,13 @@ function listenerState(
 
 const KNOWN_PROTOCOLS = new Set(["HTTP", "HTTPS", "TCP", "UDP"])
 
-function protocolFault(spec: AdmittedListener): Fault | undefined {
-  if (spec.protocol !== "TLS") {
-    return { reason: "UnsupportedProtocol", message: `protocol ${spec.protocol} ${whyNotServed(spec.protocol)}` }
-  }
-  if (spec.mode === "Passthrough") return undefined
+function protocolFault({ protocol }: AdmittedListener): Fault | undefined {
+  if (protocol === "TLS" || protocol === "") return undefined
+  return { reason: "UnsupportedProtocol", message: `protocol ${protocol} ${whyNotServed(protocol)}` }
+}
+
+function modeFault({ mode }: AdmittedListener): Fault | undefined {
+  if (mode === "Passthrough") return undefined
   return { reason: "UnsupportedValue", message: "tls.mode Terminate is not supported; Passthrough is" }
 }
 

@@ -13,6 +13,7 @@ import { whyRefused } from "../routes/attachment.ts"
 import type { Contests } from "../routes/candidates.ts"
 import type { RouteState } from "../routes/route-state.ts"
 import type { Snapshot } from "../snapshot.ts"
+import { judgeVersions } from "../status/supported-version.ts"
 import { compareProblems } from "./problems.ts"
 
 /** Most warnings of one kind for one route: a thousand hostnames need not be told a thousand times. */
@@ -20,7 +21,7 @@ const MAX_PER_ROUTE = 8
 
 /**
  * Warnings about what is valid and hardly meant: `NoParent`, `NeverMatches`, `ShadowedHostname`,
- * `ConnectionCoalescing`, `NoWeight`. Sorted by object.
+ * `ConnectionCoalescing`, `NoWeight`, `NoEffect`, `UnsupportedVersion`. Sorted by object.
  */
 export function lintSnapshot(
   snapshot: Snapshot,
@@ -31,6 +32,7 @@ export function lintSnapshot(
     for (const state of snapshot.routes) lintParents(state, snapshot, findings)
     return findings.sorted()
   }
+  lintVersions(snapshot, findings)
   lintNoEffect(snapshot, findings)
   const ways = new WaysIn(snapshot)
   for (const state of snapshot.routes) {
@@ -94,7 +96,11 @@ class LintFindings {
 
   /** For a part of a Gateway or ListenerSet that has no effect. */
   noEffect(object: ObjectRef, path: string, message: string): void {
-    this.#problems.push({ severity: "warning", code: "NoEffect", object, path, message })
+    this.warnOf("NoEffect", object, path, message)
+  }
+
+  warnOf(code: ProblemCode, object: ObjectRef, path: string, message: string): void {
+    this.#problems.push({ severity: "warning", code, object, path, message })
   }
 
   warn(state: RouteState, code: ProblemCode, path: string, message: string, cause?: ObjectRef): void {
@@ -112,6 +118,16 @@ class LintFindings {
 
   sorted(): readonly ResourceProblem[] {
     return this.#problems.sort(compareProblems)
+  }
+}
+
+/** CRDs of a release that is not known: told of the classes of ours, whose statuses say so too. */
+function lintVersions({ bundleVersions, listening, objects }: Snapshot, findings: LintFindings): void {
+  const verdict = judgeVersions(bundleVersions)
+  if (verdict === undefined || verdict.supported) return
+  for (const key of listening.classes.ours.keys()) {
+    const ours = objects.gatewayClasses.get(key)
+    if (ours !== undefined) findings.warnOf("UnsupportedVersion", ours.ref, "", verdict.message)
   }
 }
 

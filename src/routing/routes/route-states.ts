@@ -47,8 +47,7 @@ export class RouteStates {
 
   constructor(options: ResolvedOptions) {
     const { defaultNamespace, location } = options
-    const hasLocation = location.zone !== undefined || location.nodeName !== undefined
-    const admit = (object: Service, namespace: string) => admitService(object, namespace, hasLocation)
+    const admit = (object: Service, namespace: string) => admitService(object, namespace, location)
     this.#defaultNamespace = defaultNamespace
     this.#routes = new ObjectIndex(admitRoute, defaultNamespace, "TLSRoute")
     this.#grants = new ObjectIndex(admitGrant, defaultNamespace, "ReferenceGrant")

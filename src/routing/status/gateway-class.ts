@@ -5,6 +5,7 @@ import type { ResolvedOptions } from "../options.ts"
 import type { GatewayClass } from "../resources.ts"
 import { fails, holds, mergeConditions, type OwnCondition } from "./conditions.ts"
 import type { StatusContext } from "./status-context.ts"
+import { judgeVersions } from "./supported-version.ts"
 
 const MAX_FEATURES = 64
 
@@ -36,19 +37,10 @@ export function gatewayClassStatus(
   }
 }
 
-/** Whether the CRDs are of versions whose shapes are known. Where they are not, objects are served as far as they can be read. */
 function supportedVersion(versions: readonly string[] | undefined): readonly OwnCondition[] {
-  if (versions === undefined || versions.length === 0) return []
-  const unknown = versions.filter((version) => !/^v1\.\d/.test(version))
-  const named = (list: readonly string[]) =>
-    [...new Set(list)].map((version) => version || "without a version").join(", ")
-  return unknown.length === 0
-    ? [holds("SupportedVersion", "SupportedVersion", `Gateway API CRDs ${named(versions)} are supported`)]
-    : [
-        fails(
-          "SupportedVersion",
-          "UnsupportedVersion",
-          `Gateway API CRDs ${named(unknown)} are not known; v1 is supported`,
-        ),
-      ]
+  const verdict = judgeVersions(versions)
+  if (verdict === undefined) return []
+  return verdict.supported
+    ? [holds("SupportedVersion", "SupportedVersion", verdict.message)]
+    : [fails("SupportedVersion", "UnsupportedVersion", verdict.message)]
 }
