@@ -20,7 +20,7 @@
 export type { BindingState, ListenTarget, LocalAddressOptions } from "./gateway/bindings.ts"
 export type { DataPlaneOptions, EndpointVerdict } from "./gateway/data-plane.ts"
 export { GatewayError, type GatewayErrorCode } from "./gateway/errors.ts"
-export type { ConfigApplied, GatewayEvents } from "./gateway/events.ts"
+export type { ConfigApplied, GatewayEvents, WorkerDeath } from "./gateway/events.ts"
 export { createPassthroughGateway, PassthroughGateway } from "./gateway/gateway.ts"
 export type { EndpointHealthChange } from "./gateway/health-checks.ts"
 export type { PassthroughGatewayOptions, TableServerOptions } from "./gateway/options.ts"
@@ -28,6 +28,7 @@ export type { PolicyKey, PolicyLevel, PolicyValues } from "./gateway/policies/fi
 export { PolicyError, type PolicyOptions, type PolicySettings } from "./gateway/policies/options.ts"
 export type { StartOptions } from "./gateway/start.ts"
 export { TableServer } from "./gateway/table-server.ts"
+export type { LookupFailure } from "./proxy/backend/dns-cache.ts"
 export type {
   AbandonedOutcome,
   AbandonedRecord,
@@ -42,6 +43,7 @@ export type {
   Waiting,
 } from "./proxy/connection/record.ts"
 export type { SpliceProxyEvents } from "./proxy/events.ts"
+export type { Ejection } from "./proxy/health/endpoint-health.ts"
 export type { SpliceProxyOptions } from "./proxy/options.ts"
 export type { RouteTableOptions } from "./routing/options.ts"
 export type { PolicyCode, ProblemCode, RoutingCode, SchemaCode, SourceCode } from "./routing/problem-codes.ts"

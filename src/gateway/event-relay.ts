@@ -4,7 +4,16 @@ import type { GuardedEmitter } from "../proxy/guarded-emitter.ts"
 import type { GatewayEvents } from "./events.ts"
 
 /** Events of the data plane that the gateway passes on. */
-export const RELAYED = ["connection", "route", "reject", "waiting", "close", "drops"] as const
+export const RELAYED = [
+  "connection",
+  "route",
+  "reject",
+  "waiting",
+  "close",
+  "drops",
+  "eject",
+  "lookupFailed",
+] as const satisfies readonly Exclude<keyof SpliceProxyEvents, "error">[]
 
 type Relayed = (typeof RELAYED)[number]
 

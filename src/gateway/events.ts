@@ -16,12 +16,24 @@ export interface ConfigApplied {
   readonly bindings: readonly BindingState[]
 }
 
+/** A worker that died: the payload of the `worker` event. */
+export interface WorkerDeath {
+  /** Its number, from 0, which the one that takes its place has too. */
+  readonly worker: number
+  /** How it ended. */
+  readonly reason: string
+  /** Connections that ended with it, as far as they were known. */
+  readonly lost: number
+}
+
 /** Events of a {@link PassthroughGateway}, with their arguments. */
 export interface GatewayEvents extends Omit<SpliceProxyEvents, "error"> {
   /** A snapshot was applied, or a binding that failed was bound since. */
   readonly config: [applied: ConfigApplied]
   /** Active checks found an endpoint unhealthy, or healthy again. */
   readonly health: [change: EndpointHealthChange]
+  /** A worker died, and is being replaced; an `error` follows. */
+  readonly worker: [death: WorkerDeath]
   /** Something failed and the gateway goes on: the source threw, a port could not be bound. */
   readonly error: [error: Error]
 }

@@ -61,7 +61,9 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
     this.#source = options.source
     this.#compiler = new SnapshotCompiler(options, options.onError ?? onErrorOf(options.source))
     this.#compiled = this.#compiler.compile({})
-    this.#plane = createDataPlane(this.#compiled.table, this.#compiled.policies, options)
+    this.#plane = createDataPlane(this.#compiled.table, this.#compiled.policies, options, (death) =>
+      this.tell("worker", death),
+    )
     const names = options.names ?? dnsCache(options.resolve)
     this.#ownNames = options.names === undefined ? names : undefined
     this.#checks = new HealthChecks(names, (change) => {

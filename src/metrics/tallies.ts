@@ -1,137 +1,201 @@
-import type { ConnectionInfo, ConnectionOutcome, ConnectionRecord, EndedBy } from "../proxy/connection/record.ts"
-import type { Histogram, HistogramSeries } from "./histogram.ts"
-import type { BoundedLabels } from "./route-labels.ts"
+import type {
+  ConnectionInfo,
+  ConnectionOutcome,
+  ConnectionRecord,
+  ConnectionState,
+  EndedBy,
+} from "../proxy/connection/record.ts"
+import { BoundedLabels } from "./bounded-labels.ts"
+import { Phases } from "./phases.ts"
+import type { MetricsSource } from "./source.ts"
 
-/** What is counted of the connections of one listener that had one route, or none. */
-export class RouteTally {
+/** What adds up over connections. */
+export class Sums {
+  connections = 0
   bytesFromClient = 0
   bytesFromBackend = 0
   datagramsFromClient = 0
   datagramsFromBackend = 0
-  dials = 0
-  retries = 0
-  /** Connections by how they ended and who ended them. */
+  dialAttempts = 0
+  dialRetries = 0
+
+  /** Counts a connection, live or ended. */
+  add(connection: Summed): void {
+    this.connections += 1
+    this.bytesFromClient += connection.bytesFromClient
+    this.bytesFromBackend += connection.bytesFromBackend
+    this.datagramsFromClient += connection.datagramsFromClient
+    this.datagramsFromBackend += connection.datagramsFromBackend
+    this.dialAttempts += connection.dialAttempts
+    this.dialRetries += Math.max(0, connection.dialAttempts - 1)
+  }
+}
+
+type Summed = Pick<
+  ConnectionInfo,
+  "bytesFromClient" | "bytesFromBackend" | "datagramsFromClient" | "datagramsFromBackend" | "dialAttempts"
+>
+
+/** What carries a connection, and how it begins. */
+interface Way {
+  readonly transport: ConnectionInfo["transport"]
+  /** STARTTLS protocol; `undefined` where connections begin with TLS. */
+  readonly starttls: string | undefined
+}
+
+/** Connections of one listener that came in one way, and had one route or none. */
+export class RouteTally {
+  /** Those that have ended. */
+  readonly ended = new Sums()
+  /** Those of them that were refused. */
+  refused = 0
+  /** Those that have ended, by how they ended and who ended them. */
   readonly closed = new Map<ConnectionOutcome, Map<EndedBy, number>>()
 }
 
-/** Connections that a STARTTLS prelude came to nothing on, for one reason. */
-export interface StarttlsFailures {
-  readonly protocol: string
-  /** Which peer's doing it was. */
-  readonly side: "client" | "backend"
-  readonly code: string
-  count: number
+/** Connections of one listener that came in one way. */
+export interface WayTally extends Way {
+  accepted: number
+  /** By route; the empty text for connections that had none. */
+  readonly routes: Map<string, RouteTally>
+  /** Those that came to nothing before TLS began, by whose doing that was and the code. */
+  readonly failures: Readonly<Record<StarttlsSide, Map<string, number>>>
 }
 
-/** What is counted of the connections of one listener. */
-export class ListenerTally {
-  /** Connections accepted, by what carries them. */
-  readonly accepted = { tcp: 0, quic: 0 }
-  /** By what carries them, then by route; the empty text for connections that had none. */
-  readonly routes = { tcp: new Map<string, RouteTally>(), quic: new Map<string, RouteTally>() }
-  readonly starttlsFailures: StarttlsFailures[] = []
-  readonly #hello: HistogramSeries
-  readonly #total: HistogramSeries
-
-  /**
-   * @param hello - of accept to a whole ClientHello
-   * @param total - of accept to the end
-   */
-  constructor(hello: HistogramSeries, total: HistogramSeries) {
-    this.#hello = hello
-    this.#total = total
-  }
-
-  /** Counts a connection that is over. */
-  close(route: string, record: ConnectionRecord): void {
-    const { durations, outcome, endedBy } = record
-    this.#total.observe(durations.total / 1000)
-    if (durations.hello !== undefined) this.#hello.observe(durations.hello / 1000)
-    const tally = entry(this.routes[record.transport], route, () => new RouteTally())
-    tally.bytesFromClient += record.bytesFromClient
-    tally.bytesFromBackend += record.bytesFromBackend
-    tally.datagramsFromClient += record.datagramsFromClient
-    tally.datagramsFromBackend += record.datagramsFromBackend
-    tally.dials += record.dialAttempts
-    tally.retries += Math.max(0, record.dialAttempts - 1)
-    const closed = entry(tally.closed, outcome, () => new Map<EndedBy, number>())
-    closed.set(endedBy, (closed.get(endedBy) ?? 0) + 1)
-    if (record.starttls !== undefined) this.#closeStarttls(record.starttls, record)
-  }
-
-  #closeStarttls(protocol: string, { outcome, detail }: ConnectionRecord): void {
-    const side = STARTTLS_SIDES.get(outcome)
-    if (side === undefined || detail?.startsWith("STARTTLS_") !== true) return
-    const known = this.starttlsFailures.find(
-      (each) => each.code === detail && each.side === side && each.protocol === protocol,
-    )
-    if (known === undefined) this.starttlsFailures.push({ protocol, side, code: detail, count: 1 })
-    else known.count += 1
-  }
-}
+/** Which peer's doing it was that TLS did not begin. */
+type StarttlsSide = "client" | "backend"
 
 /** Whose doing a STARTTLS code in the detail of an outcome is. */
-const STARTTLS_SIDES: ReadonlyMap<ConnectionOutcome, StarttlsFailures["side"]> = new Map([
+const STARTTLS_SIDES: ReadonlyMap<ConnectionOutcome, StarttlsSide> = new Map([
   ["starttls-failed", "client"],
   ["dial-failed", "backend"],
   ["dial-timeout", "backend"],
 ])
 
-/** Histograms of the times that a connection takes, in seconds. */
-export interface PhaseHistograms {
-  readonly hello: Histogram<"listener">
-  readonly dial: Histogram<"route">
-  readonly total: Histogram<"listener">
+/** Live connections of what a {@link RouteTally} is for. */
+export class LiveTally extends Sums {
+  readonly states = new Map<ConnectionState, number>()
+}
+
+/** What there is to tell of one listener, way and route, now. */
+export interface Row extends Way {
+  readonly listener: string
+  /** The empty text for connections that had none. */
+  readonly route: string
+  readonly tally: RouteTally
+  /** `undefined` where none is live. */
+  readonly live: LiveTally | undefined
+}
+
+/** All that a gateway or proxy has carried until one moment. */
+export interface Reading {
+  readonly ways: readonly { readonly listener: string; readonly way: WayTally }[]
+  readonly rows: readonly Row[]
 }
 
 /**
- * What is counted of connections. It costs a few additions each; labels are put into words when somebody reads the
- * metrics.
+ * The one account of what a gateway or proxy carries. What has ended is added up when it ends, which costs a few
+ * additions for each; what is live is looked at when somebody reads, so that bytes count as they flow.
  */
 export class Tallies {
-  readonly listeners = new Map<string, ListenerTally>()
-  readonly #phases: PhaseHistograms
-  readonly #routes: BoundedLabels
+  /** Times of those that have ended. */
+  readonly phases = new Phases()
+  readonly #source: MetricsSource
+  readonly #labels: BoundedLabels
+  /** By key of the listener, then by way. */
+  readonly #listeners = new Map<string, Map<string, WayTally>>()
 
   /**
-   * @param phases - where times are counted
-   * @param routes - which routes are told apart
+   * @param source - what is counted, from now on
+   * @param maxRoutes - routes told apart; further ones are counted together, as `other`
    */
-  constructor(phases: PhaseHistograms, routes: BoundedLabels) {
-    this.#phases = phases
-    this.#routes = routes
+  constructor(source: MetricsSource, maxRoutes: number) {
+    this.#source = source
+    this.#labels = new BoundedLabels(maxRoutes)
+    source.on("connection", this.#onConnection)
+    source.on("close", this.#onClose)
   }
 
-  /** Counts a connection that was accepted. */
-  accept({ listener, transport }: Pick<ConnectionInfo, "listener" | "transport">): void {
-    this.#listener(listener).accepted[transport] += 1
-  }
-
-  /** Counts a connection that is over. */
-  close(record: ConnectionRecord): void {
-    const route = record.route === undefined ? "" : this.#routes.admit(record.route)
-    this.#listener(record.listener).close(route, record)
-    const { dial } = record.durations
-    if (dial !== undefined) this.#phases.dial.series(route).observe(dial / 1000)
-  }
-
-  /** Forgets routes: their series would be kept, and scraped, for ever. */
-  forget(routes: Iterable<string>): void {
-    for (const route of routes) {
-      this.#phases.dial.remove(route)
-      for (const { routes } of this.listeners.values()) {
-        routes.tcp.delete(route)
-        routes.quic.delete(route)
-      }
+  /**
+   * What there is to tell now.
+   *
+   * @param each - is shown every live connection on the way, with the label of its route
+   */
+  read(each?: (connection: ConnectionInfo, route: string) => void): Reading {
+    const live = new Map<RouteTally, LiveTally>()
+    for (const connection of this.#source.connections) {
+      const route = this.#label(connection)
+      const tally = entry(this.#way(connection).routes, route, () => new RouteTally())
+      const sums = entry(live, tally, () => new LiveTally())
+      sums.add(connection)
+      sums.states.set(connection.state, (sums.states.get(connection.state) ?? 0) + 1)
+      each?.(connection, route)
+    }
+    const ways = [...this.#listeners].flatMap(([listener, ways]) =>
+      [...ways.values()].map((way) => ({ listener, way })),
+    )
+    return {
+      ways,
+      rows: ways.flatMap(({ listener, way: { transport, starttls, routes } }) =>
+        [...routes].map(([route, tally]) => ({ listener, transport, starttls, route, tally, live: live.get(tally) })),
+      ),
     }
   }
 
-  #listener(name: string): ListenerTally {
-    return entry(
-      this.listeners,
-      name,
-      () => new ListenerTally(this.#phases.hello.series(name), this.#phases.total.series(name)),
-    )
+  /**
+   * Takes the routes that are configured now. One that is gone keeps its counts, for it may come back; but not where they
+   * take the room of another, once no connection of it is left.
+   */
+  configured(routes: Iterable<string>): void {
+    if (!this.#labels.isFull) return
+    const present = new Set(routes)
+    for (const { route } of this.#source.connections) if (route !== undefined) present.add(route)
+    for (const gone of this.#labels.retain(present)) {
+      this.phases.dial.delete(gone)
+      for (const ways of this.#listeners.values()) for (const way of ways.values()) way.routes.delete(gone)
+    }
+  }
+
+  /** Counts no more. */
+  close(): void {
+    this.#source.off("connection", this.#onConnection)
+    this.#source.off("close", this.#onClose)
+  }
+
+  readonly #onConnection = (connection: ConnectionInfo): void => {
+    this.#way(connection).accepted += 1
+  }
+
+  readonly #onClose = (record: ConnectionRecord): void => {
+    const { listener, kind, outcome, detail, endedBy, durations } = record
+    const route = this.#label(record)
+    const way = this.#way(record)
+    const tally = entry(way.routes, route, () => new RouteTally())
+    tally.ended.add(record)
+    if (kind === "refused") tally.refused += 1
+    const sides = entry(tally.closed, outcome, () => new Map<EndedBy, number>())
+    sides.set(endedBy, (sides.get(endedBy) ?? 0) + 1)
+    this.phases.add(listener, route, durations)
+    const side = way.starttls === undefined ? undefined : STARTTLS_SIDES.get(outcome)
+    if (side === undefined || detail?.startsWith("STARTTLS_") !== true) return
+    way.failures[side].set(detail, (way.failures[side].get(detail) ?? 0) + 1)
+  }
+
+  #label({ route }: Pick<ConnectionInfo, "route">): string {
+    return route === undefined ? "" : this.#labels.admit(route)
+  }
+
+  #way({ listener, transport, starttls }: Pick<ConnectionInfo, "listener" | "transport" | "starttls">): WayTally {
+    const ways = entry(this.#listeners, listener, () => new Map<string, WayTally>())
+    // A protocol of one's own may have any name.
+    const key = starttls === undefined ? transport : `starttls ${starttls}`
+    return entry(ways, key, () => ({
+      transport,
+      starttls,
+      accepted: 0,
+      routes: new Map(),
+      failures: { client: new Map(), backend: new Map() },
+    }))
   }
 }
 

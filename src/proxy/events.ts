@@ -1,4 +1,6 @@
+import type { LookupFailure } from "./backend/dns-cache.ts"
 import type { ConnectionInfo, ConnectionRecord, Rejection, Waiting } from "./connection/record.ts"
+import type { Ejection } from "./health/endpoint-health.ts"
 import type { DropCounts } from "./quic/drops.ts"
 import type { RouteDecision } from "./router.ts"
 
@@ -16,6 +18,10 @@ export interface SpliceProxyEvents {
   close: [record: ConnectionRecord]
   /** Datagrams that came over QUIC and went nowhere, since the last of these events: at most one each second. */
   drops: [drops: DropCounts]
+  /** An endpoint is left out for a while, as connects to it have failed. */
+  eject: [ejection: Ejection]
+  /** A backend's name could not be looked up, whether or not an outdated answer makes up for it. */
+  lookupFailed: [failure: LookupFailure]
   /** Something failed that no single client did; the proxy goes on. Without a listener it becomes a process warning. */
   error: [error: Error]
 }

@@ -11,6 +11,7 @@ export {
   type AddressRecord,
   DnsCache,
   type DnsCacheOptions,
+  type LookupFailure,
   type NameResolver,
   systemLookup,
 } from "./backend/dns-cache.ts"
@@ -27,6 +28,7 @@ export type {
   ConnectionSnapshot,
   ConnectionState,
   EndedBy,
+  PhaseDurations,
   RecordBase,
   RefusedRecord,
   Rejection,
@@ -39,7 +41,7 @@ export type {
 export { ListenError, ProxyError, type ProxyErrorCode } from "./errors.ts"
 export type { SpliceProxyEvents } from "./events.ts"
 export type { CircuitLimits } from "./health/circuit.ts"
-export { DEFAULT_HEALTH_POLICY, type HealthPolicy } from "./health/endpoint-health.ts"
+export { DEFAULT_HEALTH_POLICY, type Ejection, type HealthPolicy } from "./health/endpoint-health.ts"
 export { type AccessList, admits, type Cidr, CidrList, parseCidr } from "./limits/cidr.ts"
 export type { ProxyLimits } from "./limits/gate.ts"
 export type { CloseOptions, Deadlines, ListenOptions, SpliceProxyOptions } from "./options.ts"

@@ -54,6 +54,7 @@ export class ProxyHost implements ConnectionHost, QuicPortHost {
   readonly drops: Drops
   readonly quic = new QuicPorts(this)
   readonly #events: GuardedEmitter<SpliceProxyEvents>
+  readonly #endLookups: (() => void) | undefined
   #lastId = 0
   #emptied: (() => void) | undefined
 
@@ -63,12 +64,13 @@ export class ProxyHost implements ConnectionHost, QuicPortHost {
     this.instance = this.family + randomBytes(4).toString("hex")
     this.router = options.router
     this.gate = new Gate(options.limits, options.sharing)
-    this.balancer = new Balancer(Math.random, options.sharing)
+    this.balancer = new Balancer(Math.random, options.sharing, (ejection) => events.tell("eject", ejection))
     this.listenerPolicy = defaultListenerPolicy(options)
     this.connectionPolicy = defaultConnectionPolicy(options)
     this.refusal = options.refusal ?? "close"
     this.describesHello = options.describeHello ?? false
     this.names = options.names ?? new DnsCache()
+    this.#endLookups = this.names.onFailure?.((failure) => events.tell("lookupFailed", failure))
     this.decrypts = new DecryptBudget(options.sharing ?? ALONE)
     this.drops = new Drops(() => setTimeout(() => this.#tellDrops(), TELL_DROPS_EVERY).unref())
   }
@@ -131,6 +133,7 @@ export class ProxyHost implements ConnectionHost, QuicPortHost {
 
   closeNames(): void {
     try {
+      this.#endLookups?.()
       this.names.close?.()
     } catch (cause) {
       const message = `The name resolver could not be closed: ${describe(cause)}`

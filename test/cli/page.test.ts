@@ -3,43 +3,20 @@ import type { AddressInfo } from "node:net"
 import { connect, createServer, type Server, type TLSSocket } from "node:tls"
 import type { Browser, BrowserContextOptions, Page } from "playwright-core"
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
-import { Overview } from "../../src/cli/admin/overview.ts"
-import { type Admin, startAdmin } from "../../src/cli/admin/server.ts"
+import type { Admin } from "../../src/cli/admin/server.ts"
 import { createPassthroughGateway, type PassthroughGateway } from "../../src/gateway/gateway.ts"
-import type { Gateway, TLSRoute } from "../../src/routing/resources.ts"
 import { objectSource } from "../../src/sources/object-source.ts"
+import { startPage } from "../support/admin.ts"
 import { selfSigned } from "../support/certificate.ts"
 import { launchChromium, missingChromium } from "../support/chromium.ts"
+import { oneRoute, route } from "../support/resources.ts"
 
 const HOSTILE = '<img src=x onerror="window.hacked=1">.example'
 
-function route(name: string, hostname: string, parent = "edge"): TLSRoute {
-  return {
-    apiVersion: "gateway.networking.k8s.io/v1",
-    kind: "TLSRoute",
-    metadata: { namespace: "shop", name },
-    spec: {
-      parentRefs: [{ name: parent }],
-      hostnames: [hostname],
-      rules: [{ backendRefs: [{ name: "origin.example.com", port: 443 }] }],
-    },
-  }
-}
-
-const gateways: readonly Gateway[] = [
-  {
-    apiVersion: "gateway.networking.k8s.io/v1",
-    kind: "Gateway",
-    metadata: { namespace: "shop", name: "edge" },
-    spec: {
-      gatewayClassName: "tlsroute",
-      listeners: [{ name: "tls", port: 8443, protocol: "TLS", tls: { mode: "Passthrough" } }],
-    },
-  },
-]
+const { gateways = [], tlsRoutes = [] } = oneRoute("checkout", "checkout.example.com", "origin.example.com")
 
 describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chromium)", () => {
-  const source = objectSource({ gateways, tlsRoutes: [route("checkout", "checkout.example.com")] })
+  const source = objectSource({ gateways, tlsRoutes })
   let backend: Server
   let gateway: PassthroughGateway
   let admin: Admin
@@ -59,16 +36,9 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
       externalBackends: ["origin.example.com"],
       resolve: { "origin.example.com": `127.0.0.1:${(backend.address() as AddressInfo).port}` },
     })
-    const overview = new Overview(gateway, (problems) =>
+    admin = await startPage(gateway, 0, ({ problems }) =>
       problems.map((problem) => ({ ...problem, location: { file: "shop.yaml", line: 7, column: 3 } })),
     )
-    admin = await startAdmin({
-      host: "127.0.0.1",
-      port: 0,
-      gateway,
-      isServing: () => true,
-      overview,
-    })
     await gateway.start()
     browser = await launchChromium()
   }, 60_000)
@@ -115,11 +85,11 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
 
   it("shows the listeners, routes and live connections of now, and follows them", async () => {
     const page = await open()
-    await expect.poll(() => page.locator("#listeners-body").textContent()).toContain("Gateway/shop/edge/tls")
+    await expect.poll(() => page.locator("#listeners-body").textContent()).toContain("Gateway/default/gateway/tls")
     const socket = await client("checkout.example.com")
     await once(socket, "secureConnect")
     await page.locator("#connections-body tr").waitFor()
-    expect(await page.locator("#connections-body").textContent()).toMatch(/checkout\.example\.com.*shop\/checkout/)
+    expect(await page.locator("#connections-body").textContent()).toMatch(/checkout\.example\.com.*default\/checkout/)
     await expect.poll(() => page.locator("#routes-body").textContent()).toContain("1 live, weight 1")
     expect(await page.locator("#total-live").textContent()).toBe("1")
     socket.destroy()
@@ -147,7 +117,7 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
     const text = await drawer.textContent()
     expect(text).toMatch(/ALPN\s*h2, http\/1\.1/)
     expect(text).toMatch(/JA4\s*t13d\d{4}h2_/)
-    expect(text).toMatch(/won shop\/checkout/)
+    expect(text).toMatch(/won default\/checkout/)
     await page.keyboard.press("Escape")
     await drawer.waitFor({ state: "hidden" })
     expect(await page.evaluate("document.activeElement.textContent")).toBe("checkout.example.com")
@@ -176,12 +146,11 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
 
   it("tells of a changed configuration, its problems with file and line, while it is open", async () => {
     const page = await open()
-    const broken = route("UPPER", "broken.example.com")
-    source.set({
-      gateways,
-      tlsRoutes: [route("checkout", "checkout.example.com"), route("new", "new.example.com"), broken],
-    })
-    await page.getByText(/added shop\/new/).waitFor()
+    const more = ["new", "UPPER"].map((name) =>
+      route(name, [`${name.toLowerCase()}.example.com`], [{ name: "origin.example.com", port: 443 }]),
+    )
+    source.set({ gateways, tlsRoutes: [...tlsRoutes, ...more] })
+    await page.getByText(/added default\/new/).waitFor()
     expect(await page.locator("#problems-list").textContent()).toContain("shop.yaml:7:3")
   })
 

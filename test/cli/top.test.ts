@@ -5,16 +5,17 @@ import { type AddressInfo, createServer as createTcpServer } from "node:net"
 import { text } from "node:stream/consumers"
 import { connect, createServer as createTlsServer } from "node:tls"
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
-import type { Flow, Moment, Scene } from "../../src/cli/admin/overview.ts"
-import { Overview } from "../../src/cli/admin/overview.ts"
-import { startAdmin } from "../../src/cli/admin/server.ts"
+import type { Flow } from "../../src/cli/admin/flows.ts"
+import type { Moment, Scene } from "../../src/cli/admin/overview.ts"
 import { draw, type Size } from "../../src/cli/top/draw.ts"
 import { EventParser, readEvent } from "../../src/cli/top/events.ts"
 import { bytes, duration, type Line, share } from "../../src/cli/top/text.ts"
 import { type Key, press, type View } from "../../src/cli/top/view.ts"
 import { createPassthroughGateway } from "../../src/gateway/gateway.ts"
 import { objectSource } from "../../src/sources/object-source.ts"
+import { startPage } from "../support/admin.ts"
 import { selfSigned } from "../support/certificate.ts"
+import { oneRoute } from "../support/resources.ts"
 import { Cli } from "./cli.ts"
 
 const HOSTILE = "\u001b]0;owned\u0007\u001b[2J\u009b31m\r\n\u202eevil\u2028\ud800漢字🐈"
@@ -307,38 +308,13 @@ describe("tlsroute top", () => {
     backend.listen(0, "127.0.0.1")
     await once(backend, "listening")
     const gateway = createPassthroughGateway({
-      source: objectSource({
-        gateways: [
-          {
-            apiVersion: "gateway.networking.k8s.io/v1",
-            kind: "Gateway",
-            metadata: { namespace: "shop", name: "edge" },
-            spec: {
-              gatewayClassName: "tlsroute",
-              listeners: [{ name: "tls", port: 8443, protocol: "TLS", tls: { mode: "Passthrough" } }],
-            },
-          },
-        ],
-        tlsRoutes: [
-          {
-            apiVersion: "gateway.networking.k8s.io/v1",
-            kind: "TLSRoute",
-            metadata: { namespace: "shop", name: "checkout" },
-            spec: {
-              parentRefs: [{ name: "edge" }],
-              hostnames: ["checkout.example.com"],
-              rules: [{ backendRefs: [{ name: "origin.example.com", port: 443 }] }],
-            },
-          },
-        ],
-      }),
+      source: objectSource(oneRoute("checkout", "checkout.example.com", "origin.example.com")),
       address: "127.0.0.1",
       mapPort: () => 0,
       externalBackends: ["origin.example.com"],
       resolve: { "origin.example.com": `127.0.0.1:${(backend.address() as AddressInfo).port}` },
     })
-    const overview = new Overview(gateway, (problems) => problems)
-    const admin = await startAdmin({ host: "127.0.0.1", port, gateway, isServing: () => true, overview })
+    const admin = await startPage(gateway, port)
     await gateway.start()
     const [listener] = gateway.addresses()
     if (!listener?.bound) throw new Error("not bound")
@@ -364,10 +340,10 @@ describe("tlsroute top", () => {
     expect(stderr).toBe("")
     expect(code).toBe(0)
     expect(stdout).toMatch(/^live 1 /m)
-    expect(stdout).toMatch(/^shop\/checkout +checkout\.example\.com +1 /m)
-    expect(stdout).toContain("-> shop/origin.example.com:443  1 live, weight 1, 1 endpoint\n")
+    expect(stdout).toMatch(/^default\/checkout +checkout\.example\.com +1 /m)
+    expect(stdout).toContain("-> default/origin.example.com:443  1 live, weight 1, 1 endpoint\n")
     expect(stdout).toMatch(/^nobody\.example\.com +refused: NoMatchingRoute/m)
-    expect(stdout).toMatch(/^checkout\.example\.com +127\.0\.0\.1:\d+ +shop\/checkout /m)
+    expect(stdout).toMatch(/^checkout\.example\.com +127\.0\.0\.1:\d+ +default\/checkout /m)
     expect(stdout).not.toContain("\x1b")
   })
 
@@ -379,7 +355,7 @@ describe("tlsroute top", () => {
     client.resume()
     const { stdout } = await cli.run(["top", "--json", "--admin", `:${port}`])
     const told = JSON.parse(stdout) as { scene: Scene; moment: Moment }
-    expect(told.scene.routes.list[0]?.name).toBe("shop/checkout")
+    expect(told.scene.routes.list[0]?.name).toBe("default/checkout")
     expect(told.moment.connections).toMatchObject([{ serverName: "checkout.example.com" }])
     // The first second that anybody looks at has its rates already.
     expect(told.moment.connections[0]?.upRate).toBeGreaterThan(1_000)
@@ -464,14 +440,14 @@ describe("tlsroute top", () => {
       const { shows, keys, tmux, isAlternate, screen } = await terminal(
         `echo before; ${cli.commandLine(["top", "--admin", `127.0.0.1:${first.port}`])}; echo left with $?`,
       )
-      await shows(/^live 1 [\s\S]*^checkout\.example\.com/m)
+      await shows(/^live 1 [\s\S]*^checkout\./m)
       expect(await isAlternate()).toBe("1")
       await keys("/", "o", "t", "h", "e", "r")
       await shows(/^\/other_/m)
       await keys("Enter")
       await shows(/Connections \(0 of 1 with "other"\)/)
       await keys("Escape")
-      await shows(/^checkout\.example\.com/m)
+      await shows(/^checkout\./m)
       await keys("p")
       await shows(/ paused/)
       await keys("p")

@@ -7,13 +7,14 @@ import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { connect, createServer, type TLSSocket } from "node:tls"
 import { collectDefaultMetrics } from "prom-client"
-import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
 import { parse } from "yaml"
 import { createPassthroughGateway } from "../../src/gateway/gateway.ts"
 import { createMetrics } from "../../src/metrics/metrics.ts"
 import { objectSource } from "../../src/sources/object-source.ts"
 import { selfSigned } from "../support/certificate.ts"
 import { freePort } from "../support/free-port.ts"
+import { oneRoute } from "../support/resources.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 const ALERTS = join(root, "deploy/prometheus/alerts.yaml")
@@ -23,9 +24,10 @@ interface Panel {
   readonly targets?: readonly { readonly expr: string }[]
 }
 
-const dashboard: { readonly panels: readonly Panel[] } = JSON.parse(
-  readFileSync(join(root, "deploy/grafana/tlsroute.json"), "utf8"),
-)
+const dashboard: {
+  readonly panels: readonly Panel[]
+  readonly annotations: { readonly list: readonly { readonly name: string; readonly expr: string }[] }
+} = JSON.parse(readFileSync(join(root, "deploy/grafana/tlsroute.json"), "utf8"))
 const alerts: {
   readonly groups: readonly { readonly rules: readonly { readonly alert: string; readonly expr: string }[] }[]
 } = parse(readFileSync(ALERTS, "utf8"))
@@ -33,6 +35,7 @@ const alerts: {
 /** As Grafana puts in what a person chose. */
 const queries = [
   ...dashboard.panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ title, expr }))),
+  ...dashboard.annotations.list.map(({ name, expr }) => ({ title: `annotation ${name}`, expr })),
   ...alerts.groups.flatMap(({ rules }) => rules.map(({ alert, expr }) => ({ title: alert, expr }))),
 ].map(({ title, expr }) => ({
   title,
@@ -40,7 +43,7 @@ const queries = [
 }))
 
 /** Panels that have nothing to show where nothing goes wrong, or nobody speaks QUIC. */
-const QUIET = /QUIC|Unhealthy|Retries|not reached|no client caused|^Tlsroute/
+const QUIET = /QUIC|Unhealthy|Retries|left out|looked up|not reached|no client caused|^annotation|^Tlsroute/
 
 function missingPrometheus(): string | undefined {
   if (spawnSync("promtool", ["--version"], { stdio: "ignore" }).status === 0) return undefined
@@ -61,31 +64,7 @@ describe.skipIf(missingPrometheus() !== undefined)("the dashboard and the alerts
     backend.listen(0, "127.0.0.1")
     await once(backend, "listening")
     const gateway = createPassthroughGateway({
-      source: objectSource({
-        gateways: [
-          {
-            apiVersion: "gateway.networking.k8s.io/v1",
-            kind: "Gateway",
-            metadata: { namespace: "shop", name: "edge" },
-            spec: {
-              gatewayClassName: "tlsroute",
-              listeners: [{ name: "tls", port: 8443, protocol: "TLS", tls: { mode: "Passthrough" } }],
-            },
-          },
-        ],
-        tlsRoutes: [
-          {
-            apiVersion: "gateway.networking.k8s.io/v1",
-            kind: "TLSRoute",
-            metadata: { namespace: "shop", name: "shop" },
-            spec: {
-              parentRefs: [{ name: "edge" }],
-              hostnames: ["shop.example"],
-              rules: [{ backendRefs: [{ name: "origin.example", port: 443 }] }],
-            },
-          },
-        ],
-      }),
+      source: objectSource(oneRoute("shop", "shop.example", "origin.example")),
       address: "127.0.0.1",
       mapPort: () => 0,
       externalBackends: ["origin.example"],
@@ -177,5 +156,55 @@ describe.skipIf(missingPrometheus() !== undefined)("the dashboard and the alerts
     const { status, stdout, stderr } = spawnSync("promtool", ["check", "rules", ALERTS], { encoding: "utf8" })
     expect([status, stderr]).toEqual([0, ""])
     expect(stdout).toContain(`${alerts.groups[0]?.rules.length} rules found`)
+  })
+
+  // Each with what a gateway tells once a minute, in promtool's own words, when somebody is to be called.
+  it.each<[alert: string, labels: string, series: Readonly<Record<string, string>>]>([
+    ["TlsroutePortNotBound", "", { 'tlsroute_bindings{state="unbound"}': "1x30" }],
+    ["TlsrouteConfigurationErrors", "", { 'tlsroute_config_problems{severity="error"}': "2x30" }],
+    [
+      "TlsrouteRefusals",
+      "listener",
+      {
+        'tlsroute_connections_closed_total{listener="*:443",outcome="refused"}': "0+10x30",
+        'tlsroute_connections_closed_total{listener="*:443",outcome="completed"}': "0+90x30",
+      },
+    ],
+    [
+      "TlsrouteBackendUnreachable",
+      "route",
+      { 'tlsroute_connections_closed_total{route="shop/shop",outcome="dial-failed"}': "0+60x30" },
+    ],
+    ["TlsrouteEndpointsUnhealthy", "target", { 'tlsroute_endpoints_unhealthy{target="shop/shop:443"}': "1x30" }],
+    ["TlsrouteEndpointsEjected", "target", { 'tlsroute_endpoint_ejections_total{target="shop/shop:443"}': "1+1x30" }],
+    ["TlsrouteLookupsFail", "host", { 'tlsroute_lookup_failures_total{host="origin.example"}': "1+1x30" }],
+    ["TlsrouteWorkersDie", "", { tlsroute_worker_restarts_total: "0+1x30" }],
+    ["TlsrouteEventLoopLate", "", { nodejs_eventloop_lag_p99_seconds: "0.3x30" }],
+    ["TlsrouteDescriptorsScarce", "", { process_open_fds: "900x30", process_max_fds: "1000x30" }],
+  ])("call for %s when that happens, and not otherwise", (alert, label, series) => {
+    const directory = mkdtempSync(join(tmpdir(), "tlsroute-alerts-"))
+    onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+    const test = (values: (text: string) => string) => ({
+      interval: "1m",
+      input_series: Object.entries(series).map(([name, text]) => ({ series: name, values: values(text) })),
+      promql_expr_test: [],
+    })
+    const firing = `count(ALERTS{alertname="${alert}",alertstate="firing"${label === "" ? "" : `,${label}!=""`}})`
+    const ask = (samples: readonly object[]) => [{ expr: firing, eval_time: "25m", exp_samples: samples }]
+    const quiet = (text: string) => text.replace(/^[\d.]+(?:\+\d+)?/, "0")
+    const tests = [
+      { ...test((text) => text), promql_expr_test: ask([{ labels: "{}", value: 1 }]) },
+      { ...test(quiet), promql_expr_test: ask([]) },
+    ]
+    const file = join(directory, "test.yml")
+    // JSON is YAML.
+    writeFileSync(file, JSON.stringify({ rule_files: [ALERTS], evaluation_interval: "1m", tests }))
+    const { status, stdout, stderr } = spawnSync("promtool", ["test", "rules", file], { encoding: "utf8" })
+    expect([status, stdout + stderr]).toEqual([0, expect.stringContaining("SUCCESS")])
+  })
+
+  it("have a case above for each alert", () => {
+    const text = readFileSync(import.meta.filename, "utf8")
+    for (const { alert } of alerts.groups.flatMap(({ rules }) => rules)) expect(text).toContain(`"${alert}"`)
   })
 })

@@ -7,6 +7,7 @@ import type { Worker } from "node:worker_threads"
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
 import { hasReusePort } from "../../src/gateway/workers/host.ts"
 import type * as Face from "../../src/index.ts"
+import { createMetrics, type Metrics } from "../../src/metrics/metrics.ts"
 import { objectSource } from "../../src/sources/object-source.ts"
 import { buildPackage } from "../support/built-package.ts"
 import { localPort } from "../support/gateway.ts"
@@ -74,6 +75,54 @@ async function connectedToBoth(gateway: Face.PassthroughGateway, port: number): 
     for (const socket of sockets) socket.destroy()
   }
 }
+
+/** Every series of a scrape that only ever rises. */
+async function counters({ registry }: Metrics): Promise<ReadonlyMap<string, number>> {
+  const text = await registry.metrics()
+  const series = text.matchAll(/^(tlsroute_\w+_(?:total|count|sum|bucket)(?:\{.*\})?) (\S+)$/gm)
+  return new Map([...series].map(([, name = "", value]) => [name, Number(value)]))
+}
+
+describe("counters", () => {
+  it("never go back, whether a worker dies or a route goes and comes again", async () => {
+    const config = configTo(await echo())
+    const { gateway, source, port } = await serve(config)
+    const metrics = createMetrics({ gateway })
+    const before = new Map<string, number>()
+    const scrape = async () => {
+      const now = await counters(metrics)
+      for (const name of before.keys()) expect([name, now.get(name)]).toEqual([name, expect.any(Number)])
+      for (const [name, value] of now) expect([name, value >= (before.get(name) ?? 0)]).toEqual([name, true])
+      for (const [name, value] of now) before.set(name, value)
+      return now
+    }
+    const sockets = await connectedToBoth(gateway, port)
+    for (const socket of sockets) socket.write(Buffer.alloc(10_000))
+    const bytes = /^tlsroute_transferred_bytes_total\{.*route="[^"]+".*from_client/
+    const carried = async () =>
+      [...(await scrape())].reduce((sum, [name, value]) => sum + (bytes.test(name) ? value : 0), 0)
+    // What is live counts as it flows.
+    await expect.poll(carried, { timeout: 10_000 }).toBeGreaterThan(200_000)
+    await killOne()
+    const restarts = async () => (await scrape()).get("tlsroute_worker_restarts_total")
+    await expect.poll(restarts, { timeout: 10_000 }).toBe(1)
+    await comesBack(port)
+    await scrape()
+    source.set({ ...config, tlsRoutes: [] })
+    await once(gateway, "config")
+    await scrape()
+    source.set(config)
+    await once(gateway, "config")
+    await comesBack(port)
+    for (const socket of sockets) socket.destroy()
+    await expect.poll(() => gateway.connections.size, { timeout: 10_000 }).toBe(0)
+    const last = await scrape()
+    const sum = (name: string) =>
+      [...last].reduce((all, [series, value]) => all + (series.startsWith(`${name}{`) ? value : 0), 0)
+    expect(sum("tlsroute_connections_closed_total")).toBe(sum("tlsroute_connections_accepted_total"))
+    expect(sum("tlsroute_transferred_bytes_total")).toBeGreaterThan(200_000)
+  }, 60_000)
+})
 
 describe("a worker that is killed", () => {
   it("takes its own connections with it and no other's, again and again, and is replaced each time", async () => {

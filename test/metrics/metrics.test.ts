@@ -1,15 +1,24 @@
 import { EventEmitter } from "node:events"
 import { readFileSync } from "node:fs"
-import { Registry } from "prom-client"
+import { Counter, Histogram, Registry } from "prom-client"
 import { describe, expect, it } from "vitest"
-import { createMetrics } from "../../src/metrics/metrics.ts"
-import { BoundedLabels } from "../../src/metrics/route-labels.ts"
+import { BoundedLabels } from "../../src/metrics/bounded-labels.ts"
+import { createMetrics, type MetricsOptions } from "../../src/metrics/metrics.ts"
 import type { ConnectionInfo, ConnectionRecord } from "../../src/proxy/connection/record.ts"
 
 interface Listed {
   readonly name: string
   readonly help: string
   readonly labelNames: readonly string[]
+}
+
+const NOTHING = {
+  bytesFromClient: 0,
+  bytesFromBackend: 0,
+  datagramsFromClient: 0,
+  datagramsFromBackend: 0,
+  dialAttempts: 0,
+  durations: { hello: undefined, dial: undefined },
 }
 
 class Source extends EventEmitter {
@@ -23,6 +32,8 @@ class Source extends EventEmitter {
       route: "a/b",
       outcome: "completed",
       endedBy: "client",
+      kind: "spliced",
+      ...NOTHING,
       dialAttempts: 1,
       durations,
     }
@@ -75,7 +86,8 @@ describe("metrics", () => {
 
   it("count live connections by state when they are read", async () => {
     const { source, lines } = setup()
-    const connection = (state: string) => ({ listener: "*:443", transport: "tcp", state }) as ConnectionInfo
+    const connection = (state: string) =>
+      ({ ...NOTHING, listener: "*:443", transport: "tcp", state }) as unknown as ConnectionInfo
     source.connections.add(connection("splicing")).add(connection("splicing")).add(connection("hello"))
     expect(await lines()).toContain('tlsroute_connections_active{listener="*:443",transport="tcp",state="splicing"} 2')
     source.connections.clear()
@@ -145,8 +157,8 @@ describe("metrics", () => {
 
   it("count bytes of live connections as they flow, and none of them twice", async () => {
     const { source, lines } = setup()
-    const live = { listener: "*:443", transport: "tcp", state: "splicing", route: "a/b", bytesFromClient: 5 }
-    const connection = { ...live, bytesFromBackend: 7 } as ConnectionInfo
+    const live = { ...NOTHING, listener: "*:443", transport: "tcp", state: "splicing", route: "a/b" }
+    const connection = { ...live, bytesFromClient: 5, bytesFromBackend: 7 } as unknown as ConnectionInfo
     source.connections.add(connection)
     source.closes({})
     const sent = async () => (await lines()).filter((line) => /^tlsroute_transferred_bytes.*route="a\/b".*/.test(line))
@@ -188,7 +200,8 @@ describe("metrics", () => {
 
   it("where there is no room left, forget routes that are gone, once no connection of theirs is left", async () => {
     const { source, lines } = setup({ maxRoutes: 1 })
-    const live = { listener: "*:443", transport: "tcp", state: "splicing", route: "a/1" } as ConnectionInfo
+    const of = { listener: "*:443", transport: "tcp", state: "splicing", route: "a/1" }
+    const live = { ...NOTHING, ...of } as unknown as ConnectionInfo
     source.connections.add(live)
     source.closes({ route: "a/1" })
     const routes = async () => new Set((await lines()).flatMap((line) => /route="([^"]+)"/.exec(line)?.[1] ?? []))
@@ -198,6 +211,105 @@ describe("metrics", () => {
     source.applies("3")
     source.closes({ route: "a/3" })
     expect(await routes()).toEqual(new Set(["a/3"]))
+  })
+
+  it("count what befalls backends and workers", async () => {
+    const { source, lines } = setup()
+    expect(await lines()).toContain("tlsroute_worker_restarts_total 0")
+    source.emit("eject", { target: "shop/checkout:443" })
+    source.emit("eject", { target: "shop/checkout:443" })
+    source.emit("lookupFailed", { host: "origin.example" })
+    source.emit("worker", { worker: 1, reason: "it exited", lost: 3 })
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'tlsroute_endpoint_ejections_total{target="shop/checkout:443"} 2',
+        'tlsroute_lookup_failures_total{host="origin.example"} 1',
+        "tlsroute_worker_restarts_total 1",
+      ]),
+    )
+  })
+
+  it("tell connections that begin with STARTTLS from those that begin with TLS", async () => {
+    const { source, lines } = setup()
+    source.emit("connection", { listener: "*:5432", transport: "tcp", starttls: "postgres" })
+    source.emit("connection", { listener: "*:5432", transport: "tcp", starttls: undefined })
+    source.closes({ listener: "*:5432", starttls: "postgres" })
+    expect(await lines()).toEqual(
+      expect.arrayContaining([
+        'tlsroute_connections_accepted_total{listener="*:5432",transport="tcp",starttls="postgres"} 1',
+        'tlsroute_connections_accepted_total{listener="*:5432",transport="tcp"} 1',
+        'tlsroute_connections_closed_total{listener="*:5432",route="a/b",transport="tcp",starttls="postgres",outcome="completed",ended_by="client"} 1',
+      ]),
+    )
+  })
+
+  it("count dials, times and datagrams of live connections, which may live for days, and none of them twice", async () => {
+    const { source, lines } = setup()
+    const of = { listener: "*:443", transport: "quic", state: "splicing", route: "a/b" }
+    const done = { dialAttempts: 3, durations: { hello: 2, dial: 3 }, datagramsFromClient: 7 }
+    const live = { ...NOTHING, ...of, ...done } as unknown as ConnectionInfo
+    source.connections.add(live)
+    const told = [
+      'tlsroute_dial_attempts_total{route="a/b"} 3',
+      'tlsroute_dial_retries_total{route="a/b"} 2',
+      'tlsroute_transferred_datagrams_total{listener="*:443",route="a/b",direction="from_client"} 7',
+      'tlsroute_hello_duration_seconds_count{listener="*:443"} 1',
+      'tlsroute_dial_duration_seconds_sum{route="a/b"} 0.003',
+    ]
+    expect(await lines()).toEqual(expect.arrayContaining(told))
+    expect((await lines()).filter((line) => line.startsWith("tlsroute_connection_duration"))).toEqual([])
+    source.connections.delete(live)
+    source.closes({ ...of, ...done, durations: { hello: 2, dial: 3, total: 9 } } as Partial<ConnectionRecord>)
+    expect(await lines()).toEqual(expect.arrayContaining(told))
+  })
+
+  it("are written as prom-client writes its own, in text and in JSON", async () => {
+    const { source, metrics } = setup({ registry: new Registry() })
+    const theirs = new Registry()
+    const registers = [theirs]
+    const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+    const about = (name: string) =>
+      metrics.registry.getMetricsAsArray().find((metric) => metric.name === name)?.help ?? ""
+    const name = "tlsroute_dial_duration_seconds"
+    const histogram = new Histogram({ name, help: about(name), labelNames: ["route"], buckets, registers })
+    const total = "tlsroute_dial_attempts_total"
+    const counter = new Counter({ name: total, help: about(total), labelNames: ["route"], registers })
+    for (const route of ["a/b", 'with "quotes"']) {
+      for (const dial of [0, 1, 1.0001, 50, 100, 900, 1_000, 1_500, 86_400_000]) {
+        source.closes({ route, durations: { hello: 0, dial, total: dial } })
+        histogram.observe({ route }, dial / 1_000)
+        counter.inc({ route })
+      }
+    }
+    for (const each of [name, total]) {
+      expect(await metrics.registry.getSingleMetricAsString(each)).toBe(await theirs.getSingleMetricAsString(each))
+    }
+    const values = async (registry: Registry) =>
+      (await registry.getMetricsAsJSON())
+        .find((metric) => metric.name === name)
+        ?.values.map((value) => ({
+          ...value,
+          exemplar: undefined,
+        }))
+    expect(await values(metrics.registry)).toEqual(await values(theirs))
+  })
+
+  it.each<[options: unknown, words: string]>([
+    [undefined, "options are missing, for example { gateway: gateway }"],
+    [{}, 'the option "gateway" is missing, for example gateway: gateway'],
+    [{ gatway: new Source() }, 'did you mean it by "gatway"?'],
+    [{ gateway: new Source(), maxRoute: 3 }, 'there is no option "maxRoute"; did you mean "maxRoutes"?'],
+    [{ gateway: {} }, 'the option "gateway" must be an object with on() and off(), not an object'],
+    [{ proxy: 7 }, 'the option "proxy" must be an object with on() and off(), not 7'],
+    [
+      { gateway: new Source(), maxRoutes: "many" },
+      'the option "maxRoutes" must be a whole number, 1 or more, not "many"',
+    ],
+    [{ gateway: new Source(), registry: {} }, 'the option "registry" must be an object with registerMetric()'],
+  ])("refuse options that cannot be what was meant: %j", (options, words) => {
+    expect(() => createMetrics(options as MetricsOptions)).toThrow(
+      expect.objectContaining({ code: "ERR_TLSROUTE_OPTION", message: expect.stringContaining(words) }),
+    )
   })
 
   it("go into a registry of the program's own, and leave it as it was", async () => {
@@ -225,10 +337,20 @@ describe("docs/observability.md", () => {
 })
 
 describe("BoundedLabels", () => {
+  it("tell a value by the same label for as long as it is there, whatever room there is since", () => {
+    const labels = new BoundedLabels(1)
+    labels.admit("a")
+    expect(labels.admit("b")).toBe("other")
+    labels.retain(new Set(["b"]))
+    expect(labels.admit("b")).toBe("other")
+    labels.retain(new Set())
+    expect(labels.admit("b")).toBe("b")
+  })
+
   it("has room again when values go", () => {
     const labels = new BoundedLabels(1)
     expect([labels.admit("a"), labels.admit("b")]).toEqual(["a", "other"])
     expect(labels.retain(new Set(["b"]))).toEqual(["a"])
-    expect(labels.admit("b")).toBe("b")
+    expect(labels.admit("c")).toBe("c")
   })
 })

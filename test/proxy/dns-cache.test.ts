@@ -27,6 +27,27 @@ function zone(answer: readonly AddressRecord[] | Error, options: DnsCacheOptions
 
 const record = (address: string, ttl = 60): AddressRecord => ({ address, ttl })
 
+test("whoever wants to know is told of lookups that fail, also where an outdated answer makes up for it", async () => {
+  const { state, cache, addresses } = zone(Object.assign(new Error("no"), { code: "ETIMEOUT" }))
+  const failures: unknown[] = []
+  const end = cache.onFailure((failure) => failures.push(failure))
+  await expect(addresses()).rejects.toThrow()
+  await expect(addresses()).rejects.toThrow()
+  expect(failures).toEqual([{ host: "a.example.com", code: "ETIMEOUT", covered: false }])
+  vi.advanceTimersByTime(3_000)
+  const refusal = state.answer
+  state.answer = [record("192.0.2.1", 1)]
+  await addresses()
+  vi.advanceTimersByTime(3_000)
+  state.answer = refusal
+  expect(await addresses()).toEqual(["192.0.2.1"])
+  expect(failures.slice(1)).toEqual([{ host: "a.example.com", code: "ETIMEOUT", covered: true }])
+  end()
+  vi.advanceTimersByTime(3_000)
+  await addresses()
+  expect(failures).toHaveLength(2)
+})
+
 test("an answer is given without asking again until its time to live is over", async () => {
   const { state, cache, addresses } = zone([record("192.0.2.1", 60)])
   expect(await addresses()).toEqual(["192.0.2.1"])

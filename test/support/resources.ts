@@ -55,6 +55,14 @@ export function service(
   }
 }
 
+/** A Gateway with one listener, on port 8443, and one route, for one name, to an external backend on port 443. */
+export function oneRoute(name: string, hostname: string, backend: string): GatewayResources {
+  return {
+    gateways: [gateway([listener("tls", 8443)])],
+    tlsRoutes: [route(name, [hostname], [{ name: backend, port: 443 }])],
+  }
+}
+
 /** Several snapshots' parts as one. */
 export function resources(...parts: readonly GatewayResources[]): GatewayResources {
   return {

@@ -1,15 +1,16 @@
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { version } from "../../../package.json"
 import type { BindingState } from "../../gateway/bindings.ts"
-import type { ConfigApplied } from "../../gateway/events.ts"
 import type { PassthroughGateway } from "../../gateway/gateway.ts"
 import type { EndpointHealthChange } from "../../gateway/health-checks.ts"
-import { Traffic, type TrafficCount, type TrafficCounts } from "../../metrics/traffic.ts"
+import type { Tallies } from "../../metrics/tallies.ts"
 import type { ConnectionInfo, ConnectionRecord } from "../../proxy/connection/record.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
 import type { BackendTarget, RouteTable, TableRoute } from "../../routing/route-table.ts"
+import type { ToldConfig } from "../log/config-feed.ts"
 import { formatAddress } from "../shared/terminal.ts"
 import { EndpointCounts, endpointKey } from "./endpoint-counts.ts"
+import { type Carried, carried, type Flow, flows } from "./flows.ts"
 import { HelloMemory } from "./hello-memory.ts"
 import { LiveRates, type LiveRow } from "./live-rates.ts"
 import { type RefusalCount, Refusals } from "./refusals.ts"
@@ -21,8 +22,6 @@ const MOST_ROUTES = 200
 const MOST_ENDPOINTS = 20
 const MOST_PROBLEMS = 100
 const MOST_REFUSALS = 20
-/** Routes whose traffic is told apart. */
-const MOST_COUNTED = 10_000
 
 /** What does not change from second to second. */
 export interface Scene {
@@ -81,22 +80,6 @@ export interface Moment {
   readonly connections: readonly LiveRow[]
 }
 
-/** Traffic of one listener or route. */
-export interface Flow {
-  readonly live: number
-  /** Connections since the start. */
-  readonly connections: number
-  readonly refused: number
-  /** New connections per second. */
-  readonly rate: number
-  /** Refused connections per second. */
-  readonly refusedRate: number
-  /** Bytes per second read from clients. */
-  readonly up: number
-  /** Bytes per second read from backends. */
-  readonly down: number
-}
-
 /** What the overview is taken from. */
 export type OverviewSource = Pick<PassthroughGateway, "routeTable" | "addresses" | "connections" | "on" | "off">
 
@@ -106,8 +89,7 @@ export type OverviewSource = Pick<PassthroughGateway, "routeTable" | "addresses"
  */
 export class Overview {
   readonly #gateway: OverviewSource
-  readonly #locate: (problems: readonly ResourceProblem[]) => readonly ResourceProblem[]
-  readonly #traffic: Traffic
+  readonly #tallies: Tallies
   readonly #refusals = new Refusals()
   readonly #timeline = new Timeline()
   readonly #rates = new LiveRates()
@@ -117,18 +99,16 @@ export class Overview {
   readonly #loop = monitorEventLoopDelay({ resolution: 20 })
   #problems: readonly ResourceProblem[] = []
   #revision = 0
-  #counts: TrafficCounts | undefined
+  #carried: Carried | undefined
   #looked = performance.now()
 
   /**
    * @param gateway - what is watched
-   * @param locate - gives problems the places they are written at
+   * @param tallies - what it carries
    */
-  constructor(gateway: OverviewSource, locate: (problems: readonly ResourceProblem[]) => readonly ResourceProblem[]) {
+  constructor(gateway: OverviewSource, tallies: Tallies) {
     this.#gateway = gateway
-    this.#locate = locate
-    this.#traffic = new Traffic(gateway, MOST_COUNTED)
-    gateway.on("config", this.#onConfig)
+    this.#tallies = tallies
     gateway.on("health", this.#onHealth)
     gateway.on("close", this.#onClose)
     gateway.on("route", this.#onRoute)
@@ -145,7 +125,7 @@ export class Overview {
     this.#looked = performance.now()
     // The first moment is to have the rates of its own second, and not of the time that nobody watched.
     this.#rates.begin(this.#gateway.connections.size, 1, [""])
-    this.#counts = this.#traffic.read((connection) => this.#rates.see(connection))
+    this.#carried = carried(this.#tallies.read((connection) => this.#rates.see(connection)))
     this.#rates.end()
   }
 
@@ -157,8 +137,6 @@ export class Overview {
   /** Lets go of the gateway. */
   close(): void {
     this.shut()
-    this.#traffic.close()
-    this.#gateway.off("config", this.#onConfig)
     this.#gateway.off("health", this.#onHealth)
     this.#gateway.off("close", this.#onClose)
     this.#gateway.off("route", this.#onRoute)
@@ -175,7 +153,7 @@ export class Overview {
         total: table.routes.length,
         list: table.routes.slice(0, MOST_ROUTES).map((route) => this.#sceneRoute(table, route)),
       },
-      problems: { total: this.#problems.length, list: this.#locate(this.#problems.slice(0, MOST_PROBLEMS)) },
+      problems: { total: this.#problems.length, list: this.#problems.slice(0, MOST_PROBLEMS) },
       timeline: this.#timeline.entries,
     }
   }
@@ -192,18 +170,20 @@ export class Overview {
     this.#looked = now
     const shown = new EndpointCounts(this.#gateway.routeTable.routes.slice(0, MOST_ROUTES), MOST_ENDPOINTS)
     this.#rates.begin(this.#gateway.connections.size, seconds, filters)
-    const counts = this.#traffic.read((connection) => {
-      this.#rates.see(connection)
-      shown.count(connection)
-    })
-    const before = this.#counts ?? counts
-    this.#counts = counts
+    const carries = carried(
+      this.#tallies.read((connection) => {
+        this.#rates.see(connection)
+        shown.count(connection)
+      }),
+    )
+    const before = this.#carried ?? carries
+    this.#carried = carries
     const shared = {
       at: Date.now(),
       live: this.#gateway.connections.size,
       loopDelay: this.#loop.percentile(99) / 1e6,
-      listeners: flows(before.listeners, counts.listeners, seconds),
-      routes: this.#shownRoutes(flows(before.routes, counts.routes, seconds)),
+      listeners: flows(before.listeners, carries.listeners, seconds),
+      routes: this.#shownRoutes(flows(before.routes, carries.routes, seconds)),
       endpoints: shown.counts(),
       refusals: this.#refusals.top(MOST_REFUSALS),
     }
@@ -219,9 +199,10 @@ export class Overview {
     return undefined
   }
 
-  readonly #onConfig = (applied: ConfigApplied): void => {
-    this.#problems = applied.problems
-    this.#timeline.add(applied)
+  /** Takes a configuration that is in force now. */
+  configured({ problems, lines }: Pick<ToldConfig, "problems" | "lines">): void {
+    this.#problems = problems
+    if (lines[0] !== undefined) this.#timeline.add(lines[0])
     this.#revision++
   }
 
@@ -294,29 +275,4 @@ function sceneListener(state: BindingState): SceneListener {
     error: state.bound ? undefined : state.message,
     listeners: listeners.map(({ id, hostname }) => ({ id, hostname: hostname ?? "*" })),
   }
-}
-
-function flows(
-  before: ReadonlyMap<string, TrafficCount>,
-  now: ReadonlyMap<string, TrafficCount>,
-  seconds: number,
-): Readonly<Record<string, Flow>> {
-  return Object.fromEntries(
-    [...now].map(([key, count]) => {
-      const { live, connections, refused } = count
-      const per = (field: keyof TrafficCount): number => (count[field] - (before.get(key)?.[field] ?? 0)) / seconds
-      return [
-        key,
-        {
-          live,
-          connections,
-          refused,
-          rate: per("connections"),
-          refusedRate: per("refused"),
-          up: per("fromClient"),
-          down: per("fromBackend"),
-        },
-      ]
-    }),
-  )
 }

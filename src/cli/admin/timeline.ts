@@ -1,5 +1,4 @@
-import type { ConfigApplied } from "../../gateway/events.ts"
-import { ConfigChanges, type ConfigLine } from "../log/config-changes.ts"
+import type { ConfigLine } from "../log/config-changes.ts"
 
 /** A configuration that came into force. */
 export interface TimelineEntry {
@@ -16,17 +15,14 @@ const MOST_ENTRIES = 50
 
 /** Remembers how the configuration changed, newest first. */
 export class Timeline {
-  readonly #changes = new ConfigChanges()
   #entries: readonly TimelineEntry[] = []
 
   get entries(): readonly TimelineEntry[] {
     return this.#entries
   }
 
-  /** Takes a configuration that is in force now. */
-  add(applied: ConfigApplied): void {
-    const [line] = this.#changes.next(applied)
-    if (line === undefined) return
+  /** Takes the first line on a configuration that is in force now. */
+  add(line: ConfigLine): void {
     const entry = { at: Date.now(), worse: line.worse, fields: line.fields }
     this.#entries = [entry, ...this.#entries.slice(0, MOST_ENTRIES - 1)]
   }

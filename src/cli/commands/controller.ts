@@ -14,6 +14,7 @@ import { type StatusWriter, startStatusWriter } from "../../kubernetes/status-wr
 import { DEFAULT_CONTROLLER_NAME } from "../../routing/options.ts"
 import type { Gateway } from "../../routing/resources.ts"
 import { type ClusterLog, jsonClusterLog, terminalClusterLog } from "../log/cluster-log.ts"
+import { ConfigFeed } from "../log/config-feed.ts"
 import { setLogLevel } from "../log/log-level.ts"
 import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
 import { parseAddress, parseList, secondsOption, severalNamed } from "../shared/arguments.ts"
@@ -24,6 +25,7 @@ import { boundAddresses } from "../shared/published-addresses.ts"
 import {
   addServingFlags,
   drain,
+  logBackends,
   logConnections,
   openAdmin,
   type ServingFlags,
@@ -101,22 +103,18 @@ export function controllerCommand(): Command {
 async function controller(flags: ControllerFlags): Promise<void> {
   const access = await clusterAccess(flags)
   setLogLevel(flags.logLevel)
-  const log: RunLog = flags.json ? jsonLog(() => undefined) : terminalLog(() => undefined)
+  const log: RunLog = flags.json ? jsonLog() : terminalLog()
   const clusterLog = flags.json ? jsonClusterLog() : terminalClusterLog()
   const ended = takeSignals(() => clusterLog.note("SIGHUP changes nothing: the cluster is followed as it changes"))
   let look = (): void => undefined
   const gateway = createGateway(flags, access, log, clusterLog, () => look())
 
+  const configs = new ConfigFeed(gateway)
+  configs.follow((told) => log.config(told))
+
   let serving = false
   // A Gateway whose port cannot be bound says so in its status; it takes no pod out of service for the others.
-  const admin = await openAdmin(
-    flags,
-    gateway,
-    () => serving,
-    false,
-    log,
-    () => undefined,
-  )
+  const admin = await openAdmin(flags, gateway, () => serving, false, log, configs)
   const stopped = new AbortController()
   if (flags.createGatewayClass) void createClasses(flags, access, clusterLog, stopped.signal)
 
@@ -178,9 +176,8 @@ function createGateway(
     location,
     ...servingOptions(flags),
   })
-  gateway.on("config", (applied) => log.config(applied))
   logConnections(gateway, flags, log)
-  gateway.on("health", (change) => log.health(change))
+  logBackends(gateway, log)
   gateway.on("error", (error) => log.error(error))
   return gateway
 }

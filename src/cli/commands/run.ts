@@ -3,14 +3,16 @@ import { GatewayError } from "../../gateway/errors.ts"
 import { createPassthroughGateway } from "../../gateway/gateway.ts"
 import { type FileSource, fileSource } from "../../sources/file-source.ts"
 import { SourceError } from "../../sources/source-error.ts"
+import { ConfigFeed } from "../log/config-feed.ts"
 import { setLogLevel } from "../log/log-level.ts"
 import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
 import { putServingFirst } from "../shared/output.ts"
-import { routesWithoutParent, withoutEchoes } from "../shared/problems.ts"
+import { locateProblems, routesWithoutParent, withoutEchoes } from "../shared/problems.ts"
 import { addRoutingFlags, type RoutingFlags, routeTableOptions } from "../shared/routing-flags.ts"
 import {
   addServingFlags,
   drain,
+  logBackends,
   logConnections,
   openAdmin,
   type ServingFlags,
@@ -52,20 +54,21 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
     ...routeTableOptions(flags),
   })
   setLogLevel(flags.logLevel)
-  const log = flags.json ? jsonLog(source.locate) : terminalLog(source.locate)
+  const log = flags.json ? jsonLog() : terminalLog()
   const ended = takeSignals(() => void reload(source, log))
   let started = false
-  gateway.on("config", (applied) => {
-    log.config({ ...applied, problems: withoutEchoes([...applied.problems, ...routesWithoutParent(applied.table)]) })
-  })
+  const configs = new ConfigFeed(gateway, ({ problems, table }) =>
+    locateProblems(withoutEchoes([...problems, ...routesWithoutParent(table)]), source.locate),
+  )
+  configs.follow((told) => log.config(told))
   logConnections(gateway, flags, log)
-  gateway.on("health", (change) => log.health(change))
+  logBackends(gateway, log)
   gateway.on("error", (error) => {
     // What happens before the start is over is told by how it ends.
     if (started) log.error(error)
   })
   let serving = false
-  const admin = await openAdmin(flags, gateway, () => serving, true, log, source.locate)
+  const admin = await openAdmin(flags, gateway, () => serving, true, log, configs)
   const unusable = flags.allowEmpty ? "serve" : "reject"
   try {
     started = await Promise.race([gateway.start({ unusable }).then(() => true), ended.then(() => false)])

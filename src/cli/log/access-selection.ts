@@ -1,21 +1,8 @@
-import type { ConnectionOutcome, ConnectionRecord } from "../../proxy/connection/record.ts"
+import type { ConnectionRecord } from "../../proxy/connection/record.ts"
+import { UNREMARKABLE } from "../../proxy/connection/unremarkable.ts"
 
 /** Which connections have a line of their own. */
 export type AccessSelection = "all" | "none" | { readonly shareOfOthers: number }
-
-/** How connections end that nothing is wrong with, or that their client alone has ended. */
-const UNREMARKABLE: ReadonlySet<ConnectionOutcome> = new Set<ConnectionOutcome>([
-  "client-gone",
-  "probe",
-  "completed",
-  "client-reset",
-  "idle-timeout",
-  "half-closed-timeout",
-  "max-duration",
-  "drained",
-  "route-removed",
-  "endpoint-removed",
-])
 
 /**
  * Reads `all`, `none`, `failures`, or a share such as `1%`: that share of the connections, drawn at random, and every

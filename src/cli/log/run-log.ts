@@ -1,14 +1,14 @@
 import type { BindingState } from "../../gateway/bindings.ts"
 import { GatewayError } from "../../gateway/errors.ts"
-import type { ConfigApplied } from "../../gateway/events.ts"
 import type { EndpointHealthChange } from "../../gateway/health-checks.ts"
+import type { LookupFailure } from "../../proxy/backend/dns-cache.ts"
 import type { ConnectionInfo, ConnectionRecord, Waiting } from "../../proxy/connection/record.ts"
+import type { Ejection } from "../../proxy/health/endpoint-health.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
-import type { ReadResult } from "../../sources/file-source.ts"
-import { formatProblem, locateProblems } from "../shared/problems.ts"
+import { formatProblem } from "../shared/problems.ts"
 import { count, formatAddress, printable, type Terminal, terminal } from "../shared/terminal.ts"
 import { accessLevel, accessLine, advice } from "./access-log.ts"
-import { ConfigChanges } from "./config-changes.ts"
+import type { ToldConfig } from "./config-feed.ts"
 import { logEvent, logLine } from "./json-log.ts"
 import { atLevel, isLogged } from "./log-level.ts"
 
@@ -17,7 +17,7 @@ export interface RunLog {
   /** The admin server listens. */
   admin(host: string, port: number): void
   /** A configuration is in force. */
-  config(applied: ConfigApplied): void
+  config(told: ToldConfig): void
   /** The files are being read again, as somebody asked. */
   reloading(): void
   /** They say what they said before. */
@@ -32,6 +32,10 @@ export interface RunLog {
   moreWaiting(connections: number): void
   /** Active checks found an endpoint unhealthy, or healthy again. */
   health(change: EndpointHealthChange): void
+  /** An endpoint is left out for a while, as connects to it have failed. */
+  eject(ejection: Ejection): void
+  /** A backend's name could not be looked up. */
+  lookupFailed(failure: LookupFailure): void
   /** Something failed and the gateway goes on. */
   error(error: Error): void
   /** Listening ended; connections may finish. */
@@ -41,13 +45,11 @@ export interface RunLog {
 }
 
 /** For machines: one JSON object per line; of a configuration, what changed. */
-export function jsonLog(locate: ReadResult["locate"]): RunLog {
-  const changes = new ConfigChanges()
+export function jsonLog(): RunLog {
   return {
     admin: (host, port) => logEvent("info", "admin", "admin server listening", { address: host, port }),
-    config(applied) {
-      const problems = locateProblems(applied.problems, locate)
-      for (const [at, { worse, fields }] of changes.next({ ...applied, problems }).entries()) {
+    config({ lines }) {
+      for (const [at, { worse, fields }] of lines.entries()) {
         const level = worse ? "warn" : "info"
         if (at === 0) logEvent(level, "config", "configuration applied", fields)
         else logEvent(level, "config-more", "more on the configuration", fields)
@@ -81,6 +83,8 @@ export function jsonLog(locate: ReadResult["locate"]): RunLog {
         `endpoint ${change.healthy ? "healthy" : "unhealthy"}`,
         change,
       ),
+    eject: (ejection) => logEvent("warn", "eject", "endpoint left out: connects to it fail", ejection),
+    lookupFailed: (failure) => logEvent("warn", "lookup-failed", "a backend's name cannot be looked up", failure),
     error: ({ message, code }: NodeJS.ErrnoException) => logEvent("error", "error", message, { code }),
     draining: (connections) => logEvent("info", "draining", "draining", { connections }),
     stopped: () => logEvent("info", "stopped", "stopped"),
@@ -88,7 +92,7 @@ export function jsonLog(locate: ReadResult["locate"]): RunLog {
 }
 
 /** For people: ports and problems as they change, and a line per connection. */
-export function terminalLog(locate: ReadResult["locate"]): RunLog {
+export function terminalLog(): RunLog {
   const terminalOut = terminal(process.stdout)
   const out = atLevel("info", terminalOut)
   const notes = atLevel("info", terminal(process.stderr))
@@ -98,9 +102,8 @@ export function terminalLog(locate: ReadResult["locate"]): RunLog {
   return {
     admin: (host, port) => out.line(`admin server on http://${formatAddress(host, port)}`),
     config({ table, problems, bindings }) {
-      const located = locateProblems(problems, locate)
       const format = (severity: ResourceProblem["severity"]) =>
-        located.flatMap((problem) => (problem.severity === severity ? [formatProblem(problem, errors)] : []))
+        problems.flatMap((problem) => (problem.severity === severity ? [formatProblem(problem, errors)] : []))
       const unbound = bindings.flatMap((state) => (state.bound ? [] : [describeError(state, errors)]))
       const wrong = [...format("error"), ...unbound]
       const doubtful = format("warning")
@@ -125,6 +128,16 @@ export function terminalLog(locate: ReadResult["locate"]): RunLog {
     moreWaiting: (connections) =>
       warnings.line(`${warnings.style("yellow", "waiting:")} ${count(connections, "more connection")}`),
     health: (change) => (change.healthy ? notes : warnings).line(describeHealth(change, notes)),
+    eject: ({ target, endpoint, duration }) =>
+      warnings.line(
+        `${warnings.style("yellow", "left out:")} ${formatAddress(endpoint.address, endpoint.port)} of ` +
+          `${printable(target)} for ${duration / 1_000} s, as connects to it fail`,
+      ),
+    lookupFailed: ({ host, code, covered }) =>
+      warnings.line(
+        `${warnings.style("yellow", "no answer:")} ${printable(host)} cannot be looked up (${printable(code)})` +
+          `${covered ? "; connections go on with the last answer" : ""}`,
+      ),
     error(error) {
       // The configuration that wants a port that cannot be bound tells of it.
       if (!(error instanceof GatewayError) || error.code !== "ERR_TLSROUTE_BIND")

@@ -3,17 +3,17 @@ import { type Command, InvalidArgumentError, Option } from "commander"
 import type { PassthroughGateway } from "../../gateway/gateway.ts"
 import type { PassthroughGatewayOptions } from "../../gateway/options.ts"
 import type { PolicySettings } from "../../gateway/policies/options.ts"
+import { Observations } from "../../metrics/observations.ts"
 import type { RefusalMode } from "../../proxy/policy.ts"
-import type { ReadResult } from "../../sources/file-source.ts"
 import { Overview } from "../admin/overview.ts"
 import { type Admin, type AdminOptions, parseAdminAddress, startAdmin } from "../admin/server.ts"
 import { type AccessSelection, isSelected, parseAccessSelection } from "../log/access-selection.ts"
+import type { ConfigFeed } from "../log/config-feed.ts"
 import { LOG_LEVELS, type LogLevel } from "../log/log-level.ts"
 import { RateLimit } from "../log/rate-limit.ts"
 import type { RunLog } from "../log/run-log.ts"
 import { parseAddress, parsePortMapping, parseResolve, secondsOption, several, severalNamed } from "./arguments.ts"
 import { parsePolicy } from "./policy-flag.ts"
-import { locateProblems } from "./problems.ts"
 import { UsageError } from "./usage-error.ts"
 
 /** Flags of every command that serves. */
@@ -100,7 +100,7 @@ export function servingOptions(flags: ServingFlags): Omit<PassthroughGatewayOpti
  * @param isServing - whether new connections should be sent here
  * @param needsEveryPort - whether it is not ready before every port that is asked for was bound
  * @param log - is told where it listens
- * @param locate - finds where an object is written
+ * @param configs - the configurations that it tells of
  */
 export async function openAdmin(
   { admin }: ServingFlags,
@@ -108,11 +108,13 @@ export async function openAdmin(
   isServing: AdminOptions["isServing"],
   needsEveryPort: boolean,
   log: RunLog,
-  locate: ReadResult["locate"],
+  configs: ConfigFeed,
 ): Promise<Admin | undefined> {
   if (admin === undefined) return undefined
-  const metrics = await optionalMetrics(gateway)
-  const overview = new Overview(gateway, (problems) => locateProblems(problems, locate))
+  const observed = new Observations(gateway)
+  const metrics = await optionalMetrics(observed)
+  const overview = new Overview(gateway, observed.tallies)
+  configs.follow((told) => overview.configured(told))
   let complete = false
   gateway.on("config", ({ bindings }) => {
     complete ||= bindings.length > 0 && bindings.every(({ bound }) => bound)
@@ -134,15 +136,28 @@ export function logConnections(gateway: PassthroughGateway, { accessLog, logProb
   gateway.on("close", (record) => {
     if (isSelected(accessLog, record, logProbes)) log.connection(record)
   })
-  const limit = new RateLimit(FEW_WAITING, WAITING_WINDOW, (rest) => log.moreWaiting(rest))
+  const limit = new RateLimit(FEW, WINDOW, (rest) => log.moreWaiting(rest))
   gateway.on("waiting", (connection, waiting) => {
     if (limit.admits()) log.waiting(connection, waiting)
   })
 }
 
-/** Connections that wait and are told one by one, in so many milliseconds: a backend that hangs has all of its own. */
-const FEW_WAITING = 5
-const WAITING_WINDOW = 10_000
+/** Tells of backends that are not reached, or are again. */
+export function logBackends(gateway: PassthroughGateway, log: RunLog): void {
+  gateway.on("health", (change) => log.health(change))
+  // Where all is down there are as many as there are endpoints and names; the metrics count them all.
+  const limit = new RateLimit(FEW, WINDOW, () => undefined)
+  gateway.on("eject", (ejection) => {
+    if (limit.admits()) log.eject(ejection)
+  })
+  gateway.on("lookupFailed", (failure) => {
+    if (limit.admits()) log.lookupFailed(failure)
+  })
+}
+
+/** What may come in great numbers is told one by one so often, in so many milliseconds: a backend that hangs has all of its own. */
+const FEW = 5
+const WINDOW = 10_000
 
 /** Goes on accepting until those who watch `/readyz` have had their time, then drains. `/readyz` must be off by now. */
 export async function drain(gateway: PassthroughGateway, flags: ServingFlags, log: RunLog): Promise<void> {
@@ -152,10 +167,11 @@ export async function drain(gateway: PassthroughGateway, flags: ServingFlags, lo
 }
 
 /** Metrics need `prom-client`, which is not everyone's. */
-async function optionalMetrics(gateway: PassthroughGateway): Promise<AdminOptions["metrics"]> {
+async function optionalMetrics(observed: Observations): Promise<AdminOptions["metrics"]> {
   try {
-    const { createMetrics } = await import("../../metrics/metrics.ts")
-    const { registry } = createMetrics({ gateway })
+    const { openMetricsRegistry, publish } = await import("../../metrics/metrics.ts")
+    const registry = openMetricsRegistry()
+    publish(observed, registry)
     // By a module of ours: what is bundled of prom-client has its names only where they are imported by a statement.
     const { addProcessMetrics } = await import("../../metrics/process-metrics.ts")
     addProcessMetrics(registry)

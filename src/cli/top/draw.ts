@@ -1,4 +1,5 @@
-import type { Flow, Moment, Scene } from "../admin/overview.ts"
+import type { Flow } from "../admin/flows.ts"
+import type { Moment, Scene } from "../admin/overview.ts"
 import { count } from "../shared/terminal.ts"
 import { bytes, type Column, clip, duration, type Line, perSecond, type Span, share, span, table } from "./text.ts"
 import type { View } from "./view.ts"

@@ -1,6 +1,8 @@
 import type { AddressInfo } from "node:net"
+import type { LookupFailure } from "../../proxy/backend/dns-cache.ts"
 import type { ConnectionRecord, ConnectionSnapshot, Rejection, Waiting } from "../../proxy/connection/record.ts"
 import type { SpliceProxyEvents } from "../../proxy/events.ts"
+import type { Ejection } from "../../proxy/health/endpoint-health.ts"
 import type { LimitMemory } from "../../proxy/limits/shared-memory.ts"
 import type { CloseOptions } from "../../proxy/options.ts"
 import type { DropCounts } from "../../proxy/quic/drops.ts"
@@ -75,6 +77,8 @@ export type EventMessage =
   | { readonly event: "waiting"; readonly connection: ConnectionSnapshot; readonly waiting: Waiting }
   | { readonly event: "close"; readonly record: ConnectionRecord }
   | { readonly event: "drops"; readonly drops: DropCounts }
+  | { readonly event: "eject"; readonly ejection: Ejection }
+  | { readonly event: "lookupFailed"; readonly failure: LookupFailure }
 
 /** An error as it travels. */
 export interface ErrorMessage {

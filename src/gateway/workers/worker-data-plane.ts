@@ -10,13 +10,14 @@ import { LONGEST_TIMER } from "../../proxy/timer-wheel.ts"
 import type { RouteTable } from "../../routing/route-table.ts"
 import type { DataPlane, EndpointVerdict, PlaneOptions } from "../data-plane.ts"
 import { GatewayError } from "../errors.ts"
+import { RELAYED } from "../event-relay.ts"
+import type { WorkerDeath } from "../events.ts"
 import type { Policies } from "../policies/policies.ts"
 import { NO_SUCCESSORS, type Successors } from "../table-router.ts"
 import type { WorkerHost } from "./host.ts"
 import type { Configuration, EventMessage, RelayedEvent, WorkerStart } from "./messages.ts"
 import { type Listening, WorkerLink } from "./worker-link.ts"
 
-const RELAYED: readonly RelayedEvent[] = ["connection", "route", "reject", "waiting", "close", "drops"]
 const FIRST_RESTART_MS = 100
 const LAST_RESTART_MS = 10_000
 /** A worker that lived this long did not die of how it was started. */
@@ -36,6 +37,7 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
   readonly #links: (WorkerLink | undefined)[]
   readonly #listening = new Map<string, Listening>()
   readonly #restarts = new Set<NodeJS.Timeout>()
+  readonly #onDeath: (death: WorkerDeath) => void
   readonly #life = new AbortController()
   /** Endpoints that active checks have found unhealthy, for workers that start later. */
   readonly #unhealthy = new Map<string, EndpointVerdict>()
@@ -45,8 +47,16 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
   #deaths = 0
   #closing: Promise<void> | undefined
 
-  constructor(host: WorkerHost, count: number, table: RouteTable, policies: Policies, options: PlaneOptions) {
+  constructor(
+    host: WorkerHost,
+    count: number,
+    table: RouteTable,
+    policies: Policies,
+    options: PlaneOptions,
+    onDeath: (death: WorkerDeath) => void = () => undefined,
+  ) {
     super()
+    this.#onDeath = onDeath
     this.#host = host
     this.#options = options
     this.#count = count
@@ -180,6 +190,7 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
     if (this.#limits !== undefined) forgetProxy(this.#limits, index)
     for (const record of lost) this.tell("close", record)
     if (this.#life.signal.aborted) return
+    this.#onDeath({ worker: index, reason, lost: lost.length })
     const message = `a worker died with ${lost.length} connections and is being replaced: ${reason}`
     this.tell("error", new GatewayError("ERR_TLSROUTE_WORKER", message))
     if ((link?.age ?? 0) > STABLE_MS) this.#deaths = 0
@@ -227,6 +238,8 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
     if (link === undefined) return
     if (message.event === "close") this.tell("close", link.ended(message.record))
     else if (message.event === "drops") this.tell("drops", message.drops)
+    else if (message.event === "eject") this.tell("eject", message.ejection)
+    else if (message.event === "lookupFailed") this.tell("lookupFailed", message.failure)
     else if (message.event === "connection") this.tell("connection", link.view(message.connection))
     else if (message.event === "route") this.tell("route", link.view(message.connection), message.decision)
     else if (message.event === "waiting") this.tell("waiting", link.view(message.connection), message.waiting)

@@ -227,11 +227,10 @@ function lostRecord(connection: ConnectionInfo): ConnectionRecord {
     offered: undefined,
     offeredName: undefined,
     proxyHeaderBytes: undefined,
-    dialAttempts: endpoint === undefined ? 0 : 1,
     outcome: "worker-lost" as const,
     detail: undefined,
     endedBy: "proxy" as const,
-    durations: { hello: undefined, dial: undefined, total: Math.max(0, Date.now() - known.since) },
+    durations: { ...known.durations, total: Math.max(0, Date.now() - known.since) },
   }
   const wasSpliced = state === "splicing" || state === "half-closed"
   if (wasSpliced && target !== undefined && endpoint !== undefined) {

@@ -1,8 +1,10 @@
 import cluster from "node:cluster"
 import type { AddressInfo } from "node:net"
 import { parentPort } from "node:worker_threads"
+import type { LookupFailure } from "../../proxy/backend/dns-cache.ts"
 import type { ConnectionInfo, Waiting } from "../../proxy/connection/record.ts"
 import { ListenError } from "../../proxy/errors.ts"
+import type { Ejection } from "../../proxy/health/endpoint-health.ts"
 import { sharedLimits } from "../../proxy/limits/shared-memory.ts"
 import { equalShares, type LimitSharing } from "../../proxy/limits/sharing.ts"
 import type { DropCounts } from "../../proxy/quic/drops.ts"
@@ -114,6 +116,8 @@ class Worker {
       this.#push({ event: "waiting", connection: connection.toJSON(), waiting }),
     close: (record: (EventMessage & { readonly event: "close" })["record"]) => this.#push({ event: "close", record }),
     drops: (drops: DropCounts) => this.#push({ event: "drops", drops }),
+    eject: (ejection: Ejection) => this.#push({ event: "eject", ejection }),
+    lookupFailed: (failure: LookupFailure) => this.#push({ event: "lookupFailed", failure }),
   }
 
   #listenTo(plane: LocalDataPlane, events: readonly RelayedEvent[]): void {

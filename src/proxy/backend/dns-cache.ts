@@ -32,8 +32,24 @@ export interface NameResolver {
     port: number,
     anyAddress?: boolean,
   ): readonly DialEndpoint[] | Promise<readonly DialEndpoint[]> | undefined
+  /**
+   * Has a listener told of every lookup that fails, those that an outdated answer makes up for among them.
+   *
+   * @returns ends that
+   */
+  onFailure?(listener: (failure: LookupFailure) => void): () => void
   /** Stops what is under way. */
   close?(): void
+}
+
+/** A lookup of a name that came to nothing. */
+export interface LookupFailure {
+  /** The name. */
+  readonly host: string
+  /** Why: a code of DNS or the system, such as `ENOTFOUND`, `ETIMEOUT` or `ESERVFAIL`, or the error's own. */
+  readonly code: string
+  /** Whether connections go on with an outdated answer. */
+  readonly covered: boolean
 }
 
 /** An address with the seconds it may be kept. */
@@ -134,6 +150,7 @@ export class DnsCache implements NameResolver {
   readonly #maxEntries: number
   readonly #lookup: AddressLookup
   readonly #entries = new Map<string, Entry>()
+  readonly #listeners = new Set<(failure: LookupFailure) => void>()
 
   /** @param options - overrides, limits, and how addresses are found */
   constructor(options: DnsCacheOptions = {}) {
@@ -187,6 +204,11 @@ export class DnsCache implements NameResolver {
     if (now < entry.renewedAt + RENEW_EVERY_MS && entry.refresh === undefined) return endpointsOf(entry, port)
     entry.renewedAt = now
     return this.#refresh(entry).then(() => endpointsOf(entry, port))
+  }
+
+  onFailure(listener: (failure: LookupFailure) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
   }
 
   #override(host: string, port: number): readonly DialEndpoint[] | undefined {
@@ -277,7 +299,9 @@ export class DnsCache implements NameResolver {
       entry.askAt = performance.now() + this.#failureTtl
       // An answer that turned forbidden is an answer, which nothing outlives.
       if (failure.code !== "ERR_TLSROUTE_NAME") entry.addresses = undefined
-      if (entry.addresses !== undefined && this.#isUsable(entry, performance.now())) return entry.addresses
+      const covered = entry.addresses !== undefined && this.#isUsable(entry, performance.now())
+      for (const listener of this.#listeners) listener({ host, code: codeOf(error) ?? failure.code, covered })
+      if (covered) return entry.addresses ?? []
       entry.addresses = undefined
       throw failure
     }

@@ -1,6 +1,7 @@
 import type { ClientHelloTransport } from "../../client-hello/hello.ts"
 import type { DialPlan } from "../backend/dial.ts"
 import type { CircuitRefusal } from "../health/circuit.ts"
+import type { Ejection } from "../health/endpoint-health.ts"
 import { ALONE, type LimitSharing } from "../limits/sharing.ts"
 import type { BackendPolicy } from "../policy.ts"
 import type { DialEndpoint } from "../target.ts"
@@ -26,6 +27,7 @@ export interface EndpointsTarget {
 export class Balancer {
   readonly #random: () => number
   readonly #sharing: LimitSharing
+  readonly #onEject: (ejection: Ejection) => void
   readonly #states = new Map<string, TargetState>()
   // A configuration is immutable, so that its array of endpoints stands for the set; the set goes when the array does.
   readonly #sets = new WeakMap<readonly DialEndpoint[], EndpointSet>()
@@ -33,10 +35,16 @@ export class Balancer {
   /**
    * @param random - source of numbers from 0 up to 1
    * @param sharing - with whom the bounds of targets are shared
+   * @param onEject - is told of endpoints that are left out for a while
    */
-  constructor(random: () => number = Math.random, sharing: LimitSharing = ALONE) {
+  constructor(
+    random: () => number = Math.random,
+    sharing: LimitSharing = ALONE,
+    onEject: (ejection: Ejection) => void = () => undefined,
+  ) {
     this.#random = random
     this.#sharing = sharing
+    this.#onEject = onEject
   }
 
   /** Targets remembered. */
@@ -114,7 +122,7 @@ export class Balancer {
   #state(id: string): TargetState {
     let state = this.#states.get(id)
     if (state === undefined) {
-      state = new TargetState(id, this.#random, this.#sharing)
+      state = new TargetState(id, this.#random, this.#sharing, this.#onEject)
       this.#states.set(id, state)
     }
     state.usedAt = performance.now()

@@ -1,6 +1,6 @@
 import type { ClientHelloTransport } from "../../client-hello/hello.ts"
 import { Circuit } from "../health/circuit.ts"
-import { DEFAULT_HEALTH_POLICY, endpointKey, TargetHealth } from "../health/endpoint-health.ts"
+import { DEFAULT_HEALTH_POLICY, type Ejection, endpointKey, TargetHealth } from "../health/endpoint-health.ts"
 import { RETRIES_PER_SECOND, RetryBudget } from "../health/retry-budget.ts"
 import type { LimitSharing } from "../limits/sharing.ts"
 import type { DialEndpoint } from "../target.ts"
@@ -35,14 +35,21 @@ export class TargetState {
    * @param id - the target's
    * @param random - source of numbers from 0 up to 1
    * @param sharing - with whom its bounds are shared
+   * @param onEject - is told of endpoints that are left out for a while
    */
-  constructor(id: string, random: () => number, sharing: LimitSharing) {
+  constructor(
+    id: string,
+    random: () => number,
+    sharing: LimitSharing,
+    onEject: (ejection: Ejection) => void = () => undefined,
+  ) {
     this.circuit = new Circuit(id, sharing)
     this.retries = new RetryBudget({ minPerSecond: RETRIES_PER_SECOND / sharing.proxies })
-    this.health = {
-      tcp: new TargetHealth(DEFAULT_HEALTH_POLICY, undefined, random),
-      quic: new TargetHealth(DEFAULT_HEALTH_POLICY, undefined, random),
-    }
+    const health = (transport: ClientHelloTransport) =>
+      new TargetHealth(DEFAULT_HEALTH_POLICY, undefined, random, (endpoint, times, duration) =>
+        onEject({ target: id, endpoint, transport, times, duration }),
+      )
+    this.health = { tcp: health("tcp"), quic: health("quic") }
   }
 
   /** Whether nothing would be lost with it. */

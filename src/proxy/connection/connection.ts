@@ -18,6 +18,7 @@ import {
   type ConnectionState,
   type EndedBy,
   NOTHING_AFTER_PROXY_HEADER,
+  type PhaseDurations,
   type RejectReason,
   type Removal,
 } from "./record.ts"
@@ -162,6 +163,14 @@ export class Connection
 
   get bytesFromBackend(): number {
     return this.#splice?.bytesFromB ?? 0
+  }
+
+  get dialAttempts(): number {
+    return this.draft.dialAttempts
+  }
+
+  get durations(): PhaseDurations {
+    return this.draft.phases
   }
 
   /** Ends it from here, in whatever state it is. */

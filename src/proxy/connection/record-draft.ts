@@ -1,11 +1,11 @@
 import type { HelloSummary } from "./hello-summary.ts"
 import type {
   AbandonedOutcome,
-  ConnectionDurations,
   ConnectionInfo,
   ConnectionOutcome,
   ConnectionRecord,
   EndedBy,
+  PhaseDurations,
 } from "./record.ts"
 
 const ABANDONED: ReadonlySet<ConnectionOutcome> = new Set<AbandonedOutcome>([
@@ -49,6 +49,7 @@ export class RecordDraft {
   /** The record, with time per phase until now. Written out: a copy that leaves out a property costs more than the rest. */
   of(connection: ConnectionInfo): ConnectionRecord {
     const outcome = this.outcome ?? "completed"
+    const { hello, dial } = this.phases
     const record = {
       kind: this.#kind(outcome),
       id: connection.id,
@@ -76,23 +77,23 @@ export class RecordDraft {
       outcome,
       detail: this.detail,
       endedBy: this.endedBy,
-      durations: this.#durations(),
+      durations: { hello, dial, total: performance.now() - this.acceptedAt },
     }
     // Kind, outcome and endpoint go together as the phases do.
     return record as ConnectionRecord
   }
 
-  #kind(outcome: ConnectionOutcome): ConnectionRecord["kind"] {
-    if (this.connectedAt !== undefined) return "spliced"
-    return ABANDONED.has(outcome) ? "abandoned" : "refused"
-  }
-
-  #durations(): ConnectionDurations {
+  /** Time taken by the phases that are over. */
+  get phases(): PhaseDurations {
     const { acceptedAt, helloAt, connectedAt } = this
     return {
       hello: helloAt === undefined ? undefined : helloAt - acceptedAt,
       dial: helloAt === undefined || connectedAt === undefined ? undefined : connectedAt - helloAt,
-      total: performance.now() - acceptedAt,
     }
+  }
+
+  #kind(outcome: ConnectionOutcome): ConnectionRecord["kind"] {
+    if (this.connectedAt !== undefined) return "spliced"
+    return ABANDONED.has(outcome) ? "abandoned" : "refused"
   }
 }

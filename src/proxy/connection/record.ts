@@ -166,6 +166,10 @@ export interface ConnectionInfo {
   readonly datagramsFromClient: number
   /** Datagrams read from the backend; 0 over TCP. */
   readonly datagramsFromBackend: number
+  /** Endpoints tried; 0 until one has answered, or none is left. */
+  readonly dialAttempts: number
+  /** Time taken by the phases that are over. */
+  readonly durations: PhaseDurations
   /** Plain copy, for a log, an answer in JSON, or another thread. */
   toJSON(): ConnectionSnapshot
 }
@@ -173,12 +177,16 @@ export interface ConnectionInfo {
 /** Plain copy of a {@link ConnectionInfo}. */
 export type ConnectionSnapshot = Omit<ConnectionInfo, "hello" | "toJSON">
 
-/** Time spent per phase, in milliseconds with fractions; `undefined` for a phase that was not reached. */
-export interface ConnectionDurations {
+/** Time spent per phase, in milliseconds with fractions; `undefined` for a phase that is not over. */
+export interface PhaseDurations {
   /** From accept to a whole ClientHello. */
   readonly hello: number | undefined
   /** From the router's answer to an established backend connection, name lookup and retries included. */
   readonly dial: number | undefined
+}
+
+/** Time spent per phase by a connection that has ended, in milliseconds with fractions. */
+export interface ConnectionDurations extends PhaseDurations {
   /** From accept to the end. */
   readonly total: number
 }
@@ -194,8 +202,6 @@ export interface RecordBase extends Omit<ConnectionSnapshot, "state"> {
   readonly offeredName: string | undefined
   /** Bytes of the PROXY protocol header that the backend was sent, if it was sent one. */
   readonly proxyHeaderBytes: number | undefined
-  /** Endpoints tried. */
-  readonly dialAttempts: number
   /** Code that tells more: of the hello's error, the router's refusal, or the system's error. */
   readonly detail: string | undefined
   /** Who ended it. */

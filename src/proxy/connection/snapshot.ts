@@ -22,5 +22,7 @@ export function snapshotOf(connection: ConnectionSnapshot): ConnectionSnapshot {
     bytesFromBackend: connection.bytesFromBackend,
     datagramsFromClient: connection.datagramsFromClient,
     datagramsFromBackend: connection.datagramsFromBackend,
+    dialAttempts: connection.dialAttempts,
+    durations: connection.durations,
   }
 }

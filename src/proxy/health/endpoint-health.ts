@@ -1,3 +1,4 @@
+import type { ClientHelloTransport } from "../../client-hello/hello.ts"
 import type { DialEndpoint } from "../target.ts"
 
 /** When endpoints of a target are left out, and how they come back. */
@@ -16,6 +17,20 @@ export interface HealthPolicy {
   readonly slowStart: number
   /** When fewer than this share of the endpoints (0 to 1) are healthy, health is ignored: the rest would drown. */
   readonly panicThreshold: number
+}
+
+/** An endpoint that is left out for a while, as connects to it have failed. */
+export interface Ejection {
+  /** Id of the target. */
+  readonly target: string
+  /** The endpoint. */
+  readonly endpoint: DialEndpoint
+  /** What it was to carry: over the other it may fare well. */
+  readonly transport: ClientHelloTransport
+  /** How many times in a row, this one included. */
+  readonly times: number
+  /** Milliseconds for which it is left out, unless too many of the target's endpoints are. */
+  readonly duration: number
 }
 
 /** Policy used where none is given. */
@@ -49,6 +64,7 @@ export function endpointKey(endpoint: DialEndpoint): string {
 export class TargetHealth {
   readonly #now: () => number
   readonly #random: () => number
+  readonly #onEject: (endpoint: DialEndpoint, times: number, duration: number) => void
   #policy: HealthPolicy
   /** Only endpoints that something is known of: of a target in good health, none. */
   readonly #states = new Map<string, EndpointState>()
@@ -58,11 +74,18 @@ export class TargetHealth {
    * @param policy - replaced by {@link TargetHealth.update} without loss of what is known
    * @param now - monotonic clock in milliseconds
    * @param random - 0 to 1, as `Math.random`
+   * @param onEject - is told of each ejection: how many there were in a row, and its milliseconds
    */
-  constructor(policy: HealthPolicy, now: () => number = () => performance.now(), random: () => number = Math.random) {
+  constructor(
+    policy: HealthPolicy,
+    now: () => number = () => performance.now(),
+    random: () => number = Math.random,
+    onEject: (endpoint: DialEndpoint, times: number, duration: number) => void = () => undefined,
+  ) {
     this.#policy = policy
     this.#now = now
     this.#random = random
+    this.#onEject = onEject
   }
 
   /** Takes a new policy or a new list of endpoints: forgets those that are gone, and starts new ones slowly. */
@@ -99,8 +122,10 @@ export class TargetHealth {
     // Back from ejection it is on probation: the next failure ejects it again.
     state.failuresInRow = ejectAfter - 1
     state.ejectionsInRow++
-    state.ejectedUntil = now + this.#ejectionTime(state.ejectionsInRow)
+    const duration = this.#ejectionTime(state.ejectionsInRow)
+    state.ejectedUntil = now + duration
     state.risingSince = slowStart > 0 ? state.ejectedUntil : Number.NEGATIVE_INFINITY
+    this.#onEject(endpoint, state.ejectionsInRow, duration)
   }
 
   /**

@@ -14,6 +14,7 @@ import type {
   ConnectionRecord,
   ConnectionSnapshot,
   ConnectionState,
+  PhaseDurations,
   Rejection,
   RejectReason,
   Removal,
@@ -175,6 +176,14 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
 
   get uniqueId(): string {
     return uniqueId(this.#host.instance, this.id)
+  }
+
+  get dialAttempts(): number {
+    return this.#draft.dialAttempts
+  }
+
+  get durations(): PhaseDurations {
+    return this.#draft.phases
   }
 
   /**

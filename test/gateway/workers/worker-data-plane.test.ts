@@ -216,7 +216,8 @@ it("tells of every connection that went with a worker, as far as it is known", a
   plane.on("close", (record) => records.push(record))
   await settle()
   const known = { id: 5, uniqueId: "a-5", listener: "tls", since: Date.now(), state: "splicing", bytesFromClient: 9 }
-  worker(1).report(known as ConnectionSnapshot)
+  const phases = { dialAttempts: 2, durations: { hello: 1, dial: 3 } }
+  worker(1).report({ ...known, ...phases } as ConnectionSnapshot)
   expect(plane.connections.size).toBe(1)
   const died = once(plane, "error")
   await vi.advanceTimersByTimeAsync(50)
@@ -225,9 +226,9 @@ it("tells of every connection that went with a worker, as far as it is known", a
   expect(records).toEqual([
     {
       ...{ id: 5 * 1024 + 1, uniqueId: "a-5", listener: "tls", since: known.since, bytesFromClient: 9 },
-      ...{ kind: "abandoned", outcome: "worker-lost", endedBy: "proxy", detail: undefined, dialAttempts: 0 },
+      ...{ kind: "abandoned", outcome: "worker-lost", endedBy: "proxy", detail: undefined, dialAttempts: 2 },
       ...{ offered: undefined, offeredName: undefined, proxyHeaderBytes: undefined },
-      durations: { hello: undefined, dial: undefined, total: 50 },
+      durations: { hello: 1, dial: 3, total: 50 },
     },
   ])
   expect(plane.connections.size).toBe(0)
