@@ -118,13 +118,22 @@ describe("the memory of ClientHellos", () => {
 
   it("has the latest five hundred", () => {
     const memory = new HelloMemory()
-    for (let id = 0; id < 600; id++) memory.add(String(id), hello, 500)
-    expect([memory.get("99"), memory.get("100"), memory.get("599")]).toEqual([undefined, hello, hello])
+    for (let id = 0; id < 600; id++) memory.add(id, hello, 500)
+    expect([memory.get(99), memory.get(100), memory.get(599)]).toEqual([undefined, hello, hello])
   })
 
   it("has fewer where they are large", () => {
     const memory = new HelloMemory()
-    for (let id = 0; id < 100; id++) memory.add(String(id), hello, 65_536)
-    expect([memory.get("67"), memory.get("68"), memory.get("99")]).toEqual([undefined, hello, hello])
+    for (let id = 0; id < 100; id++) memory.add(id, hello, 65_536)
+    expect([memory.get(67), memory.get(68), memory.get(99)]).toEqual([undefined, hello, hello])
+  })
+
+  it("has none of a connection that is over, and its room for others", () => {
+    const memory = new HelloMemory()
+    for (let id = 0; id < 100; id++) {
+      memory.add(id, hello, 65_536)
+      if (id > 0) memory.forget(id)
+    }
+    expect([memory.get(0), memory.get(99)]).toEqual([hello, undefined])
   })
 })

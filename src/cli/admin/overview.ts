@@ -194,7 +194,7 @@ export class Overview {
   /** The live connection of that id, and its ClientHello if that is still known. */
   connection(uniqueId: string) {
     for (const connection of this.#gateway.connections) {
-      if (connection.uniqueId === uniqueId) return { connection, hello: this.#hellos.get(uniqueId) }
+      if (connection.uniqueId === uniqueId) return { connection, hello: this.#hellos.get(connection.id) }
     }
     return undefined
   }
@@ -214,12 +214,12 @@ export class Overview {
   }
 
   readonly #onClose = (record: ConnectionRecord): void => {
+    this.#hellos.forget(record.id)
     this.#refusals.add(record)
   }
 
   readonly #onRoute = (connection: ConnectionInfo): void => {
-    if (connection.hello !== undefined)
-      this.#hellos.add(connection.uniqueId, connection.hello, connection.bytesFromClient)
+    if (connection.hello !== undefined) this.#hellos.add(connection.id, connection.hello, connection.bytesFromClient)
     // Workers keep ClientHellos to themselves: what they tell of a route is not worth a message to each.
     else this.#gateway.off("route", this.#onRoute)
   }
