@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 import { barChart } from "./charts.mjs"
 import { topics } from "./measures.mjs"
 import { summarize } from "./statistics.mjs"
-import { markdownTable, ratios, tables } from "./table.mjs"
+import { judge, markdownTable, ratios, tables } from "./table.mjs"
 
 /** @typedef {import("./run.mjs").Results} Results */
 
@@ -55,7 +55,7 @@ const charts = [
     name: "memory",
     topic: "idle",
     title: "Resident memory of the whole process",
-    metrics: ["memory-none", "memory-all"],
+    metrics: ["memory-none", "memory-few", "memory-many"],
   },
   ...["endpoints", "listeners", "checks", "changes"].map((what) => {
     const { id, title, metrics } = topics.find((topic) => topic.id === `scale-${what}`)
@@ -135,13 +135,23 @@ function draw({ topic: topicId, title, metrics }, results) {
  * @param {typeof charts} drawn
  */
 function section(results, drawn) {
-  const { machine, options, peers, missing, ceiling } = results
+  const { machine, groups, peers, missing, ceiling } = results
   const comparison = ratios(results)
   return `
 
-Measured on ${results.date.slice(0, 10)}: ${machine.cpu}, ${machine.cpus} CPUs, ${machine.memoryGiB} GiB, ${machine.system},
-Linux ${machine.kernel}. ${options.rounds} rounds, windows of ${options.seconds} s after ${options.warmup} s of warm-up; each figure is the median of the
-rounds, and ± the largest deviation from it.
+Measured on ${machine.cpu}, ${machine.cpus} CPUs, ${machine.memoryGiB} GiB, ${machine.system}, Linux ${machine.kernel}.
+Each figure is the median of the rounds, and ± the largest deviation from it.
+
+${markdownTable(
+  ["Sitting", "On", "Rounds", "Window, s", "Before it, s"],
+  Object.entries(groups).map(([id, { date, rounds, seconds, warmup }]) => [
+    id,
+    date.slice(0, 10),
+    String(rounds),
+    String(seconds),
+    String(warmup),
+  ]),
+)}
 
 ${markdownTable(
   ["Proxy", "Version"],
@@ -151,6 +161,8 @@ ${missing.map(({ title, missing }) => `\n${title} is not in the tables: ${missin
 ### What the gateway is held to
 
 ${markdownTable(comparison.head, comparison.rows)}
+
+${judge(comparison.verdicts).join("\n\n")}
 ${tables(results)
   .map(
     ({ title, explanation, head, rows }, i) => `

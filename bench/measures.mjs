@@ -14,8 +14,7 @@
  * @property {boolean} [main] whether it is done for every proxy, and not for those alone that are compared in all
  * @property {boolean} [warmsUp] whether it is done once before the rounds, uncounted: programs that compile themselves as
  * they run have to have run
- * @property {boolean} [seldom] whether it is done in every second round only, because it takes long and differs little
- * @property {boolean} [once] whether it is done in the first round only
+ * @property {number} [rounds] most rounds in which it is done: it takes long, or differs little
  * @property {boolean} [fresh] whether the proxy is started anew for it
  * @property {true} [reset] whether clients close by a RST
  * @property {"source"} [bulk] backend of a download that goes on beside
@@ -30,11 +29,16 @@
  * @typedef {object} MicroMeasure One run of a program that measures a library, without a connection.
  * @property {string} id
  * @property {string} micro program in bench/micro, which prints figures by metric id as JSON
- * @property {boolean} [seldom] as above
- * @property {boolean} [once] as above
+ * @property {number} [rounds] as above
  * @property {boolean} [warmsUp] as above
  *
  * @typedef {LoadMeasure | MicroMeasure} Measure
+ *
+ * @typedef {object} Group Measures that are done in one sitting, each for all its proxies: a ratio never spans two.
+ * @property {string} id
+ * @property {number} rounds in each of which everything is measured once, unless the command line says otherwise
+ * @property {number} seconds length of one measured window, unless the command line says otherwise
+ * @property {readonly Measure[]} measures
  *
  * @typedef {object} Topic Metrics that are shown together.
  * @property {string} id
@@ -46,8 +50,12 @@
 /** Connections open at once while connections per second are measured. */
 const churnConcurrency = 32
 
-/** Connections held open while idle memory is measured. */
-const idleConnections = 5000
+/** Connections held open while memory is measured, first so many, then more: as many as 20 000 descriptors can hold. */
+export const idleSteps = [1000, 9000]
+const [fewIdle, manyIdle] = idleSteps
+
+/** Connections that lie open beside handshakes. */
+export const idleBeside = 5000
 
 /** Connections open while round trips are made beside a download, each in its turn. */
 const besideConnections = 1000
@@ -100,12 +108,13 @@ export const topics = [
   {
     id: "idle",
     title: "Idle connections",
-    explanation: `Growth of resident memory, of all processes of the proxy, from 100 connections served and closed to ${idleConnections} open ones that were silent for ${idleSeconds} s, divided by their number; and the growth from the first half of them to all, which leaves out what a runtime takes once. Kernel memory is not in it.`,
+    explanation: `Resident memory of all processes of the proxy: once it has served 100 connections, and with ${fewIdle} and ${manyIdle} open ones that were silent for ${idleSeconds} s. The growth is divided by their number: from none to all, and from the first ${fewIdle} to all, which leaves out what a runtime takes once. Kernel memory is not in it.`,
     metrics: [
       { id: "idle-memory", title: "memory per connection", unit: "KiB", better: "less", digits: 1 },
       { id: "idle-memory-further", title: "per further connection", unit: "KiB", better: "less", digits: 1 },
       { id: "memory-none", title: "whole process, no connection", unit: "MiB", better: "less", digits: 0 },
-      { id: "memory-all", title: `with ${idleConnections}`, unit: "MiB", better: "less", digits: 0 },
+      { id: "memory-few", title: `with ${fewIdle}`, unit: "MiB", better: "less", digits: 0 },
+      { id: "memory-many", title: `with ${manyIdle}`, unit: "MiB", better: "less", digits: 0 },
     ],
   },
   {
@@ -118,7 +127,7 @@ export const topics = [
   {
     id: "situation",
     title: "TLS handshakes meanwhile",
-    explanation: `The same at 50 %: while ten of 10 000 routes change every second; while ${idleConnections} connections lie open; while the program has other work for 30 % of the time, in one thread and with two workers.`,
+    explanation: `The same at 50 %: while ten of 10 000 routes change every second; while ${idleBeside} connections lie open; while the program has other work for 30 % of the time, in one thread and with two workers.`,
     metrics: [
       ...handshakeMetrics("handshake-changing", "routes change"),
       ...handshakeMetrics("handshake-idle", "idle connections"),
@@ -202,78 +211,112 @@ topics.push(
   }),
 )
 
-/** @type {readonly Measure[]} */
-export const measures = [
-  ...bulkConnections.map((connections) => bulkMeasure("download", "source", connections)),
-  ...bulkConnections.map((connections) => bulkMeasure("upload", "sink", connections)),
+/** Each fits into ten minutes, all into half an hour. @type {readonly Group[]} */
+export const groups = [
+  {
+    id: "bulk",
+    rounds: 5,
+    seconds: 1,
+    measures: [
+      ...bulkConnections.map((connections) => bulkMeasure("download", "source", connections)),
+      ...bulkConnections.map((connections) => bulkMeasure("upload", "sink", connections)),
+    ],
+  },
   {
     id: "connections",
-    main: true,
-    warmsUp: true,
-    backend: "echo",
-    mode: "connect",
-    connections: churnConcurrency,
-    values: perConnection("connection"),
+    rounds: 5,
+    seconds: 1,
+    measures: [
+      {
+        id: "connections",
+        main: true,
+        warmsUp: true,
+        backend: "echo",
+        mode: "connect",
+        connections: churnConcurrency,
+        values: perConnection("connection"),
+      },
+      {
+        id: "resets",
+        main: true,
+        backend: "echo",
+        mode: "connect",
+        connections: churnConcurrency,
+        reset: true,
+        values: perConnection("reset"),
+      },
+      {
+        id: "roundtrip",
+        main: true,
+        backend: "echo",
+        mode: "roundtrip",
+        connections: 1,
+        values: ({ p50Us, p99Us, p999Us, cpuSeconds, roundTrips }) => ({
+          "roundtrip-p50": p50Us,
+          "roundtrip-p99": p99Us,
+          "roundtrip-p999": p999Us,
+          "roundtrip-cpu": (cpuSeconds * 1e6) / roundTrips,
+        }),
+      },
+      {
+        id: "beside",
+        backend: "echo",
+        mode: "beside",
+        bulk: "source",
+        connections: besideConnections,
+        values: ({ p50Us, p99Us, bytes, seconds }) => ({
+          "beside-p50": p50Us,
+          "beside-p99": p99Us,
+          "beside-rate": bytes / 1e9 / seconds,
+        }),
+      },
+    ],
   },
   {
-    id: "resets",
-    main: true,
-    backend: "echo",
-    mode: "connect",
-    connections: churnConcurrency,
-    reset: true,
-    values: perConnection("reset"),
+    id: "handshakes",
+    rounds: 3,
+    seconds: 3,
+    measures: [
+      ...handshakeLoads.map((percent) =>
+        handshakeMeasure(`handshake-${percent}`, percent, { kinds: ["gateway", "command", "native"] }),
+      ),
+      handshakeMeasure("handshake-changing", 50, { situation: "changing", kinds: ["gateway"] }),
+      handshakeMeasure("handshake-idle", 50, { idle: true, kinds: ["gateway"] }),
+      handshakeMeasure("handshake-busy", 50, { situation: "busy", kinds: ["gateway"] }),
+      handshakeMeasure("handshake-busy-workers", 50, { situation: "busy", workers: 2, kinds: ["gateway"] }),
+    ],
   },
   {
-    id: "roundtrip",
-    main: true,
-    backend: "echo",
-    mode: "roundtrip",
-    connections: 1,
-    values: ({ p50Us, p99Us, p999Us, cpuSeconds, roundTrips }) => ({
-      "roundtrip-p50": p50Us,
-      "roundtrip-p99": p99Us,
-      "roundtrip-p999": p999Us,
-      "roundtrip-cpu": (cpuSeconds * 1e6) / roundTrips,
-    }),
+    id: "rest",
+    rounds: 3,
+    seconds: 1,
+    measures: [
+      ...[1, 2].map(workersMeasure),
+      {
+        id: "idle",
+        backend: "echo",
+        mode: "idle",
+        connections: manyIdle,
+        fresh: true,
+        rounds: 2,
+        together: true,
+        values: ({ none, few, many }) => ({
+          "idle-memory": (many - none) / manyIdle / 1024,
+          "idle-memory-further": (many - few) / (manyIdle - fewIdle) / 1024,
+          "memory-none": none / 2 ** 20,
+          "memory-few": few / 2 ** 20,
+          "memory-many": many / 2 ** 20,
+        }),
+      },
+      { id: "parser", micro: "client-hello.mjs", rounds: 1 },
+      { id: "routing", micro: "routing.mjs", rounds: 1 },
+      { id: "scale", micro: "scale.mjs", rounds: 1 },
+    ],
   },
-  {
-    id: "beside",
-    backend: "echo",
-    mode: "beside",
-    bulk: "source",
-    connections: besideConnections,
-    values: ({ p50Us, p99Us, bytes, seconds }) => ({
-      "beside-p50": p50Us,
-      "beside-p99": p99Us,
-      "beside-rate": bytes / 1e9 / seconds,
-    }),
-  },
-  ...handshakeLoads.map((percent) => handshakeMeasure(`handshake-${percent}`, percent, {})),
-  handshakeMeasure("handshake-changing", 50, { situation: "changing", kinds: ["gateway"] }),
-  handshakeMeasure("handshake-idle", 50, { idle: true, kinds: ["gateway"] }),
-  handshakeMeasure("handshake-busy", 50, { situation: "busy", kinds: ["gateway"] }),
-  handshakeMeasure("handshake-busy-workers", 50, { situation: "busy", workers: 2, kinds: ["gateway"] }),
-  ...[1, 2].map(workersMeasure),
-  {
-    id: "idle",
-    backend: "echo",
-    mode: "idle",
-    connections: idleConnections,
-    fresh: true,
-    seldom: true,
-    together: true,
-    values: ({ perConnection, perFurther, whole }) => ({
-      "idle-memory": perConnection / 1024,
-      "idle-memory-further": perFurther / 1024,
-      "memory-none": whole.none / 2 ** 20,
-      "memory-all": whole.all / 2 ** 20,
-    }),
-  },
-  { id: "parser", micro: "client-hello.mjs", once: true },
-  { id: "routing", micro: "routing.mjs", once: true },
-  { id: "scale", micro: "scale.mjs", once: true },
 ]
+
+/** All of them. */
+export const measures = groups.flatMap((group) => group.measures)
 
 /**
  * What the project holds itself to, as ratios to peers in the same run (newest Node.js, oldest Node.js). A peer that runs
@@ -308,15 +351,23 @@ export const targets = [
 
 /**
  * What the project holds itself to as ratios between its own figures of one run: the command's to the library's, and a
- * figure to what it is when all is quiet.
+ * figure to what it is when all is quiet. `command` is what a command's id begins with.
  *
- * @type {readonly { title: string, metric: string, command?: true, against: string, to: string, most: number }[]}
+ * @type {readonly { title: string, metric: string, command?: string, against: string, to: string, most: number }[]}
  */
 export const ownTargets = [
   {
     title: "Connections, CPU of `tlsroute run`",
     metric: "connection-cpu",
-    command: true,
+    command: "tlsroute-run",
+    against: "the library",
+    to: "connection-cpu",
+    most: 1.1,
+  },
+  {
+    title: "Connections, CPU of `tlsroute controller`",
+    metric: "connection-cpu",
+    command: "tlsroute-controller",
     against: "the library",
     to: "connection-cpu",
     most: 1.1,
@@ -419,7 +470,6 @@ function handshakeMeasure(id, percent, more) {
     mode: "handshake",
     connections: 0,
     load: percent / 100,
-    seldom: true,
     values: ({ p50Us, p99Us }) => ({ [`${id}-p50`]: p50Us / 1000, [`${id}-p99`]: p99Us / 1000 }),
     ...more,
   }
@@ -436,7 +486,6 @@ function workersMeasure(workers) {
     mode: "connect",
     connections: 2 * churnConcurrency,
     fresh: true,
-    seldom: true,
     kinds: ["gateway"],
     workers,
     values: perConnection(`workers-${workers}`),

@@ -1,4 +1,4 @@
-import { plainTable, ratios, tables } from "./table.mjs"
+import { judge, plainTable, ratios, tables } from "./table.mjs"
 
 /** @typedef {import("./run.mjs").Results} Results */
 
@@ -12,8 +12,10 @@ export function printReport(results) {
   for (const { title, explanation, head, rows } of tables(results)) {
     console.log(`\n${title}\n${explanation}\n\n${plainTable(head, rows)}`)
   }
-  const { head, rows } = ratios(results)
-  if (rows.length > 0) console.log(`\nWhat the gateway is held to\n\n${plainTable(head, rows)}`)
+  const { head, rows, verdicts } = ratios(results)
+  if (rows.length > 0) {
+    console.log(`\nWhat the gateway is held to\n\n${plainTable(head, rows)}\n\n${judge(verdicts).join("\n")}`)
+  }
   Object.entries(results.ceiling).forEach(([name, value], i) => {
     console.log(`${i === 0 ? "\nWithout a proxy: " : "                 "}${name} ${value.toFixed(2)}`)
   })
@@ -30,10 +32,11 @@ export function printReport(results) {
 }
 
 /** @param {Results} results */
-function describe({ machine, options: { rounds, seconds }, peers }) {
+function describe({ machine, groups, peers }) {
   return [
     `${machine.cpu}, ${machine.cpus} CPUs, ${machine.memoryGiB} GiB, ${machine.system}, Linux ${machine.kernel}`,
-    `${rounds} rounds of ${seconds} s each, medians; ± is the largest deviation from the median`,
+    ...Object.entries(groups).map(([id, { rounds, seconds }]) => `${id}: ${rounds} rounds, windows of ${seconds} s`),
+    "medians; ± is the largest deviation from the median",
     ...peers.map(({ title, version }) => `${title}: ${version}`),
   ].join("\n")
 }

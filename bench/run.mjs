@@ -1,23 +1,29 @@
 // Measures this gateway beside other SNI proxies, on one machine, in one run. See docs/performance.md.
 import { execFileSync } from "node:child_process"
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import { writeReport } from "./docs.mjs"
 import { chooseCpus, describeMachine, installNodes, out } from "./machine.mjs"
-import { measures } from "./measures.mjs"
+import { groups, measures } from "./measures.mjs"
+import { merge } from "./merge.mjs"
+import { endServers } from "./peers/api-server.mjs"
 import { findPeers } from "./peers/peers.mjs"
 import { printReport } from "./report.mjs"
 import { Session } from "./session.mjs"
-import { summarize } from "./statistics.mjs"
 
 /**
- * @typedef {object} Results What a run leaves, as JSON.
+ * @typedef {object} Sitting One group of measures, done without a break.
  * @property {string} date ISO 8601
+ * @property {number} rounds
+ * @property {number} seconds of a window
+ * @property {number} warmup seconds before it
+ *
+ * @typedef {object} Results What a run leaves, as JSON.
  * @property {{ cpu: string, cpus: number, memoryGiB: number, kernel: string, system: string }} machine
- * @property {{ rounds: number, seconds: number, warmup: number }} options
- * @property {{ id: string, title: string, kind: "gateway" | "command" | "native" | "script" | "library", version: string }[]} peers
+ * @property {Record<string, Sitting>} groups by id
+ * @property {{ id: string, title: string, kind: "gateway" | "command" | "native" | "script" | "library", only?: "bulk" | "main", version: string }[]} peers
  * @property {{ id: string, title: string, missing: string }[]} missing
  * @property {Record<string, Record<string, number[]>>} samples by peer and metric, in the order of the rounds
  * @property {Record<string, number>} ceiling what the load generator does without a proxy between
@@ -26,23 +32,28 @@ import { summarize } from "./statistics.mjs"
 
 const help = `Usage: npm run bench -- [options]
 
-  --rounds N     rounds, in each of which everything is measured once (3)
-  --seconds S    length of one measured window (1)
+  --rounds N     rounds, in each of which everything is measured once (3 or 5, as the group has it)
+  --seconds S    length of one measured window (1 or 3, as the group has it)
+  --group NAME   one sitting of those that there are: ${groups.map(({ id }) => id).join(" ")}; may be repeated
   --only TEXT    peers or measures whose name contains TEXT; may be repeated
   --node PATH    Node.js binary for the gateway and the naive proxy; may be repeated (this one)
   --script PATH  measures another Node.js proxy too, which takes the argument of peers/naive.mjs; may be repeated
-  --full         on the oldest and the newest supported Node.js, and writes docs/performance.md
+  --full         on the supported lines of Node.js, and writes docs/performance.md; with --group, puts that group's
+                 figures in place of those there
   --proxy-cpu N  CPU for the proxy (first allowed)
   --load-cpu N   CPU for the load generator and the backend (second allowed)
 `
 
-const supportedNodes = ["20", "26"]
+/** Those between are measured in the main figures alone. */
+const supportedNodes = ["20", "22", "24", "26"]
 const json = join(out, "results.json")
+const docs = fileURLToPath(new URL("../docs", import.meta.url))
 
 const { values: options } = parseArgs({
   options: {
     rounds: { type: "string" },
     seconds: { type: "string" },
+    group: { type: "string", multiple: true },
     only: { type: "string", multiple: true, default: [] },
     node: { type: "string", multiple: true },
     script: { type: "string", multiple: true, default: [] },
@@ -60,69 +71,87 @@ if (options.help) {
 }
 
 async function main() {
-  const rounds = positive("rounds", options.rounds ?? "3")
-  const seconds = positive("seconds", options.seconds ?? "1")
-  const warmup = Math.min(1, seconds / 2)
   const [proxyCpu, loadCpu] = chooseCpus(options["proxy-cpu"], options["load-cpu"])
   mkdirSync(out, { recursive: true })
   // This process only waits, but where it does it must not be in the proxy's way.
   execFileSync("taskset", ["--all-tasks", "--pid", "--cpu-list", String(loadCpu), String(process.pid)])
 
-  const { peers, missing, chosen } = select()
+  const { peers, missing, sittings } = select()
   for (const peer of missing) console.error(`${peer.title} is left out: ${peer.missing}`)
 
   /** @type {Results} */
   const results = {
-    date: new Date().toISOString(),
     machine: describeMachine(),
-    options: { rounds, seconds, warmup },
-    peers: peers.map(({ id, title, kind, version }) => ({ id, title, kind, version })),
+    groups: {},
+    peers: peers.map(({ id, title, kind, only, version }) => ({ id, title, kind, only, version })),
     missing: missing.map(({ id, title, missing }) => ({ id, title, missing })),
     samples: Object.fromEntries(peers.map(({ id }) => [id, {}])),
     ceiling: {},
     busy: Object.fromEntries(peers.map(({ id }) => [id, {}])),
   }
+  for (const sitting of sittings) await sit(sitting, peers, results, { proxyCpu, loadCpu })
+  progress("")
+  if (!options.full) {
+    printReport(results)
+    console.log(`\n${json}`)
+    return
+  }
+  const before = JSON.parse(readFileSync(join(docs, "performance", "results.json"), "utf8"))
+  const whole = merge(before, results)
+  printReport(whole)
+  for (const file of writeReport(whole, docs)) console.log(file)
+}
 
-  const session = new Session({ seconds, warmup, proxyCpu, loadCpu })
+/**
+ * @param {import("./measures.mjs").Group} group with the measures that are chosen
+ * @param {readonly import("./peers/peers.mjs").Peer[]} all
+ * @param {Results} results
+ * @param {{ proxyCpu: number, loadCpu: number }} cpus
+ */
+async function sit(group, all, results, cpus) {
+  const rounds = positive("rounds", options.rounds ?? String(group.rounds))
+  const seconds = positive("seconds", options.seconds ?? String(group.seconds))
+  const warmup = Math.min(0.5, seconds / 4)
+  const chosen = group.measures
+  results.groups[group.id] = { date: new Date().toISOString(), rounds, seconds, warmup }
+  const session = new Session({ seconds, warmup, ...cpus })
   try {
     const underLoad = chosen.filter((measure) => "mode" in measure)
-    if (underLoad.length > 0) await session.start(peers.filter(({ command }) => command))
+    const started = all.filter((peer) => underLoad.some((measure) => !measure.fresh && isMeasurable(measure, peer)))
+    if (underLoad.length > 0) await session.start(started)
     for (const measure of underLoad.filter(({ fresh, bulk, load }) => !fresh && !bulk && !load)) {
       Object.assign(results.ceiling, ceilingOf(measure, await session.ceiling(measure)))
     }
     // Round 0 is not counted: a program that compiles itself as it runs has to have run.
     for (let round = 0; round <= rounds; round++) {
-      progress(round === 0 ? "warm-up" : `round ${round} of ${rounds}`)
+      progress(`${group.id}: ${round === 0 ? "warm-up" : `round ${round} of ${rounds}`}`)
       for (const measure of chosen) {
-        if (!isDue(measure, round, chosen)) continue
-        await measureAll(session, measure, peers, round, results)
+        if (isDue(measure, round, chosen)) await measureAll(session, measure, all, round, results)
       }
       if (round > 0) save(results)
     }
   } finally {
     await session.end()
-  }
-  progress("")
-  printReport(results)
-  console.log(`\n${json}`)
-  if (options.full) {
-    for (const file of writeReport(results, fileURLToPath(new URL("../docs", import.meta.url)))) console.log(file)
+    await endServers()
   }
 }
 
 /**
  * @param {import("./measures.mjs").Measure} measure
  * @param {number} round 0 for the warm-up
- * @param {readonly import("./measures.mjs").Measure[]} chosen all measures of the run
+ * @param {readonly import("./measures.mjs").Measure[]} chosen all measures of the sitting
  */
 function isDue(measure, round, chosen) {
-  if (round > 0) return !(measure.seldom && round % 2 === 0) && !(measure.once && round > 1)
+  if (round > 0) return round <= (measure.rounds ?? round)
   if (chosen.some(({ warmsUp }) => warmsUp)) return measure.warmsUp === true
   return !("micro" in measure || measure.fresh || measure.load)
 }
 
 /** Peers and measures that the options name. */
 function select() {
+  const groupFilter = options.group ?? groups.map(({ id }) => id)
+  const unknownGroup = groupFilter.find((name) => !groups.some(({ id }) => id === name))
+  if (unknownGroup) throw new Error(`--group ${unknownGroup}: there are ${groups.map(({ id }) => id).join(" ")}`)
   const nodes = options.node ?? (options.full ? installNodes(supportedNodes) : [process.execPath])
   const all = findPeers(
     nodes.map((node) => (node.includes("/") ? resolve(node) : node)),
@@ -135,12 +164,16 @@ function select() {
     const names = [...all, ...measures].map(({ id }) => id).join(" ")
     throw new Error(`--only ${unknown.join(" ")}: no such peer or measure; there are ${names}`)
   }
-  const chosen = measures.filter(({ id }) => isNamed(measureFilter, id))
+  const sittings = groups
+    .filter(({ id }) => groupFilter.includes(id))
+    .map((group) => ({ ...group, measures: group.measures.filter(({ id }) => isNamed(measureFilter, id)) }))
+    .filter((group) => group.measures.length > 0)
+  const chosen = sittings.flatMap((group) => group.measures)
   const wanted = all.filter(({ id }) => isNamed(peerFilter, id))
   const missing = wanted.filter((peer) => "missing" in peer)
   const peers = wanted.filter((peer) => !("missing" in peer) && chosen.some((measure) => isMeasurable(measure, peer)))
   if (peers.length === 0) throw new Error("there is nothing to measure")
-  return { peers, missing, chosen }
+  return { peers, missing, sittings }
 }
 
 /**
@@ -172,7 +205,7 @@ async function measureAll(session, measure, all, round, results) {
 async function measureOne(session, measure, peer, round, results) {
   if (process.stderr.isTTY) progress(`${round === 0 ? "warm-up" : `round ${round}`}: ${measure.id}, ${peer.title}`)
   const samples = results.samples[peer.id]
-  const { values, busy } = await session.measure(measure, peer, costOf(samples["connection-cpu"])).catch((error) => {
+  const { values, busy } = await session.measure(measure, peer).catch((error) => {
     throw new Error(`${measure.id} of ${peer.title}: ${error.message}`)
   })
   if (round === 0) return
@@ -184,16 +217,6 @@ async function measureOne(session, measure, peer, round, results) {
   if (busy === undefined) return
   results.busy[peer.id][measure.id] ??= []
   results.busy[peer.id][measure.id].push(busy)
-}
-
-/**
- * CPU seconds of a connection, from samples in microseconds. Who asks for handshakes alone gets the load of a proxy that
- * takes 100 µs.
- *
- * @param {readonly number[] | undefined} samples
- */
-function costOf(samples) {
-  return (samples ? summarize(samples).median : 100) / 1e6
 }
 
 /**

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { setTimeout as delay } from "node:timers/promises"
 import { buildClientHello } from "./hello.mjs"
 import { compile } from "./machine.mjs"
-import { idleSeconds } from "./measures.mjs"
+import { idleBeside, idleSeconds, idleSteps } from "./measures.mjs"
 import { allowedCpus, freePort, PinnedProcess, runPinned } from "./process.mjs"
 import { verifyProxy } from "./verify.mjs"
 
@@ -21,8 +21,8 @@ const tlsName = "tls.bench.example"
 /** TLS handshakes made in a second, one after the other, beside the load. */
 const probesPerSecond = 150
 
-/** Connections that lie open where a measure asks for them. */
-const idleBeside = 5000
+/** Seconds of connections, as fast as they go, that a program gets to compile itself before handshakes are timed. */
+const calibrationSeconds = 1
 
 /** The backend and the proxies of one run, each on its CPU. */
 export class Session {
@@ -41,6 +41,8 @@ export class Session {
   #hellos = {}
   #routes
   #tlsPort
+  /** @type {Map<string, number>} CPU seconds that a connection takes, by peer */
+  #costs = new Map()
 
   /** @param {{ seconds: number, warmup: number, proxyCpu: number, loadCpu: number }} options */
   constructor(options) {
@@ -125,15 +127,14 @@ export class Session {
    *
    * @param {Measure} measure
    * @param {Peer} peer
-   * @param {number | undefined} connectionCost CPU seconds that a connection takes the peer, as far as measured
    * @returns {Promise<{ values: Record<string, number>, busy?: number }>} figures, and CPU seconds of the proxy per second
    */
-  async measure(measure, peer, connectionCost) {
+  async measure(measure, peer) {
     if ("micro" in measure) {
       return { values: JSON.parse(await runPinned(peer.micro[measure.micro], this.#options.proxyCpu)) }
     }
     if (measure.mode === "handshake") {
-      return { values: measure.values(await this.#handshakes(measure, peer, connectionCost)) }
+      return { values: measure.values(await this.#handshakes(measure, peer)) }
     }
     if (measure.fresh) {
       // Many proxies at once hold more connections than one backend may.
@@ -166,21 +167,18 @@ export class Session {
     // The first connections bring in code and tables that later ones share.
     await runPinned(this.#command({ ...measure, connections: 100 }, port), this.#options.loadCpu)
     await delay(500)
-    const half = measure.connections / 2
     const resident = [proxy.residentBytes()]
     const holders = []
-    for (let step = 0; step < 2; step++) {
-      holders.push(await this.#hold(port, half))
+    let open = 0
+    for (const connections of idleSteps) {
+      holders.push(await this.#hold(port, connections - open))
+      open = connections
       await delay(idleSeconds * 1000)
       resident.push(proxy.residentBytes())
     }
     for (const holder of holders) await this.#letGo(holder)
-    const [before, atHalf, after] = resident
-    return {
-      whole: { none: before, all: after },
-      perConnection: (after - before) / measure.connections,
-      perFurther: (after - atHalf) / half,
-    }
+    const [none, few, many] = resident
+    return { none, few, many }
   }
 
   /**
@@ -188,15 +186,17 @@ export class Session {
    *
    * @param {LoadMeasure} measure
    * @param {Peer} peer
-   * @param {number} connectionCost
    */
-  async #handshakes(measure, peer, connectionCost) {
+  async #handshakes(measure, peer) {
     const { load, workers, situation, idle } = measure
+    // What the same load is for all situations is told by what a connection costs in quiet.
+    if (!this.#costs.has(peer.id)) this.#costs.set(peer.id, await this.#costOf(this.#started.get(peer.id)))
     const own = workers || situation ? await this.#launch(peer, workers, situation) : undefined
     const { proxy, port } = own ?? this.#started.get(peer.id)
+    if (own) await this.#costOf(own)
     const holder = idle && (await this.#hold(port, idleBeside))
     try {
-      const rate = ["--rate", String(Math.round(load / connectionCost))]
+      const rate = ["--rate", String(Math.round(load / this.#costs.get(peer.id)))]
       const pids = ["--pids", proxy.pids().join(",")]
       const { warmup, seconds } = this.#options
       const times = ["--warmup", String(warmup), "--seconds", String(seconds)]
@@ -212,6 +212,22 @@ export class Session {
       if (holder) await this.#letGo(holder)
       await own?.proxy.stop()
     }
+  }
+
+  /**
+   * CPU seconds that a connection takes, at full speed, once the program has compiled itself.
+   *
+   * @param {Started} started
+   */
+  async #costOf({ proxy, port }) {
+    const command = this.#command(
+      { mode: "connect", backend: "echo", connections: 32 },
+      port,
+      ["--pids", proxy.pids().join(",")],
+      { warmup: calibrationSeconds, seconds: calibrationSeconds },
+    )
+    const { cpuSeconds, connections } = JSON.parse(await runPinned(command, this.#options.loadCpu))
+    return cpuSeconds / connections
   }
 
   /**
@@ -261,7 +277,7 @@ export class Session {
   async #launch(peer, workers, situation, routes = this.#routes) {
     const directory = mkdtempSync(join(this.#directory, `${peer.id}-`))
     const port = await freePort()
-    const command = peer.command({ port, routes, directory, workers, situation })
+    const command = await peer.command({ port, routes, directory, workers, situation })
     const proxy = new PinnedProcess(command, workers ? allowedCpus().join(",") : this.#options.proxyCpu)
     this.#running.push(proxy)
     try {
@@ -276,10 +292,10 @@ export class Session {
   /**
    * @param {LoadMeasure} measure
    * @param {number} port
-   * @param {readonly string[]} extra
+   * @param {readonly string[]} [extra]
+   * @param {{ warmup: number, seconds: number }} [times]
    */
-  #command({ mode, backend, connections, bulk, reset }, port, extra = []) {
-    const { warmup, seconds } = this.#options
+  #command({ mode, backend, connections, bulk, reset }, port, extra = [], { warmup, seconds } = this.#options) {
     return [
       this.#load,
       mode,

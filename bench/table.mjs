@@ -31,54 +31,74 @@ export function tables(results) {
 }
 
 /**
- * What the gateway is held to, and where it stands: as a multiple of the best of its peers, or in a figure of its own.
+ * @typedef {object} Verdict
+ * @property {string} gateway title
+ * @property {string} what
+ * @property {boolean} met
+ */
+
+/**
+ * What the gateway is held to, and where it stands: as a multiple of the best of its peers, of a figure of its own, or in
+ * a figure alone. Lines of Node.js that are measured in part have no columns.
  *
  * @param {Results} results
- * @returns {{ head: string[], rows: string[][] }}
+ * @returns {{ head: string[], rows: string[][], verdicts: Verdict[] }}
  */
 export function ratios(results) {
-  const gateways = results.peers.filter(({ kind }) => kind === "gateway")
-  const head = ["", "against", ...gateways.flatMap(({ title }) => [title, "target"])]
+  const gateways = results.peers.filter(({ kind, only }) => kind === "gateway" && only === undefined)
   const rows = []
+  const verdicts = []
+  const add = (what, against, sign, unit, digits, found) => {
+    if (found.every((each) => each === undefined)) return
+    const cells = found.flatMap((each, i) => {
+      if (each === undefined) return ["–", "–"]
+      const met = sign === "≥" ? each.value >= each.target : each.value <= each.target
+      verdicts.push({ gateway: gateways[i].title, what: against ? `${what} (${against})` : what, met })
+      return [`${short(each.value, digits)} ${unit}`, `${sign} ${short(each.target)} ${unit}${met ? "" : ", missed"}`]
+    })
+    rows.push([what, against, ...cells])
+  }
   for (const { metric: id, peers, newest, oldest } of targets) {
     const standings = gateways.map((gateway) => standing(results, gateway, id, peers))
-    const rivals = [...new Set(standings.flatMap((found) => found?.rival ?? []))]
-    if (rivals.length === 0) continue
+    const rivals = [...new Set(standings.flatMap((found) => found?.rival ?? []))].join(" / ")
     const sign = metricOf(id).better === "more" ? "≥" : "≤"
-    rows.push([
-      titleOf(id),
-      rivals.join(" / "),
-      ...gateways.flatMap((gateway, i) => {
-        const found = standings[i]
-        if (!found) return ["–", "–"]
-        const target = isOldest(gateway, gateways) ? oldest : newest
-        return [`${short(found.ratio)} ×`, `${sign} ${short(target)} ×`]
-      }),
-    ])
+    const found = standings.map(
+      (each, i) => each && { value: each.ratio, target: isOldest(gateways[i], gateways) ? oldest : newest },
+    )
+    add(titleOf(id), rivals, sign, "×", 2, found)
   }
   for (const { title, metric, command, against, to, most } of ownTargets) {
     const found = gateways.map(({ id }) => {
-      const samples = results.samples[command ? id.replace("tlsroute", "tlsroute-run") : id]?.[metric]
+      const samples = results.samples[command ? id.replace("tlsroute", command) : id]?.[metric]
       const base = results.samples[id]?.[to]
-      return samples && base && summarize(samples).median / summarize(base).median
+      return samples && base && { value: summarize(samples).median / summarize(base).median, target: most }
     })
-    if (found.every((ratio) => ratio === undefined)) continue
-    const cells = found.flatMap((ratio) => (ratio === undefined ? ["–", "–"] : [`${short(ratio)} ×`, `≤ ${most} ×`]))
-    rows.push([title, against, ...cells])
+    add(title, against, "≤", "×", 2, found)
   }
   for (const { metric: id, most } of limits) {
-    if (!gateways.some((gateway) => results.samples[gateway.id]?.[id])) continue
     const { unit, digits } = metricOf(id)
-    rows.push([
-      titleOf(id),
-      "",
-      ...gateways.flatMap((gateway) => {
-        const samples = results.samples[gateway.id]?.[id]
-        return samples ? [`${summarize(samples).median.toFixed(digits)} ${unit}`, `≤ ${most} ${unit}`] : ["–", "–"]
-      }),
-    ])
+    const found = gateways.map((gateway) => {
+      const samples = results.samples[gateway.id]?.[id]
+      return samples && { value: summarize(samples).median, target: most }
+    })
+    add(titleOf(id), "", "≤", unit, digits, found)
   }
-  return { head, rows }
+  return { head: ["", "against", ...gateways.flatMap(({ title }) => [title, "target"])], rows, verdicts }
+}
+
+/**
+ * What is met of that, and what is not, in words.
+ *
+ * @param {readonly Verdict[]} verdicts
+ * @returns {string[]} a sentence for each gateway
+ */
+export function judge(verdicts) {
+  return [...new Set(verdicts.map(({ gateway }) => gateway))].map((title) => {
+    const own = verdicts.filter(({ gateway }) => gateway === title)
+    const missed = own.filter(({ met }) => !met).map(({ what }) => what)
+    const rest = missed.length === 0 ? "all." : `${own.length - missed.length}; missed: ${missed.join("; ")}.`
+    return `${title}: of ${own.length} targets it meets ${rest}`
+  })
 }
 
 /**
@@ -107,9 +127,9 @@ function titleOf(id) {
   return `${topic?.title}, ${metricOf(id).title}`
 }
 
-/** Ratios far below 1 as fractions: a two-hundredth says more than 0.00. */
-function short(ratio) {
-  return ratio < 0.1 ? `1/${(1 / ratio).toFixed(0)}` : String(Number(ratio.toFixed(2)))
+/** What is far below 1 as a fraction: a two-hundredth says more than 0.00. */
+function short(value, digits = 2) {
+  return value < 0.1 ? `1/${(1 / value).toFixed(0)}` : String(Number(value.toFixed(digits)))
 }
 
 /**

@@ -100,12 +100,14 @@ function haproxyPeer(id, title, splice) {
  */
 function haproxy({ port, routes, directory }, program, splice) {
   const names = Object.keys(routes)
+  // Splicing takes descriptors for its pipes too.
+  const most = splice ? 6000 : 9500
   const file = join(directory, "haproxy.cfg")
   writeFileSync(
     file,
     `global
   nbthread 1
-  maxconn 6000
+  maxconn ${most}
   log stdout format raw local0
 defaults
   mode tcp
@@ -116,7 +118,7 @@ defaults
   timeout server 1h
 ${splice ? "  option splice-auto\n" : ""}frontend tls
   bind 127.0.0.1:${port} backlog 4096
-  maxconn 5900
+  maxconn ${most - 100}
   tcp-request inspect-delay 5s
   tcp-request content accept if { req.ssl_hello_type 1 }
   tcp-request content reject if WAIT_END
@@ -177,7 +179,7 @@ ${entries.map(([, backend], i) => `  upstream backend${i} { server 127.0.0.1:${b
   server {
     listen 127.0.0.1:${port} backlog=4096;
     access_log ${directory}/access.log access;
-    limit_conn clients 9000;
+    limit_conn clients 9400;
     ssl_preread on;
     tcp_nodelay on;
     proxy_buffer_size ${bufferSize};
@@ -242,7 +244,7 @@ function envoy({ port, routes, directory }, program) {
       clusters: entries.map(([, backend], i) => ({
         name: `backend${i}`,
         type: "STATIC",
-        circuit_breakers: { thresholds: [{ max_connections: 9000, max_pending_requests: 9000 }] },
+        circuit_breakers: { thresholds: [{ max_connections: 9400, max_pending_requests: 9400 }] },
         load_assignment: {
           cluster_name: `backend${i}`,
           endpoints: [{ lb_endpoints: [{ endpoint: { address: socket(backend) } }] }],
@@ -254,7 +256,7 @@ function envoy({ port, routes, directory }, program) {
         {
           name: "envoy.resource_monitors.global_downstream_max_connections",
           typed_config: typed("extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig", {
-            max_active_downstream_connections: 9000,
+            max_active_downstream_connections: 9400,
           }),
         },
       ],

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { join, parse } from "node:path"
 import { fileURLToPath } from "node:url"
+import { serveObjects } from "./api-server.mjs"
 import { nativePeers, outputTo } from "./native.mjs"
 import { gatewayObjects } from "./objects.mjs"
 
@@ -19,7 +20,8 @@ import { gatewayObjects } from "./objects.mjs"
  * @property {"gateway" | "command" | "native" | "script" | "library"} kind
  * @property {string} version as the program tells it
  * @property {"bulk" | "main"} [only] measured in this alone: being a variant of another for its sake, or to save time
- * @property {(launch: Launch) => string[]} [command] writes a proxy's configuration and returns the command line
+ * @property {(launch: Launch) => string[] | Promise<string[]>} [command] writes a proxy's configuration and returns the
+ * command line
  * @property {Record<string, string[]>} [micro] command line by program in bench/micro
  *
  * @typedef {object} MissingPeer
@@ -32,23 +34,30 @@ const here = fileURLToPath(new URL(".", import.meta.url))
 const micro = fileURLToPath(new URL("../micro/", import.meta.url))
 const dist = fileURLToPath(new URL("../../dist/", import.meta.url))
 const notBuilt = "not built: run `npm run build`"
+const servingFlags = ["--json", "--admin", "127.0.0.1:0", "--address", "127.0.0.1"]
 
 /**
  * Every peer, those that cannot be run included.
  *
- * @param {readonly string[]} nodes paths of the Node.js binaries to run the Node peers on
+ * @param {readonly string[]} nodes paths of the Node.js binaries to run the Node peers on, the oldest first: those between
+ * the first and the last run the library alone, for the main figures
  * @param {readonly string[]} scripts paths of further proxies, that take the same argument as naive.mjs
  * @returns {(Peer | MissingPeer)[]}
  */
 export function findPeers(nodes, scripts) {
   const several = nodes.length > 1
+  const ends = nodes.filter((_, i) => i === 0 || i === nodes.length - 1)
   return [
-    ...nodes.map((node) => nodePeer("tlsroute", "gateway", join(here, "tlsroute.mjs"), node, several)),
-    ...nodes.map((node) => commandPeer(node, several)),
+    ...nodes.map((node) => ({
+      ...nodePeer("tlsroute", "gateway", join(here, "tlsroute.mjs"), node, several),
+      ...(ends.includes(node) ? {} : { only: "main" }),
+    })),
+    ...ends.map((node) => commandPeer(node, several)),
+    ...ends.slice(-1).map((node) => controllerPeer(node, several)),
     ...nativePeers(),
-    ...nodes.map((node) => nodePeer("socket.pipe", "script", join(here, "naive.mjs"), node, several)),
-    ...scripts.flatMap((script) => nodes.map((node) => nodePeer(parse(script).name, "script", script, node, several))),
-    ...["sni", "read-tls-client-hello"].flatMap((name) => nodes.map((node) => parserPeer(name, node, several))),
+    ...ends.map((node) => nodePeer("socket.pipe", "script", join(here, "naive.mjs"), node, several)),
+    ...scripts.flatMap((script) => ends.map((node) => nodePeer(parse(script).name, "script", script, node, several))),
+    ...["sni", "read-tls-client-hello"].flatMap((name) => ends.map((node) => parserPeer(name, node, several))),
   ]
 }
 
@@ -99,8 +108,32 @@ function commandPeer(node, several) {
       const manifest = join(directory, "objects.json")
       const items = Object.values(gatewayObjects({ port, routes })).flat()
       writeFileSync(manifest, JSON.stringify({ apiVersion: "v1", kind: "List", items }))
-      const flags = ["--json", "--admin", "127.0.0.1:0", "--address", "127.0.0.1"]
-      return outputTo(join(directory, "access.log"), [node, cli, "run", ...flags, manifest])
+      return outputTo(join(directory, "access.log"), [node, cli, "run", ...servingFlags, manifest])
+    },
+  }
+}
+
+/**
+ * `tlsroute controller` with the same, which takes its objects from an API server and writes their statuses: the tests'
+ * stand-in for one, in the process of the benchmark.
+ *
+ * @param {string} node
+ * @param {boolean} several
+ * @returns {Peer | MissingPeer}
+ */
+function controllerPeer(node, several) {
+  const identity = { ...onNode("tlsroute-controller", node, several), kind: "command" }
+  const cli = join(dist, "cli.js")
+  if (!existsSync(cli)) return { ...identity, missing: notBuilt }
+  return {
+    ...identity,
+    title: identity.title.replace("tlsroute-controller", "tlsroute controller"),
+    only: "main",
+    async command({ port, routes, directory }) {
+      const kubeconfig = join(directory, "kubeconfig.json")
+      writeFileSync(kubeconfig, await serveObjects(gatewayObjects({ port, routes })))
+      const flags = ["--create-gateway-class", "--kubeconfig", kubeconfig, ...servingFlags]
+      return outputTo(join(directory, "access.log"), [node, cli, "controller", ...flags])
     },
   }
 }
