@@ -116,10 +116,13 @@ export function having(...methods: readonly string[]): Check {
   )
 }
 
-/** Options within options. */
-export function options<Options>(checks: Checks<Options>): Check {
+/** Options within options, of which those with an example may not be left out. */
+export function options<Options>(
+  checks: Checks<Options>,
+  required: { readonly [Name in keyof Options]?: string } = {},
+): Check {
   return (value) => {
-    const fault = isRecord(value) ? optionFault(value, checks) : undefined
+    const fault = isRecord(value) ? optionFault(value, checks, required) : undefined
     if (isRecord(value)) return fault === undefined ? undefined : `right in itself (${fault})`
     return "an object of options"
   }

@@ -24,7 +24,10 @@ import type { RouteDecision, Router } from "./router.ts"
 import { defaultSlabs } from "./splice/slabs.ts"
 import { TimerWheel } from "./timer-wheel.ts"
 
-/** Name of the `node:diagnostics_channel` on which every proxy of the process publishes each `ConnectionRecord`. */
+/**
+ * Name of the `node:diagnostics_channel` on which every proxy of the process publishes each `ConnectionRecord`. Unlike a
+ * listener of events, a subscriber must not throw: Node.js makes an uncaught exception of that, which ends the process.
+ */
 export const CLOSE_CHANNEL = "tlsroute:connection:close"
 
 const closeChannel = channel(CLOSE_CHANNEL)

@@ -1,18 +1,13 @@
 import type { AddressInfo, Server, Socket } from "node:net"
 import { checkProxyOptions } from "./check-options.ts"
+import { checkListenerPolicy } from "./check-policy.ts"
 import { Connection } from "./connection/connection.ts"
 import type { ConnectionInfo, Removal } from "./connection/record.ts"
 import { ListenError, ProxyError } from "./errors.ts"
 import type { SpliceProxyEvents } from "./events.ts"
 import { GuardedEmitter } from "./guarded-emitter.ts"
 import { bind, boundAddress } from "./listen/bind.ts"
-import {
-  assertMaxHelloBytes,
-  type CloseOptions,
-  DEFAULT_DRAIN,
-  type ListenOptions,
-  type SpliceProxyOptions,
-} from "./options.ts"
+import { type CloseOptions, DEFAULT_DRAIN, type ListenOptions, type SpliceProxyOptions } from "./options.ts"
 import type { ListenerPolicy } from "./policy.ts"
 import { ProxyHost } from "./proxy-host.ts"
 import type { Router } from "./router.ts"
@@ -82,7 +77,7 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
    *
    * @returns where it is bound
    * @throws {@link ListenError} naming address and port, also when it was unlistened meanwhile; {@link ProxyError}
-   * when the proxy is closed
+   * when the proxy is closed, or when a field of the policy cannot be what was meant
    */
   async listen(options: ListenOptions): Promise<AddressInfo> {
     const { key, host, port } = options
@@ -90,7 +85,7 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
     if (this.#servers.has(key) || this.#binding.has(key)) {
       throw new ListenError(key, host, port, `a listener with the key "${key}" exists; unlisten it first`)
     }
-    if (options.policy !== undefined) assertMaxHelloBytes(options.policy.maxHelloBytes)
+    if (options.policy !== undefined) checkListenerPolicy(key, options.policy)
     const attempt = Symbol(key)
     this.#binding.set(key, attempt)
     try {
@@ -136,10 +131,10 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
   /**
    * Puts another policy in force on a listener, for connections accepted from now on; `undefined` for the default.
    *
-   * @throws {@link ProxyError} when it bounds no ClientHello
+   * @throws {@link ProxyError} naming the field of the policy that cannot be what was meant
    */
   setListenerPolicy(key: string, policy: ListenerPolicy | undefined): void {
-    if (policy !== undefined) assertMaxHelloBytes(policy.maxHelloBytes)
+    if (policy !== undefined) checkListenerPolicy(key, policy)
     void this.#setPolicy(key, policy)
   }
 

@@ -8,6 +8,8 @@ import { text } from "node:stream/consumers"
 import { setTimeout as sleep } from "node:timers/promises"
 import { connect, createServer as createTlsServer, type Server, type TLSSocket } from "node:tls"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { blackHole } from "../proxy/black-hole.ts"
+import { client, clientHello } from "../proxy/harness.ts"
 import { type Certificate, selfSigned } from "../support/certificate.ts"
 import { Cli, linesOf } from "./cli.ts"
 
@@ -83,10 +85,13 @@ function eventsOf(child: ChildProcessWithoutNullStreams) {
 }
 
 /** Starts the gateway for files, and flags, with --json on a port of the system's choice, and waits until it serves. */
-async function serve(...files: string[]) {
+const serve = (...files: string[]) => serveTo(backendPort(), ...files)
+
+/** The same, with another backend. */
+async function serveTo(port: number, ...files: string[]) {
   const child = cli.start([
     ...["run", ...files, "--json", "--address", "127.0.0.1", "--map-port", "8000:0"],
-    ...["--resolve", `httpbin.org:443:127.0.0.1:${backendPort()}`],
+    ...["--resolve", `httpbin.org:443:127.0.0.1:${port}`],
   ])
   running.push(child)
   const event = eventsOf(child)
@@ -219,6 +224,43 @@ describe("tlsroute run", () => {
     const { event, port } = await serve(await manifests("workers.yaml"), "--workers", "2")
     ;(await greet(port)).end()
     expect(await event("close")).toMatchObject({ route: "default/httpbin", outcome: "completed" })
+  })
+
+  test.each([["one process"], ["two workers", "--workers", "2"]])(
+    "tells of a client that ends its side while its backend answers no dial, in %s",
+    async (_, ...workers) => {
+      const endpoint = await blackHole()
+      const { event, port } = await serveTo(endpoint.port, await manifests("deaf.yaml"), ...workers)
+      const socket = await client(port)
+      socket.end(await clientHello("httpbin.org"))
+      expect(await event("waiting")).toMatchObject({
+        level: 40,
+        msg: "the client has ended its side, and no backend answers the dial",
+        reason: "ended-while-dialing",
+        clientAddress: "127.0.0.1",
+        clientPort: socket.localPort,
+        serverName: "httpbin.org",
+        route: "default/httpbin",
+        endpoint,
+      })
+    },
+  )
+
+  test("tells a person of a client that ends its side while its backend answers no dial", async () => {
+    const [port, { port: deaf }] = [await freePort(), await blackHole()]
+    const child = cli.start([
+      ...["run", await manifests("deaf.yaml"), "--address", "127.0.0.1", "--map-port", `8000:${port}`],
+      ...["--resolve", `httpbin.org:443:127.0.0.1:${deaf}`],
+    ])
+    running.push(child)
+    const line = linesOf(child.stderr)
+    while (!(await takesConnections(port)));
+    const socket = await client(port)
+    socket.end(await clientHello("httpbin.org"))
+    expect(await line()).toBe(
+      `waiting: 127.0.0.1:${socket.localPort} → httpbin.org → default/httpbin → 127.0.0.1:${deaf}  ` +
+        "the client has ended its side, and no backend answers the dial",
+    )
   })
 
   test("reports a connection that no route takes", async () => {

@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { describe, expect, test } from "vitest"
 import { type NameResolver, ProxyError, type Router, type SpliceProxyOptions } from "../../src/proxy/index.ts"
 import { backend, client, clientHello, ending, nextRecord, startProxy } from "./harness.ts"
-import { connectionPolicy } from "./policy-harness.ts"
+import { connectionPolicy, scope } from "./policy-harness.ts"
 
 const named = { kind: "name", id: "somewhere", host: "somewhere.example.com", port: 443 } as const
 const toName: Router = { route: () => ({ action: "forward", target: named }) }
@@ -67,16 +67,39 @@ describe("a router that", () => {
     ],
     ["forwards to a name without a host", () => ({ action: "forward", target: { ...named, host: 1 } }), /target\.host/],
     ["forwards to a port that is none", () => ({ action: "forward", target: { ...named, port: 0 } }), /target\.port/],
-    ["has an empty policy", () => ({ action: "forward", target, policy: {} }), /policy\.dialTimeout/],
+    [
+      "has an empty policy",
+      () => ({ action: "forward", target, policy: {} }),
+      /policy: the option "scopes" is missing/,
+    ],
     [
       "has a policy without a backend",
       () => ({ action: "forward", target, policy: { ...policy, backend: undefined } }),
-      /policy\.backend/,
+      /policy: the option "backend" is missing/,
     ],
     [
       "has a limit that is not a number",
       () => ({ action: "forward", target, policy: { ...policy, idleTimeout: Number.NaN } }),
-      /policy\.idleTimeout/,
+      /"idleTimeout" must be a number of milliseconds, 0 or more, not NaN/,
+    ],
+    [
+      "has a scope that is none",
+      () => ({ action: "forward", target, policy: { ...policy, scopes: [null] } }),
+      /"scopes"/,
+    ],
+    [
+      "has a scope whose list of networks is none",
+      () => ({ action: "forward", target, policy: { ...policy, scopes: [{ ...scope("x"), access: { deny: [] } }] } }),
+      /"scopes"/,
+    ],
+    [
+      "has a limit of a circuit that is a word",
+      () => ({
+        action: "forward",
+        target,
+        policy: { ...policy, backend: { ...policy.backend, circuit: { maxConnections: "many", maxPending: 1 } } },
+      }),
+      /"maxConnections" must be a number/,
     ],
     [
       "wants a header without fields",
@@ -85,7 +108,7 @@ describe("a router that", () => {
         target,
         policy: { ...policy, backend: { ...policy.backend, proxyHeader: { version: 2 } } },
       }),
-      /proxyHeader/,
+      /proxyHeader|"fields" is missing/,
     ],
   ])("%s costs one connection, and is reported", async (_, route, message) => {
     const { outcome, errors } = await refusal({ router: { route } as Router })

@@ -156,7 +156,8 @@ function describeBinding({ binding, address, port }: Extract<BindingState, { rea
 
 const WAITS: Readonly<Record<Waiting["reason"], string>> = {
   "silent-backend": "10 s without a byte from the backend",
-  "ended-while-dialing": "the client ended its side before the backend answered",
+  "slow-dial": "10 s without a backend that answers the dial",
+  "ended-while-dialing": "the client has ended its side, and no backend answers the dial",
 }
 
 function describeWaiting(connection: ConnectionInfo, { reason, endpoint }: Waiting, { style }: Terminal): string {

@@ -1,3 +1,4 @@
+import { connectionPolicyFault } from "../check-policy.ts"
 import { describe, ProxyError } from "../errors.ts"
 import type { ConnectionPolicy } from "../policy.ts"
 import type { RouteDecision, RouteRequest, Router } from "../router.ts"
@@ -66,34 +67,8 @@ function assertEndpoints(endpoints: readonly DialEndpoint[]): void {
 }
 
 function assertPolicy(policy: ConnectionPolicy): void {
-  if (!isObject(policy)) throw new TypeError("policy must be an object")
-  assertNumbers(policy, "policy", [
-    "dialTimeout",
-    "idleTimeout",
-    "halfClosedTimeout",
-    "maxDuration",
-    "maxDurationJitter",
-    "bandwidth",
-  ])
-  if (!Array.isArray(policy.scopes)) throw new TypeError("policy.scopes must be a list")
-  if (!isObject(policy.drain)) throw new TypeError("policy.drain must be an object")
-  const { backend } = policy
-  if (!isObject(backend)) throw new TypeError("policy.backend must be an object")
-  assertNumbers(backend, "policy.backend", ["dialAttempts", "retryBackoff", "retryBudget"])
-  for (const name of ["circuit", "health"] as const) {
-    if (!isObject(backend[name])) throw new TypeError(`policy.backend.${name} must be an object`)
-  }
-  const { proxyHeader } = backend
-  if (proxyHeader !== undefined && !(isObject(proxyHeader) && Array.isArray(proxyHeader.fields))) {
-    throw new TypeError("policy.backend.proxyHeader must tell a version and a list of fields")
-  }
-}
-
-function assertNumbers<T extends object>(of: T, path: string, names: readonly (keyof T & string)[]): void {
-  for (const name of names) {
-    const value: unknown = of[name]
-    if (typeof value !== "number" || !(value >= 0)) throw new TypeError(`${path}.${name} must be a number, 0 or more`)
-  }
+  const fault = connectionPolicyFault(policy)
+  if (fault !== undefined) throw new TypeError(`policy: ${fault}`)
 }
 
 function isObject(value: unknown): boolean {

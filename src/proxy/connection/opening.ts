@@ -35,6 +35,10 @@ import { sentHeader } from "./sent-header.ts"
 const NOTHING = new Uint8Array(0)
 /** Length of what {@link ConnectionInfo.uniqueId} is. */
 const UNIQUE_ID_BYTES = 29
+/** Milliseconds in which no backend is reached, from the ClientHello, until that is told. */
+const SLOW_DIAL = 10_000
+/** The same from the end of a client that ends its side meanwhile. */
+const SLOW_DIAL_AFTER_END = 1_000
 
 /** What an opening needs of the proxy. */
 export interface OpeningHost extends RoutedHost {
@@ -107,6 +111,8 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   #destination: ProxyAddress | undefined
   /** Bytes that the client sent after its ClientHello. */
   #early: Buffer[] | undefined
+  /** When it is told that no backend is reached yet. */
+  #tellAt = Number.POSITIVE_INFINITY
 
   /**
    * @param connection - what is opened
@@ -176,7 +182,31 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     // Where the gateway speaks first, a silent client has its own reasons.
     if (this.#stage.name === "prelude") this.#refuse("hello-timeout", undefined)
     else if (this.#isBeforeHello) this.#refuse("hello-timeout", this.#isSilent ? SILENT_CLIENT : undefined)
-    else if (this.#stage.name === "routed") this.#refuse("dial-timeout", "NAME_LOOKUP")
+    else this.#dialWaits()
+  }
+
+  /** No backend is reached yet. A dial has a deadline of its own. */
+  #dialWaits(): void {
+    if (performance.now() >= this.#tellAt) {
+      this.#tellAt = Number.POSITIVE_INFINITY
+      const endpoint = this.#stage.name === "dialing" ? this.#stage.dial.last : undefined
+      const reason = this.#client.readableEnded ? "ended-while-dialing" : "slow-dial"
+      this.#host.connectionWaiting(this.#connection, { reason, endpoint })
+    }
+    // A listener of that event may have stopped the connection.
+    if (this.#stage.name === "over") return
+    if (this.#stage === ROUTED && performance.now() >= this.#dialDue) this.#refuse("dial-timeout", "NAME_LOOKUP")
+    else this.#watchDial()
+  }
+
+  get #dialDue(): number {
+    const { draft, policy } = this.#connection
+    return (draft.helloAt ?? draft.acceptedAt) + policy.dialTimeout
+  }
+
+  #watchDial(): void {
+    const due = this.#stage === ROUTED ? this.#dialDue : Number.POSITIVE_INFINITY
+    this.#host.wheel.arm(this, Math.min(due, this.#tellAt) - performance.now())
   }
 
   get #isBeforeHello(): boolean {
@@ -218,10 +248,8 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
       return
     }
     // Once a ClientHello is whole, its client may end its side, and still wait for an answer.
-    const stage = this.#stage
-    if (stage.name !== "routed" && stage.name !== "dialing") return
-    const endpoint = stage.name === "dialing" ? stage.dial.last : undefined
-    this.#host.connectionWaiting(this.#connection, { reason: "ended-while-dialing", endpoint })
+    this.#tellAt = Math.min(this.#tellAt, performance.now() + SLOW_DIAL_AFTER_END)
+    if (this.#stage.name === "routed" || this.#stage.name === "dialing") this.#watchDial()
   }
 
   socketFailed(_socket: Socket, error: NodeJS.ErrnoException): void {
@@ -397,14 +425,15 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   }
 
   #reach(target: DialTarget): void {
-    const { balancer, names, wheel } = this.#host
+    const { balancer, names } = this.#host
     const { clientAddress, policy } = this.#connection
+    if (policy.dialTimeout > SLOW_DIAL) this.#tellAt = performance.now() + SLOW_DIAL
     const planned = planTarget(target, clientAddress, policy.backend, policy.dialTimeout, balancer, names)
     if (!(planned instanceof Promise)) {
       this.#planned(planned)
       return
     }
-    wheel.arm(this, policy.dialTimeout)
+    this.#watchDial()
     void planned.then((plan) => this.#planned(plan))
   }
 
@@ -419,15 +448,14 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
 
   #dial(plan: DialPlan): void {
     const { wheel, slabs, own } = this.#host
-    const { draft, policy } = this.#connection
-    wheel.disarm(this)
-    const due = (draft.helloAt ?? draft.acceptedAt) + policy.dialTimeout
+    const { policy } = this.#connection
     // What is held to a rate must be paused at will, which a socket that reads into slabs decides by itself.
     const isThrottled = policy.bandwidth !== Number.POSITIVE_INFINITY
     const { starttls } = this.#policy
     const opening = starttls === undefined ? undefined : this.#dialOpening(starttls)
-    const dial = new Dial(plan, this, wheel, isThrottled ? undefined : slabs, due, own, opening)
+    const dial = new Dial(plan, this, wheel, isThrottled ? undefined : slabs, this.#dialDue, own, opening)
     this.#stage = { name: "dialing", dial, plan }
+    this.#watchDial()
     dial.start()
   }
 
@@ -450,6 +478,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     connection.hello = undefined
     // The plan is the connection's now.
     this.#stage = { name: "over", state: "dialing" }
+    this.#host.wheel.disarm(this)
     this.#host.gate.settled(connection.admission)
     connection.openingConnected(backend, slabs, plan)
     if (this.#early !== undefined) this.#client.resume()

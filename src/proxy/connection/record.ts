@@ -239,10 +239,11 @@ export type ConnectionRecord = RefusedRecord | AbandonedRecord | SplicedRecord
 /** That a connection waits for its backend for longer than is usual. It goes on all the same. */
 export interface Waiting {
   /**
-   * `silent-backend`: 10 s have gone by since the backend was connected, without a byte from it. `ended-while-dialing`:
-   * the client ended its side before a backend had answered.
+   * `silent-backend`: 10 s have gone by since the backend was connected, without a byte from it. `slow-dial`: 10 s have
+   * gone by since the ClientHello, and no backend is reached; only where the dial may take longer. `ended-while-dialing`:
+   * the same, once the client has ended its side for a second.
    */
-  readonly reason: "silent-backend" | "ended-while-dialing"
+  readonly reason: "silent-backend" | "slow-dial" | "ended-while-dialing"
   /** What is waited for: the endpoint connected to, or dialled last; `undefined` while a name is looked up. */
   readonly endpoint: DialEndpoint | undefined
 }
