@@ -73,6 +73,8 @@ export function start(name: string, args: readonly string[], env: NodeJS.Process
   let text = ""
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (part) => (text += part))
   const exited = once(child, "exit")
+  const watch = watchOver(child)
+  void exited.then(() => watch.kill("SIGKILL"))
   const stop = async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM")
     const killer = setTimeout(() => child.kill("SIGKILL"), 5_000)
@@ -81,6 +83,16 @@ export function start(name: string, args: readonly string[], env: NodeJS.Process
   }
   atEnd(stop)
   return { child, said: () => text, stop }
+}
+
+/** Has a program ended should this process go without doing so: interrupted, or killed. Its end is that of a pipe. */
+function watchOver({ pid }: ChildProcess): ChildProcess {
+  const script = 'read -r _; kill -TERM "$0"; sleep 5; kill -KILL "$0"'
+  const stdio = ["pipe", "ignore", "ignore"] as const
+  // In a session of its own, what interrupts this process does not reach it.
+  const watch = spawn("sh", ["-c", script, String(pid)], { stdio: [...stdio], detached: true })
+  watch.unref()
+  return watch
 }
 
 /** Waits until something listens on a TCP port of this machine. */

@@ -55,19 +55,23 @@ describe.skipIf(noPostfix !== undefined)(titled("two Postfixes behind one port",
     ])
     expect([code, stdout]).toEqual([0, expect.stringContaining("220 gw.example ESMTP")])
     expect(stdout).toMatch(new RegExp(`250-${name.replace(".", "\\.")}\\n[^]*250 2\\.0\\.0 Ok: queued`))
-    expect(await closed).toMatchObject({ starttls: "smtp", dialAttempts: 1 })
+    expect(await closed).toMatchObject({ starttls: "smtp", outcome: "completed", dialAttempts: 1 })
   })
 
   test.each([ONE, TWO])("curl delivers a mail to %s", async (name) => {
     const to = ["--mail-from", "joe@sender.example", "--mail-rcpt", `joe@${name}`, "--upload-file", "-"]
     const where = ["--connect-to", `${name}:25:127.0.0.1:${served.port}`, `smtp://${name}:25`]
     const args = ["-sS", "--ssl-reqd", "--cacert", join(dir, "ca.pem"), ...to, ...where]
+    const closed = served.closed({ serverName: name })
     expect(await run("curl", args, { input: "Subject: hello\r\n\r\nhello\r\n" })).toMatchObject({ code: 0, stderr: "" })
+    expect(await closed).toMatchObject({ starttls: "smtp", outcome: "completed" })
   })
 
   test("openssl s_client comes to the server that it names", async () => {
+    const closed = served.closed({ serverName: TWO })
     const { stdout } = await openssl(dir, "smtp", TWO, served.port, "EHLO client.example\nQUIT\n", "-crlf")
     expect(stdout).toContain(`250-${TWO}`)
+    expect(await closed).toMatchObject({ starttls: "smtp", outcome: "completed" })
   })
 
   test("commands that are smuggled in behind STARTTLS never reach a server", async () => {
@@ -117,21 +121,25 @@ describe.skipIf(noDovecot !== undefined)(titled("two Dovecots behind one port", 
 
   // The second one waits for PROXY protocol headers.
   test.each([ONE, TWO])("curl logs in to %s by IMAP and by POP3, and lists its mail", async (name) => {
-    for (const [scheme, { port }] of [
+    for (const [scheme, { port, closed }] of [
       ["imap", imap],
       ["pop3", pop3],
     ] as const) {
+      const record = closed({ serverName: name })
       const where = ["--connect-to", `${name}:${port}:127.0.0.1:${port}`, `${scheme}://${name}:${port}/`]
       const args = ["-sS", "--ssl-reqd", "--cacert", join(dir, "ca.pem"), "-u", "joe:secret", ...where]
       expect(await run("curl", args)).toMatchObject({ code: 0, stderr: "" })
+      expect(await record).toMatchObject({ starttls: scheme, outcome: "completed" })
     }
   })
 
   test.each(["imap", "pop3"] as const)("openssl s_client comes to the server that it names by %s", async (protocol) => {
-    const port = (protocol === "imap" ? imap : pop3).port
+    const { port, closed } = protocol === "imap" ? imap : pop3
+    const record = closed({ serverName: TWO })
     const input = protocol === "imap" ? "a LOGIN joe secret\nb LOGOUT\n" : "USER joe\nPASS secret\nQUIT\n"
     const { stdout } = await openssl(dir, protocol, TWO, port, input, "-crlf")
     expect(stdout).toMatch(protocol === "imap" ? /a OK/ : /\+OK Logged in/)
+    expect(await record).toMatchObject({ starttls: protocol, outcome: "completed" })
   })
 
   test("curl that does not ask for TLS cannot log in", async () => {
@@ -168,8 +176,10 @@ describe.skipIf(noLdap !== undefined)(titled("two OpenLDAP servers behind one po
   })
 
   test("openssl s_client speaks LDAP up to TLS", async () => {
+    const closed = served.closed({ serverName: TWO })
     const { code, stderr } = await openssl(dir, "ldap", TWO, served.port, "", "-no_ign_eof")
     expect([code, stderr]).toEqual([0, expect.stringContaining("verify return:1")])
+    expect(await closed).toMatchObject({ starttls: "ldap", outcome: "completed" })
   })
 })
 
@@ -193,6 +203,7 @@ describe.skipIf(noProsody !== undefined)(titled("two Prosodies behind one port",
     `<?xml version='1.0'?><stream:stream to='${name}' version='1.0' xmlns='${namespace}' xmlns:stream='http://etherx.jabber.org/streams'>`
 
   test.each([ONE, TWO])("a client's stream to %s goes on under TLS, with that server", async (name) => {
+    const closed = clients.closed({ serverName: name })
     const { stdout } = await openssl(
       dir,
       "xmpp",
@@ -203,6 +214,7 @@ describe.skipIf(noProsody !== undefined)(titled("two Prosodies behind one port",
       name,
     )
     expect(stdout).toMatch(new RegExp(`from='${name}'[^]*urn:ietf:params:xml:ns:xmpp-sasl`))
+    expect(await closed).toMatchObject({ starttls: "xmpp", outcome: "completed" })
   })
 
   test("so does a server's", async () => {

@@ -54,6 +54,7 @@ describe.skipIf(reason !== undefined)(titled("two PostgreSQL servers behind one 
       expect(await closed).toMatchObject({
         serverName: name,
         starttls: "postgres",
+        outcome: "completed",
         dialAttempts: 1,
       })
     },
@@ -130,15 +131,18 @@ describe.skipIf(reason !== undefined)(titled("two PostgreSQL servers behind one 
         database: "postgres",
         ssl,
       })
+      const closed = served.closed({ serverName: name })
       await client.connect()
       const { rows } = await client.query("select current_setting('cluster_name') as name")
       expect(rows).toEqual([{ name }])
       await client.end()
+      expect(await closed).toMatchObject({ starttls: "postgres", outcome: "completed" })
     }
   })
 
   test("openssl s_client speaks PostgreSQL up to TLS", async () => {
     const verify = ["-verify_return_error", "-verify_hostname", USERS, "-CAfile", authority]
+    const closed = served.closed({ serverName: USERS })
     const args = [
       "s_client",
       "-connect",
@@ -150,6 +154,7 @@ describe.skipIf(reason !== undefined)(titled("two PostgreSQL servers behind one 
       ...verify,
     ]
     expect(await run("openssl", args)).toMatchObject({ stdout: expect.stringMatching(/Verify return code: 0 \(ok\)/) })
+    expect(await closed).toMatchObject({ starttls: "postgres", outcome: "completed" })
   })
 
   test.skipIf(noJava !== undefined)(titled("JDBC comes to the server that it names", noJava), async () => {
@@ -163,8 +168,10 @@ describe.skipIf(reason !== undefined)(titled("two PostgreSQL servers behind one 
     )
     for (const name of [ORDERS, USERS]) {
       const url = `jdbc:postgresql://${name}:${served.port}/postgres?sslmode=verify-full&sslrootcert=${authority}`
+      const closed = served.closed({ serverName: name })
       const ran = await run("java", ["-Xmx256m", "-cp", JDBC, program, url], { names: [ORDERS, USERS] })
       expect(ran).toMatchObject({ code: 0, stdout: `${name}\n` })
+      expect(await closed).toMatchObject({ starttls: "postgres", outcome: "completed" })
     }
   })
 

@@ -5,7 +5,7 @@ import { startGateway } from "../../support/gateway.ts"
 import { gateway, listener, resources, route, service } from "../../support/resources.ts"
 
 /** A gateway with one listener, and for each name a route to servers on these local ports. */
-export async function serveNames(names: Readonly<Record<string, readonly number[]>>, policies: PolicyOptions) {
+export async function serveNames(names: Readonly<Record<string, readonly number[]>>, policies: PolicyOptions = {}) {
   const source = resources(
     { gateways: [gateway([listener("starttls", 5432)])] },
     ...Object.entries(names).map(([name, ports], index) => ({

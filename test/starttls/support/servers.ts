@@ -57,9 +57,16 @@ function idOf(user: string): number {
   return Number(spawnSync("id", ["-u", user]).stdout)
 }
 
+/** How a PostgreSQL server is made. */
+export interface PostgresOptions extends ServerOptions {
+  readonly tls?: boolean
+  /** Where its programs are, if not where Debian keeps them. */
+  readonly bin?: string
+}
+
 /** A PostgreSQL server for one database, with one user, `joe`, whose password is `secret`. Returns its port. */
-export async function postgresServer(options: ServerOptions & { readonly tls?: boolean }): Promise<number> {
-  const { name, tls = true } = options
+export async function postgresServer(options: PostgresOptions): Promise<number> {
+  const { name, tls = true, bin = POSTGRES_BIN } = options
   const dir = directory(options)
   const data = join(dir, "data")
   const port = await freePort()
@@ -70,7 +77,7 @@ export async function postgresServer(options: ServerOptions & { readonly tls?: b
   if (isRoot) chownSync(dir, idOf(user), -1)
   const password = join(dir, "password")
   writeFileSync(password, "secret")
-  const [program = "", ...args] = [...as, join(POSTGRES_BIN, "initdb")]
+  const [program = "", ...args] = [...as, join(bin, "initdb")]
   const made = spawnSync(program, [...args, "-D", data, "-U", "joe", "--pwfile", password, "-A", "scram-sha-256", "-N"])
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`)
   // Nobody gets in without TLS.
@@ -88,7 +95,7 @@ export async function postgresServer(options: ServerOptions & { readonly tls?: b
     ],
     ...[`ssl=${tls ? "on" : "off"}`, `ssl_cert_file=${cert}`, `ssl_key_file=${key}`, `cluster_name=${name}`],
   ]
-  const [server = "", ...serverArgs] = [...as, join(POSTGRES_BIN, "postgres"), "-D", data]
+  const [server = "", ...serverArgs] = [...as, join(bin, "postgres"), "-D", data]
   await serve(port, server, [...serverArgs, ...settings.flatMap((setting) => ["-c", setting])])
   return port
 }
@@ -231,7 +238,7 @@ export async function prosodyServer(
         "c2s_direct_tls_ports = {}",
       ],
       ...['modules_enabled = { "tls", "saslauth", "roster", "disco" }', 'modules_disabled = { "s2s_direct_tls" }'],
-      ...["c2s_require_encryption = true", "s2s_require_encryption = true", 'authentication = "internal_plain"'],
+      ...["c2s_require_encryption = true", "s2s_require_encryption = true", 'authentication = "internal_hashed"'],
       ...[
         `ssl = { certificate = ${JSON.stringify(cert)}; key = ${JSON.stringify(key)} }`,
         'log = { { levels = { min = "info" }, to = "console" } }',
@@ -240,6 +247,8 @@ export async function prosodyServer(
       "",
     ].join("\n"),
   )
+  const registered = spawnSync("prosodyctl", ["--root", "--config", config, "register", "joe", name, "secret"])
+  if (registered.status !== 0) throw new Error(`prosodyctl failed: ${registered.stdout}${registered.stderr}`)
   await serve(client, "prosody", ["--config", config, "-F"])
   return { client, server }
 }
