@@ -9,6 +9,7 @@ import { defaultConnectionPolicy, defaultListenerPolicy } from "./default-policy
 import { ProxyError } from "./errors.ts"
 import type { SpliceProxyEvents } from "./events.ts"
 import { describe, type GuardedEmitter } from "./guarded-emitter.ts"
+import { clientKey } from "./limits/client-key.ts"
 import { Gate } from "./limits/gate.ts"
 import { ALONE } from "./limits/sharing.ts"
 import { OwnSockets } from "./listen/own-sockets.ts"
@@ -17,9 +18,11 @@ import type { ConnectionPolicy, ListenerPolicy, RefusalMode } from "./policy.ts"
 import { DecryptBudget } from "./quic/decrypt-budget.ts"
 import { Drops } from "./quic/drops.ts"
 import type { QuicFlow } from "./quic/flow.ts"
+import { KnownClients } from "./quic/known-clients.ts"
 import type { QuicPortHost } from "./quic/quic-port.ts"
 import { QuicPorts } from "./quic/quic-ports.ts"
 import { kernelUdp } from "./quic/udp.ts"
+import { Unproven } from "./quic/unproven.ts"
 import type { RouteDecision, Router } from "./router.ts"
 import { defaultSlabs } from "./splice/slabs.ts"
 import { TimerWheel } from "./timer-wheel.ts"
@@ -31,6 +34,9 @@ import { TimerWheel } from "./timer-wheel.ts"
 export const CLOSE_CHANNEL = "tlsroute:connection:close"
 
 const closeChannel = channel(CLOSE_CHANNEL)
+
+/** Flows at once whose clients have yet to answer: some 20 MB, and in a flood more than a second for each. */
+const MOST_UNPROVEN = 2_048
 
 /** Milliseconds from one `drops` event to the next. */
 const TELL_DROPS_EVERY = 1_000
@@ -55,6 +61,8 @@ export class ProxyHost implements ConnectionHost, QuicPortHost {
   readonly udp = kernelUdp
   readonly decrypts: DecryptBudget
   readonly drops: Drops
+  readonly knownClients = new KnownClients()
+  readonly unproven: Unproven<QuicFlow>
   readonly quic = new QuicPorts(this)
   readonly #events: GuardedEmitter<SpliceProxyEvents>
   readonly #endLookups: (() => void) | undefined
@@ -74,7 +82,9 @@ export class ProxyHost implements ConnectionHost, QuicPortHost {
     this.describesHello = options.describeHello ?? false
     this.names = options.names ?? new DnsCache()
     this.#endLookups = this.names.onFailure?.((failure) => events.tell("lookupFailed", failure))
-    this.decrypts = new DecryptBudget(options.sharing ?? ALONE)
+    const sharing = options.sharing ?? ALONE
+    this.decrypts = new DecryptBudget(sharing)
+    this.unproven = new Unproven(Math.min(MOST_UNPROVEN, this.gate.descriptorLimit / 4) / sharing.proxiesInProcess)
     this.drops = new Drops(() => setTimeout(() => this.#tellDrops(), TELL_DROPS_EVERY).unref())
   }
 
@@ -92,6 +102,8 @@ export class ProxyHost implements ConnectionHost, QuicPortHost {
   }
 
   connectionRouted(connection: ConnectionInfo, decision: RouteDecision & { readonly action: "forward" }): void {
+    const { transport, clientAddress } = connection
+    if (transport === "tcp" && this.quic.isUsed) this.knownClients.add(clientKey(clientAddress))
     if (this.#events.listenerCount("route") > 0) this.#events.tell("route", connection, decision)
   }
 

@@ -159,6 +159,13 @@ describe("which connections have a line", () => {
     expect(isSelected("none", { ...record, outcome: "probe" }, true)).toBe(false)
   })
 
+  test("clients over QUIC that never answered have one only when probes have: a flood has thousands", () => {
+    const unproven = { ...record, transport: "quic", outcome: "idle-timeout", detail: "UNPROVEN_CLIENT" } as const
+    expect(isSelected("all", unproven)).toBe(false)
+    expect(isSelected({ shareOfOthers: 0 }, unproven)).toBe(false)
+    expect(isSelected("all", unproven, true)).toBe(true)
+  })
+
   test("a share of those that did not fail is drawn", () => {
     const drawn = lines("10%", "completed", 10_000)
     expect(drawn).toBeGreaterThan(700)

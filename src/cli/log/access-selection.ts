@@ -1,4 +1,4 @@
-import type { ConnectionRecord } from "../../proxy/connection/record.ts"
+import { type ConnectionRecord, UNPROVEN_CLIENT } from "../../proxy/connection/record.ts"
 import { UNREMARKABLE } from "../../proxy/connection/unremarkable.ts"
 
 /** Which connections have a line of their own. */
@@ -23,14 +23,15 @@ export function parseAccessSelection(text: string): AccessSelection | undefined 
  *
  * @param selection - which ones have
  * @param record - what became of it
- * @param logProbes - whether connections that end without a byte have one at all; of those whose client has no address
- * any more there is nothing to tell
+ * @param logProbes - whether connections have one at all that end without a byte, or whose client has never answered over
+ * QUIC, of which a flood has thousands; of those whose client has no address any more there is nothing to tell
  */
 export function isSelected(
   selection: AccessSelection,
-  { outcome, clientAddress }: Pick<ConnectionRecord, "outcome" | "clientAddress">,
+  { outcome, detail, clientAddress }: Pick<ConnectionRecord, "outcome" | "detail" | "clientAddress">,
   logProbes = false,
 ): boolean {
+  if (detail === UNPROVEN_CLIENT && !logProbes) return false
   if (outcome === "probe" && (!logProbes || clientAddress === "")) return false
   if (typeof selection === "string") return selection === "all"
   return !UNREMARKABLE.has(outcome) || Math.random() < selection.shareOfOthers

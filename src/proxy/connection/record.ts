@@ -112,6 +112,12 @@ export type ConnectionOutcome = RejectReason | AbandonedOutcome | SplicedOutcome
  */
 export const SILENT_CLIENT = "SILENT_CLIENT"
 
+/**
+ * Detail of an `idle-timeout` or `too-many-connections` over QUIC: the client never showed that it receives what is sent to
+ * its address, which may be forged.
+ */
+export const UNPROVEN_CLIENT = "UNPROVEN_CLIENT"
+
 /** What was taken out of the configuration. */
 export type Removal = "route" | "endpoint"
 

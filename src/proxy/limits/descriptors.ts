@@ -27,7 +27,8 @@ const FULL_LIFETIME = 50
  * Counting is spared where it can be: a sample with room for n connections holds for n connections.
  */
 export class DescriptorHeadroom {
-  readonly #limit: number | undefined
+  /** Most descriptors that the process may open; `undefined` where no limit is known. */
+  readonly limit: number | undefined
   readonly #reserve: number
   readonly #count: () => number | undefined
   readonly #sharers: number
@@ -37,8 +38,8 @@ export class DescriptorHeadroom {
   #sampledAt = Number.NEGATIVE_INFINITY
 
   constructor(options: DescriptorHeadroomOptions = {}) {
-    this.#limit = "limit" in options ? options.limit : readDescriptorLimit()
-    this.#reserve = options.reserve ?? Math.min(64, Math.floor((this.#limit ?? 0) / 8))
+    this.limit = "limit" in options ? options.limit : readDescriptorLimit()
+    this.#reserve = options.reserve ?? Math.min(64, Math.floor((this.limit ?? 0) / 8))
     this.#count = options.count ?? countDescriptors
     this.#sharers = options.sharers ?? 1
     this.#now = options.now ?? (() => performance.now())
@@ -50,10 +51,10 @@ export class DescriptorHeadroom {
    * @param undialed - connections already taken that have yet to open their backend's socket
    */
   take(undialed: number): boolean {
-    if (this.#limit === undefined) return true
+    if (this.limit === undefined) return true
     const now = this.#now()
     const lifetime = this.#wasFull ? FULL_LIFETIME : this.#credit < 1 ? 0 : SAMPLE_LIFETIME
-    if (now - this.#sampledAt >= lifetime) this.#sample(this.#limit, undialed, now)
+    if (now - this.#sampledAt >= lifetime) this.#sample(this.limit, undialed, now)
     if (this.#credit < 1) return false
     this.#credit--
     return true

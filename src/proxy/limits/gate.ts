@@ -79,6 +79,11 @@ export class Gate {
     return this.#helloMemory.used
   }
 
+  /** Most file descriptors that the process may open; `Infinity` where that is not known. */
+  get descriptorLimit(): number {
+    return this.#descriptors.limit ?? Number.POSITIVE_INFINITY
+  }
+
   /** Counts an accepted connection, before anything is known of it but its listener. */
   enter(admission: Admission, scopes: readonly ScopePolicy[]): GateRefusal | undefined {
     if (!this.#descriptors.take(this.#undialed)) return { reason: "no-descriptors", detail: undefined }

@@ -4,29 +4,31 @@ import type { LimitSharing, RateLimiter } from "../limits/sharing.ts"
 export interface DecryptRates {
   /** Packets per second, for all clients together. */
   readonly perSecond: number
+  /** Packets per second of all clients together that nothing is known of. */
+  readonly ofStrangers: number
   /** Packets per second of one client: an IPv4 address, or an IPv6 /64. */
   readonly perClient: number
 }
 
 /**
- * Opening one packet takes about 50 µs, keys included: this much is a third of a core. A page asks for two or three
- * packets of each of its origins, so that a client's share serves an address with many people behind it.
+ * Opening one packet takes about 50 µs, keys included, and all that follows from the first of a connection about three
+ * times as long: what strangers may ask for is a third of a core. A page asks for two or three packets of each of its
+ * origins, so that a client's share serves an address with many people behind it.
  */
-const DEFAULT_DECRYPT_RATES: DecryptRates = { perSecond: 6_000, perClient: 300 }
+const DEFAULT_DECRYPT_RATES: DecryptRates = { perSecond: 6_000, ofStrangers: 500, perClient: 300 }
 
-/** Share of the budget that is kept for connections already begun: newcomers are shed first. */
+/** Share of the budget that is kept for connections already begun. */
 const RESERVE = 0.25
 
 /**
  * Bounds the work that anybody's datagrams can ask for. Their sender's address may be forged, so that the bound for each
- * client is no answer to a flood: that is the one for all of them.
+ * client is no answer to a flood: that are those for all of them. Connections that have begun come first, then clients
+ * that have lately been here, then strangers.
  */
 export class DecryptBudget {
-  readonly #rates: DecryptRates
   readonly #clients: RateLimiter
-  readonly #now: () => number
-  #tokens: number
-  #filledAt: number
+  readonly #all: Bucket
+  readonly #strangers: Bucket
 
   /**
    * @param sharing - with whom it is shared
@@ -38,34 +40,58 @@ export class DecryptBudget {
     rates: DecryptRates = DEFAULT_DECRYPT_RATES,
     now: () => number = () => performance.now(),
   ) {
-    const { perClient } = rates
-    this.#rates = rates
+    const { perSecond, ofStrangers, perClient } = rates
     this.#clients = sharing.rateLimiter("quic-decrypt", { perSecond: perClient, burst: perClient })
-    this.#now = now
-    this.#tokens = rates.perSecond
-    this.#filledAt = now()
+    this.#all = new Bucket(perSecond, now)
+    this.#strangers = new Bucket(ofStrangers, now)
   }
 
-  /** Takes the work for packets of a client of whom nothing is known. */
-  takeForNew(client: string, packets: number): boolean {
-    this.#fill()
-    if (this.#tokens < packets + this.#rates.perSecond * RESERVE || !this.#clients.take(client)) return false
-    this.#tokens -= packets
+  /**
+   * Takes the work for packets that begin a connection.
+   *
+   * @param client - key of the client
+   * @param isKnown - whether it has lately been here
+   * @param packets - how many
+   */
+  takeForNew(client: string, isKnown: boolean, packets: number): boolean {
+    if (!this.#all.has(packets, RESERVE) || !(isKnown || this.#strangers.has(packets, 0))) return false
+    if (!this.#clients.take(client)) return false
+    if (!isKnown) this.#strangers.take(packets)
+    this.#all.take(packets)
     return true
   }
 
   /** Takes the work for packets of a connection that has begun. */
   takeForKnown(packets: number): boolean {
-    this.#fill()
-    if (this.#tokens < packets) return false
-    this.#tokens -= packets
+    if (!this.#all.has(packets, 0)) return false
+    this.#all.take(packets)
     return true
   }
+}
 
-  #fill(): void {
+/** So many tokens per second, of which those of one second are kept. */
+class Bucket {
+  readonly #perSecond: number
+  readonly #now: () => number
+  #tokens: number
+  #filledAt: number
+
+  constructor(perSecond: number, now: () => number) {
+    this.#perSecond = perSecond
+    this.#now = now
+    this.#tokens = perSecond
+    this.#filledAt = now()
+  }
+
+  /** Whether there are so many, besides a share of the bucket that is left alone. */
+  has(tokens: number, reserve: number): boolean {
     const now = this.#now()
-    const { perSecond } = this.#rates
-    this.#tokens = Math.min(perSecond, this.#tokens + ((now - this.#filledAt) * perSecond) / 1000)
+    this.#tokens = Math.min(this.#perSecond, this.#tokens + ((now - this.#filledAt) * this.#perSecond) / 1000)
     this.#filledAt = now
+    return this.#tokens >= tokens + this.#perSecond * reserve
+  }
+
+  take(tokens: number): void {
+    this.#tokens -= tokens
   }
 }

@@ -9,21 +9,23 @@ import { summarizeHello } from "../connection/hello-summary.ts"
 import type { RoutedHost } from "../connection/host.ts"
 import { type DrainOutcome, drainsOnRemoval, Lifetime } from "../connection/lifetime.ts"
 import type { Live } from "../connection/live-connections.ts"
-import type {
-  ConnectionInfo,
-  ConnectionRecord,
-  ConnectionSnapshot,
-  ConnectionState,
-  PhaseDurations,
-  Rejection,
-  RejectReason,
-  Removal,
+import {
+  type ConnectionInfo,
+  type ConnectionRecord,
+  type ConnectionSnapshot,
+  type ConnectionState,
+  type PhaseDurations,
+  type Rejection,
+  type RejectReason,
+  type Removal,
+  UNPROVEN_CLIENT,
 } from "../connection/record.ts"
 import { RecordDraft } from "../connection/record-draft.ts"
 import { alertDescription, rejectReason } from "../connection/refusal.ts"
 import { plainAddress } from "../connection/route-request.ts"
 import { snapshotOf } from "../connection/snapshot.ts"
 import { uniqueId } from "../connection/unique-id.ts"
+import { clientKey } from "../limits/client-key.ts"
 import { Admission } from "../limits/gate.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "../policy.ts"
 import type { DialEndpoint, DialTarget } from "../target.ts"
@@ -33,8 +35,10 @@ import type { DropReason, Drops } from "./drops.ts"
 import { Flight } from "./flight.ts"
 import { FlowDial, type FlowDialObserver } from "./flow-dial.ts"
 import { type FlowEntry, type FlowTable, idOf } from "./flow-table.ts"
-import { Path, type PathOwner } from "./path.ts"
+import type { KnownClients } from "./known-clients.ts"
+import { AMPLIFICATION, Path, type PathOwner } from "./path.ts"
 import type { UdpNetwork } from "./udp.ts"
+import type { Evictable, Unproven } from "./unproven.ts"
 
 /** What a flow needs of the proxy it belongs to. */
 export interface FlowHost extends RoutedHost {
@@ -42,6 +46,10 @@ export interface FlowHost extends RoutedHost {
   readonly udp: UdpNetwork
   /** Bounds the work for packets that must be opened. */
   readonly decrypts: DecryptBudget
+  /** Clients that receive what is sent to their address. */
+  readonly knownClients: KnownClients
+  /** Flows whose clients have yet to show that. */
+  readonly unproven: Unproven<QuicFlow>
   /** Counts what goes nowhere. */
   readonly drops: Drops
   /** No socket of it is left. */
@@ -98,7 +106,7 @@ const PATH_PATIENCE = 1_000
  *               └───────┴────────┴────→ closed, and repeats the refusal for a while
  * ```
  */
-export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, FlowDialObserver {
+export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, FlowDialObserver, Evictable {
   readonly transport = "quic"
   readonly id: number
   readonly listener: string
@@ -137,6 +145,7 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
   #plan: DialPlan | undefined
   #dial: FlowDial | undefined
   #activeAt = 0
+  #isReal = false
   #close: Uint8Array | undefined
   #asked = 0
 
@@ -189,18 +198,20 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
   /**
    * Takes the first datagram.
    *
-   * @param datagram - of a client of whom nothing is known
+   * @param datagram - of a client that is in no flow
+   * @param isKnown - whether that client has lately been here
    * @param accepted - is told, before anything comes of it, that this is a connection
    * @returns false when it is none: then nothing is left of it
    */
-  begin(datagram: ClientDatagram, accepted: () => void): boolean {
+  begin(datagram: ClientDatagram, isKnown: boolean, accepted: () => void): boolean {
     const result = this.#reader?.push(datagram.bytes) ?? { status: "ignored" }
     if (result.status === "ignored") return false
     const { destination, source } = this.#first
     this.#entry = this.#port.table.add(this, datagram.client, idOf(destination), idOf(source))
     accepted()
     this.state = "hello"
-    const { gate, wheel } = this.#host
+    const { gate, wheel, unproven } = this.#host
+    unproven.add(this, isKnown)
     const { scopes, helloTimeout } = this.#listenerPolicy
     const refusal = gate.admitClient(this.#admission, scopes, this.clientAddress) ?? gate.enter(this.#admission, scopes)
     this.#count(datagram, this.#paths[0])
@@ -235,6 +246,18 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
   /** Ends it from here, in whatever state it is. */
   stop(): void {
     this.#end("drained", undefined)
+  }
+
+  /** Its client has not answered, and others want its place. */
+  evict(): void {
+    if (this.state === "splicing") {
+      this.#end("idle-timeout", UNPROVEN_CLIENT)
+      return
+    }
+    const rejection = { reason: "too-many-connections", detail: UNPROVEN_CLIENT } as const
+    this.#draft.settle(rejection.reason, rejection.detail, "proxy")
+    this.#host.connectionRejected(this, rejection)
+    this.#closed()
   }
 
   /** Whether its policy ends it when what it was routed by goes. */
@@ -409,6 +432,8 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
     const isOver = hasLongHeader(datagram) && !this.#learn(datagram)
     this.bytesFromBackend += datagram.length
     this.datagramsFromBackend++
+    // A backend sends more than this only once its client has answered (RFC 9000 section 8.1).
+    if (this.bytesFromBackend > AMPLIFICATION * this.bytesFromClient) this.#proven()
     path.isAnswered = true
     this.#activeAt = this.#host.wheel.now
     // The one that the backend sends on is the one that is alive.
@@ -438,7 +463,11 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
     const path = this.#paths[0]?.client === datagram.client ? this.#paths[0] : this.#pathOf(datagram)
     if (path === undefined) return
     this.#count(datagram, path)
-    if (packets !== undefined) path.isProven ||= this.#isProof(packets)
+    if (packets !== undefined) {
+      path.isProven ||= this.#isProof(packets)
+      const [first] = packets
+      if (first !== undefined && this.#entry?.isServerId(idOf(first.destination))) this.#proven()
+    }
     // Keys of a finished handshake: what could begin it anew is not taken any more.
     else if (path.isProven) this.#reader = undefined
     this.#activeAt = this.#host.wheel.now
@@ -453,6 +482,15 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
     const [first] = packets
     if (first === undefined || this.#entry === undefined) return false
     return this.#entry.isServerId(idOf(first.destination)) || packets.some(({ type }) => type === "handshake")
+  }
+
+  /** Its client is real, which nothing shows that can be forged. */
+  #proven(): void {
+    if (this.#isReal) return
+    this.#isReal = true
+    const { unproven, knownClients } = this.#host
+    unproven.delete(this)
+    knownClients.add(clientKey(this.clientAddress))
   }
 
   #pathOf(datagram: ClientDatagram): Path | undefined {
@@ -546,7 +584,7 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
     else if (this.state === "splicing") {
       if (performance.now() >= this.#lifetime.endsAt) this.#end(this.#lifetime.outcome, undefined)
       else if (this.#silenceLeft > 0) this.#watch()
-      else this.#end("idle-timeout", undefined)
+      else this.#end("idle-timeout", this.#isReal ? undefined : UNPROVEN_CLIENT)
     }
   }
 
@@ -579,8 +617,9 @@ export class QuicFlow extends Timed implements ConnectionInfo, Live, PathOwner, 
 
   #closed(): void {
     if (this.state === "closed") return
-    const { wheel, gate } = this.#host
+    const { wheel, gate, unproven } = this.#host
     this.state = "closed"
+    unproven.delete(this)
     this.#dial?.abort()
     this.#plan?.release()
     for (const path of this.#paths) path.close()

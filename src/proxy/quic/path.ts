@@ -2,7 +2,7 @@ import type { DialEndpoint } from "../target.ts"
 import type { UdpNetwork, UdpPeer, UdpPeerOwner } from "./udp.ts"
 
 /** What an address that has proven nothing may be sent, for each byte that came from it (RFC 9000 section 8). */
-const AMPLIFICATION = 3
+export const AMPLIFICATION = 3
 
 /** Is told what comes back on a path. */
 export interface PathOwner {

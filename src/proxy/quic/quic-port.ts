@@ -115,7 +115,7 @@ export class QuicPort implements FlowPort {
     }
     const datagram = { bytes, packets, client, address, port }
     const { destination, source, type } = first
-    const begins = type === "initial" || type === undefined
+    const begins = (type === "initial" && destination.length >= MIN_FIRST_ID) || type === undefined
     const found = this.table.findLong(client, idOf(destination), idOf(source), begins)
     if (found.length === 0) this.#begin(datagram, first, packets.length)
     for (const { flow } of found) flow.clientDatagram(datagram)
@@ -124,18 +124,20 @@ export class QuicPort implements FlowPort {
   #begin(datagram: ClientDatagram, first: LongPacket, packets: number): void {
     const { bytes, address, port } = datagram
     const policy = this.#host.listenerPolicyOf(this.listener)
+    const key = clientKey(plainAddress(address))
+    const isKnown = this.#host.knownClients.has(key)
     if (first.version !== undefined && first.type !== "initial") this.#drop("unknown-flow")
     else if (bytes.length < MIN_INITIAL_DATAGRAM || first.versionNumber === 0) this.#drop("not-initial")
     else if (first.version === undefined) this.send(versionNegotiation(first), port, address)
     else if (first.destination.length < MIN_FIRST_ID) this.#drop("not-initial")
-    else if (!this.#host.decrypts.takeForNew(clientKey(plainAddress(address)), packets)) this.#drop("decrypt-budget")
+    else if (!this.#host.decrypts.takeForNew(key, isKnown, packets)) this.#drop("decrypt-budget")
     else if (this.#isRetired || !policy.quic) {
       this.#drop("closing")
       const close = connectionClose(first, alertDescription("no-endpoints", undefined, false))
       if (close !== undefined) this.send(close, port, address)
     } else {
       const flow = new QuicFlow(this.#host, this, this.#host.nextId(), policy, datagram, first)
-      if (!flow.begin(datagram, () => this.#host.connectionAccepted(flow))) this.#drop("not-initial")
+      if (!flow.begin(datagram, isKnown, () => this.#host.connectionAccepted(flow))) this.#drop("not-initial")
     }
   }
 

@@ -24,6 +24,11 @@ export class QuicPorts {
     this.#host = host
   }
 
+  /** Whether any listener takes QUIC. */
+  get isUsed(): boolean {
+    return this.#wanted.size > 0
+  }
+
   /** Where a listener takes QUIC; `undefined` when it does not, or not yet. */
   address(listener: string): AddressInfo | undefined {
     return this.#wanted.get(listener)?.port?.address

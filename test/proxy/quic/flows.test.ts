@@ -100,6 +100,13 @@ describe("datagrams", () => {
     expect((await backend.next()).bytes).toEqual(Buffer.from(again))
   })
 
+  it("of an Initial packet with a short id told in secret go to the connection of that address", async () => {
+    const { client, backend, at } = await begun()
+    const late = datagram(ACK, { destination: hex("01020304"), keyId, number: 2 })
+    client.send(late, at)
+    expect((await backend.next()).bytes).toEqual(Buffer.from(late))
+  })
+
   it("that would have the connection begin again with another name go nowhere", async () => {
     const { client, backend, proxy, at } = await begun()
     const drops = once(proxy, "drops")
@@ -214,6 +221,75 @@ describe("a client that has proven nothing", () => {
     await backend.next()
     for (let count = 0; count < 6; count++) backend.send(fromServer("handshake", { source: SERVER_ID }, 1100), from)
     for (let count = 0; count < 6; count++) await client.next()
+  })
+})
+
+describe("clients that have proven nothing", () => {
+  it("have 2048 places, of which the oldest is given to the newest", async () => {
+    const { at, proxy, records } = await quicProxy({ "a.example": [] }, { listener: { helloTimeout: 60_000 } })
+    const cut = (id: number) => {
+      const destination = new Uint8Array(8)
+      destination.set([id >> 8, id & 255])
+      return datagram(cryptoFrame(0, message().subarray(0, 50)), { destination })
+    }
+    // Each from an address of its own, as one client has a share only.
+    const peers = await Promise.all(Array.from({ length: 10 }, (_, at) => Peer.open(`127.0.1.${at + 1}`)))
+    for (let id = 0; records.length < 5; id++) {
+      peers[id % peers.length]?.send(cut(id), at)
+      if (id % 20 === 0) await sleep(20)
+      expect(proxy.connections.size).toBeLessThanOrEqual(2_048)
+    }
+    expect(records[0]).toMatchObject({
+      kind: "refused",
+      outcome: "too-many-connections",
+      detail: "UNPROVEN_CLIENT",
+      clientAddress: "127.0.1.1",
+      clientPort: peers[0]?.port,
+    })
+    expect(peers.every(({ pending }) => pending === 0)).toBe(true)
+  })
+
+  it("keep their place though a packet comes that anybody can forge, until one calls the server by its id", async () => {
+    const [client, backend] = [await Peer.open(), await Peer.open()]
+    const { at, closed } = await quicProxy(
+      { "a.example": [backend.endpoint] },
+      { connection: { quicIdleTimeout: 300 } },
+    )
+    const handshake = (destination: Uint8Array) => packet(new Uint8Array(30), { type: "handshake", destination })
+    for (const [destination, detail] of [
+      [keyId, "UNPROVEN_CLIENT"],
+      [SERVER_ID, undefined],
+    ] as const) {
+      client.send(helloFor("a.example"), at)
+      backend.send(fromServer("handshake", { source: SERVER_ID }), (await backend.next()).from)
+      await client.next()
+      client.send(handshake(destination), at)
+      await backend.next()
+      expect(await closed()).toMatchObject({ outcome: "idle-timeout", detail })
+    }
+  })
+
+  it("are proven by a backend that sends more than it may to others", async () => {
+    const [client, backend] = [await Peer.open(), await Peer.open()]
+    const { at, closed } = await quicProxy(
+      { "a.example": [backend.endpoint] },
+      { connection: { quicIdleTimeout: 300 } },
+    )
+    client.send(helloFor("a.example"), at)
+    const { from } = await backend.next()
+    for (let count = 0; count < 4; count++) backend.send(fromServer("handshake", { source: SERVER_ID }, 1100), from)
+    expect(await closed()).toMatchObject({ outcome: "idle-timeout", detail: undefined })
+  })
+
+  it("are told apart in the record of a connection that ended in silence", async () => {
+    const [client, backend] = [await Peer.open(), await Peer.open()]
+    const { at, closed } = await quicProxy(
+      { "a.example": [backend.endpoint] },
+      { connection: { quicIdleTimeout: 100 } },
+    )
+    client.send(helloFor("a.example"), at)
+    backend.send(fromServer("initial", { source: SERVER_ID }), (await backend.next()).from)
+    expect(await closed()).toMatchObject({ kind: "spliced", outcome: "idle-timeout", detail: "UNPROVEN_CLIENT" })
   })
 })
 
