@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events"
 import { pause } from "./backoff.ts"
 import { type Failure, KindPauses } from "./kind-pauses.ts"
 import { RateLimit } from "./rate-limit.ts"
@@ -24,13 +25,16 @@ export class StatusQueue {
   readonly #stop = new AbortController()
   readonly #waiting = new Map<string, AnyStatus>()
   readonly #busy = new Map<string, AnyStatus>()
-  #wake = new AbortController()
+  /** Ends the pause that what waits is in; `undefined` while nothing pauses. */
+  #wake: AbortController | undefined
   #isCurrent: (status: AnyStatus) => boolean = () => false
   #dispatching = false
 
   constructor(options: StatusQueueOptions) {
     this.#options = options
     this.#rate = new RateLimit(options.writesPerSecond, options.burst)
+    // Every write under way listens to it: Node.js would warn of a leak.
+    setMaxListeners(0, this.#stop.signal)
   }
 
   /** Statuses still to be written. */
@@ -47,7 +51,7 @@ export class StatusQueue {
     this.#waiting.clear()
     for (const [key, status] of statuses) this.#waiting.set(key, status)
     this.#isCurrent = isCurrent
-    this.#wake.abort()
+    this.#wake?.abort()
     void this.#dispatch()
   }
 
@@ -70,7 +74,7 @@ export class StatusQueue {
       this.#busy.set(key, status)
       void this.#writeOne(key, status).finally(() => {
         this.#busy.delete(key)
-        this.#wake.abort()
+        this.#wake?.abort()
         void this.#dispatch()
       })
     }
@@ -81,7 +85,6 @@ export class StatusQueue {
   /** The first that may be written, once there is one. */
   async #next(signal: AbortSignal): Promise<readonly [string, AnyStatus] | undefined> {
     while (this.#waiting.size > 0 && !signal.aborted) {
-      this.#wake = new AbortController()
       const waits = new Map<string, number>()
       for (const [key, status] of this.#waiting) {
         const { kind } = status.ref
@@ -97,7 +100,9 @@ export class StatusQueue {
       const paused = [...waits.values()].filter((waitMs) => waitMs > 0 && Number.isFinite(waitMs))
       // Otherwise all that wait are under way in an older form: the end of those starts this again.
       if (paused.length === 0) return undefined
+      this.#wake = new AbortController()
       await pause(Math.min(...paused), AbortSignal.any([signal, this.#wake.signal]))
+      this.#wake = undefined
     }
     return undefined
   }

@@ -94,6 +94,25 @@ describe("writing", () => {
     expect(patches()).toBe(1)
   })
 
+  test("many at once is no leak to Node.js", async () => {
+    const warnings: Error[] = []
+    const warn = (warning: Error): number => warnings.push(warning)
+    process.on("warning", warn)
+    const names = Array.from({ length: 20 }, (_, at) => `many-${at}`)
+    api.put("tlsroutes", ...names.map(route))
+    let release = (): void => undefined
+    api.hold = new Promise((resolve) => {
+      release = resolve
+    })
+    const writer = await start({ concurrency: names.length })
+    writer.write({ ...NONE, tlsRoutes: names.map((name) => routeStatus(name, parent(OURS))) })
+    await expect.poll(patches).toBe(names.length)
+    release()
+    await writer.flushed()
+    process.off("warning", warn)
+    expect(warnings).toEqual([])
+  })
+
   test("asks nothing more of the server for a status that is written while statuses are computed again", async () => {
     const writer = await start()
     let computed = 0

@@ -183,7 +183,7 @@ test("a controller that finds them all without a status of its own writes every 
     console.info(
       `${ROUTES} statuses from none in ${seconds.toFixed(1)} s, with ${Math.round(rss)} MiB and ${cpu.toFixed(1)} s of CPU`,
     )
-    expect(rss).toBeLessThan(400)
+    expect(rss).toBeLessThan(250)
   } finally {
     await later.kill()
   }

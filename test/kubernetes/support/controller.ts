@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { once } from "node:events"
 import { readFile } from "node:fs/promises"
 import { createInterface } from "node:readline"
-import { PROGRAM } from "./program.ts"
+import { NODE_OPTIONS, PROGRAM } from "./program.ts"
 
 /** A line that the controller printed. */
 export interface ControllerEvent {
@@ -49,22 +49,26 @@ export class Controller {
   /** Starts it and waits until it serves. Of flags given twice, the last counts. */
   static async start(kubeconfig: string, ...flags: readonly string[]): Promise<Controller> {
     const controller = new Controller(
-      spawn(process.execPath, [
-        PROGRAM,
-        ...["controller", "--json", "--kubeconfig", kubeconfig],
-        ...["--lease", "tlsroute-system/tlsroute", "--lease-duration", "2"],
-        ...[
-          "--address",
-          "127.0.0.1",
-          "--map-port",
-          "443:0",
-          "--admin",
-          "127.0.0.1:0",
-          "--drain-timeout",
-          "5",
-          ...flags,
+      spawn(
+        process.execPath,
+        [
+          PROGRAM,
+          ...["controller", "--json", "--kubeconfig", kubeconfig],
+          ...["--lease", "tlsroute-system/tlsroute", "--lease-duration", "2"],
+          ...[
+            "--address",
+            "127.0.0.1",
+            "--map-port",
+            "443:0",
+            "--admin",
+            "127.0.0.1:0",
+            "--drain-timeout",
+            "5",
+            ...flags,
+          ],
         ],
-      ]),
+        { env: { ...process.env, NODE_OPTIONS } },
+      ),
     )
     await controller.until("started")
     return controller
