@@ -48,6 +48,21 @@ export function advice(detail: string | undefined): string | undefined {
   return ADVICE.get(detail)
 }
 
+/** A line that is put together when it is written. */
+export class AccessLine {
+  readonly #record: ConnectionRecord
+  readonly #time = Date.now()
+
+  /** @param record - of a connection that is over now */
+  constructor(record: ConnectionRecord) {
+    this.#record = record
+  }
+
+  toString(): string {
+    return accessLine(this.#record, this.#time)
+  }
+}
+
 /**
  * The access record of one connection as a line of the log, every field of the record in it but, over TCP, the
  * datagrams that there are none of. Times are milliseconds, to
@@ -56,11 +71,11 @@ export function advice(detail: string | undefined): string | undefined {
  * There is one for every connection, so that it is put together by hand: `JSON.stringify` with all that a log needs
  * takes three times as long.
  */
-export function accessLine(record: ConnectionRecord): string {
+export function accessLine(record: ConnectionRecord, time = Date.now()): string {
   const { outcome, via, serverName, matchedListener, route, target, endpoint, offered, detail, durations } = record
   const help = ADVICE.get(detail)
   const message = help === undefined ? `connection ${outcome}` : `connection ${outcome}: ${help}`
-  let line = eventHead(accessLevel(record), "close", message)
+  let line = eventHead(accessLevel(record), "close", message, time)
   line += `,"kind":"${record.kind}","id":${record.id},"uniqueId":${jsonText(record.uniqueId)}`
   line += `,"transport":"${record.transport}","listener":${jsonText(record.listener)}`
   line += `,"clientAddress":${jsonText(record.clientAddress)},"clientPort":${record.clientPort}`

@@ -1,5 +1,5 @@
 import { hostname } from "node:os"
-import { writeLine } from "../shared/output.ts"
+import { type Line, writeLine } from "../shared/output.ts"
 import { jsonLine, jsonText } from "./json-line.ts"
 import { isLogged, LOG_LEVELS, type LogLevel } from "./log-level.ts"
 
@@ -14,15 +14,19 @@ export function logEvent(level: LogLevel, event: string, msg: string, fields: ob
 }
 
 /** Writes such a line. */
-export function logLine(line: string): void {
+export function logLine(line: Line): void {
   writeLine(process.stdout, line, (lines) =>
     eventLine("warn", "dropped", "log lines were dropped: nobody read them fast enough", { lines }),
   )
 }
 
-/** How every such line begins: an object that is open, after `msg`. */
-export function eventHead(level: LogLevel, event: string, msg: string): string {
-  return `{"level":${LOG_LEVELS[level]},"time":${Date.now()}${SENDER}${jsonText(event)},"msg":${jsonText(msg)}`
+/**
+ * How every such line begins: an object that is open, after `msg`.
+ *
+ * @param time - milliseconds since 1970
+ */
+export function eventHead(level: LogLevel, event: string, msg: string, time = Date.now()): string {
+  return `{"level":${LOG_LEVELS[level]},"time":${time}${SENDER}${jsonText(event)},"msg":${jsonText(msg)}`
 }
 
 function eventLine(level: LogLevel, event: string, msg: string, fields: object): string {

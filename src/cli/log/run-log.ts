@@ -7,7 +7,7 @@ import type { Ejection } from "../../proxy/health/endpoint-health.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
 import { formatProblem } from "../shared/problems.ts"
 import { count, formatAddress, printable, type Terminal, terminal } from "../shared/terminal.ts"
-import { accessLevel, accessLine, advice } from "./access-log.ts"
+import { AccessLine, accessLevel, advice } from "./access-log.ts"
 import type { ToldConfig } from "./config-feed.ts"
 import { logEvent, logLine } from "./json-log.ts"
 import { atLevel, isLogged } from "./log-level.ts"
@@ -59,7 +59,7 @@ export function jsonLog(): RunLog {
     unchanged: () => logEvent("info", "unchanged", "the files say what they said before"),
     started: () => logEvent("info", "started", "serving"),
     connection(record) {
-      if (isLogged(accessLevel(record))) logLine(accessLine(record))
+      if (isLogged(accessLevel(record))) logLine(new AccessLine(record))
     },
     waiting(connection, { reason, endpoint }) {
       const { uniqueId, clientAddress, clientPort, serverName, route, target } = connection

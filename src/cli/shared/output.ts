@@ -14,9 +14,17 @@ let serves = false
 /** Standard output or standard error, as far as lines are written to it. */
 export type Output = Pick<NodeJS.WriteStream, "write" | "writableLength">
 
+/** A line of the log, or what makes one when it is written: many in a row cost half of what each by itself does. */
+export type Line = string | { toString(): string }
+
+/** Length that a line is taken for until it is made. */
+const USUAL_LENGTH = 600
+
 interface Lines {
   /** What is not written yet. */
-  batch: string
+  batch: Line[]
+  /** Length of it all. */
+  length: number
   timer: NodeJS.Timeout | undefined
   /** Lines dropped since the last that was not. */
   lost: number
@@ -53,23 +61,28 @@ export function putServingFirst(): void {
  *
  * @param describeLoss - words the line that tells how many were dropped before this one
  */
-export function writeLine(output: Output, line: string, describeLoss: (lines: number) => string): void {
+export function writeLine(output: Output, line: Line, describeLoss: (lines: number) => string): void {
   const lines = linesOf(output)
-  const waiting = output.writableLength + lines.batch.length
+  const waiting = output.writableLength + lines.length
   // Once some are lost, half must be read before others follow: a loss is told of once, not after every line.
   if (serves && waiting > (lines.lost === 0 ? MOST_WAITING : MOST_WAITING / 2)) {
     lines.lost += 1
     return
   }
   // What goes to another output, which may be the same terminal, goes after what came before it.
-  for (const [other, { batch }] of outputs) if (batch !== "" && other !== output) flush(other)
+  for (const [other, { length }] of outputs) if (length > 0 && other !== output) flush(other)
   if (lines.lost > 0) {
-    lines.batch += `${describeLoss(lines.lost)}\n`
+    add(lines, describeLoss(lines.lost))
     lines.lost = 0
   }
-  lines.batch += `${line}\n`
-  if (!serves || lines.batch.length >= BATCH) flush(output)
+  add(lines, line)
+  if (!serves || lines.length >= BATCH) flush(output)
   else lines.timer ??= setTimeout(flush, BATCH_TIME, output)
+}
+
+function add(lines: Lines, line: Line): void {
+  lines.batch.push(line)
+  lines.length += typeof line === "string" ? line.length + 1 : USUAL_LENGTH
 }
 
 /** Writes what waits for more to be written with. */
@@ -81,15 +94,17 @@ function flush(output: Output): void {
   const lines = linesOf(output)
   clearTimeout(lines.timer)
   lines.timer = undefined
-  const { batch } = lines
-  lines.batch = ""
-  if (batch !== "") output.write(batch)
+  if (lines.length === 0) return
+  const text = `${lines.batch.join("\n")}\n`
+  lines.batch = []
+  lines.length = 0
+  output.write(text)
 }
 
 function linesOf(output: Output): Lines {
   let lines = outputs.get(output)
   if (lines === undefined) {
-    lines = { batch: "", timer: undefined, lost: 0 }
+    lines = { batch: [], length: 0, timer: undefined, lost: 0 }
     outputs.set(output, lines)
   }
   return lines
