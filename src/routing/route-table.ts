@@ -243,8 +243,11 @@ export interface RouteTable extends RouteMatcher {
   /**
    * What is hardly meant: names that another takes, shared certificates' reach, and such. Looks at everything;
    * with `"parents"`, for routes without a parent that is served alone, which takes one pass over the routes.
+   *
+   * @param carriesHttp - whether the connections of a socket may be HTTP/2, which clients use for several names; all
+   * may, unless it is given: not those that begin with STARTTLS
    */
-  lint(what?: "everything" | "parents"): readonly ResourceProblem[]
+  lint(what?: "everything" | "parents", carriesHttp?: (binding: ListenerBinding) => boolean): readonly ResourceProblem[]
   /** The part that connections need, as plain data for another thread; see `routeTableFromData`. */
   toData(): RouteTableData
 }

@@ -61,8 +61,11 @@ export class Table implements RouteTable {
     return explainQuery(this.#snapshot, query)
   }
 
-  lint(what?: "everything" | "parents"): readonly ResourceProblem[] {
-    return lintSnapshot(this.#snapshot, what)
+  lint(
+    what?: "everything" | "parents",
+    carriesHttp?: (binding: ListenerBinding) => boolean,
+  ): readonly ResourceProblem[] {
+    return lintSnapshot(this.#snapshot, what, carriesHttp)
   }
 
   toData(): RouteTableData {

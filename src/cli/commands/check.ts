@@ -42,8 +42,9 @@ const FORMATS: Readonly<Record<ReportFormat, (report: CheckReport) => void>> = {
 }
 
 async function check(files: readonly string[], flags: CheckFlags): Promise<void> {
-  const { table, locate, ...loaded } = await loadConfiguration(files, flags)
-  const problems = locateProblems(withoutEchoes([...loaded.problems, ...table.lint()]), locate)
+  const { table, policies, locate, ...loaded } = await loadConfiguration(files, flags)
+  const found = table.lint("everything", ({ key }) => policies.binding(key)?.listener.starttls === undefined)
+  const problems = locateProblems(withoutEchoes([...loaded.problems, ...found]), locate)
   const errors = problems.filter(({ severity }) => severity === "error").length
   const warnings = problems.length - errors
   const failed = errors > 0 || (flags.strict === true && warnings > 0)

@@ -8,7 +8,7 @@ import { whyNotOurs } from "../listeners/gateway-class.ts"
 import type { ListenerState } from "../listeners/topology.ts"
 import type { ProblemCode } from "../problem-codes.ts"
 import type { ObjectRef, ResourceProblem } from "../resources.ts"
-import type { TableListener } from "../route-table.ts"
+import type { ListenerBinding, TableListener } from "../route-table.ts"
 import { whyRefused } from "../routes/attachment.ts"
 import type { Contests } from "../routes/candidates.ts"
 import type { RouteState } from "../routes/route-state.ts"
@@ -26,6 +26,7 @@ const MAX_PER_ROUTE = 8
 export function lintSnapshot(
   snapshot: Snapshot,
   what: "everything" | "parents" = "everything",
+  carriesHttp: (binding: ListenerBinding) => boolean = () => true,
 ): readonly ResourceProblem[] {
   const findings = new LintFindings()
   if (what === "parents") {
@@ -41,9 +42,10 @@ export function lintSnapshot(
     lintReach(state, ways, findings)
     lintWeights(state, findings)
   }
-  for (const { listeners } of snapshot.listening.sockets.bindings) {
+  for (const binding of snapshot.listening.sockets.bindings) {
+    if (!carriesHttp(binding)) continue
     lintCoalescing(
-      listeners.map(({ id }) => ways.contestsOf(id)),
+      binding.listeners.map(({ id }) => ways.contestsOf(id)),
       findings,
     )
   }
