@@ -15,14 +15,33 @@ const setting = (name: string) => new RegExp(`^${name}=(.*)$`, "m").exec(unit)?.
 const seconds = (text: string | undefined) => Number(/(\d+)s?$/.exec(text ?? "")?.[1])
 const drain = (command: string) => Number(/--drain-timeout[ ,]+(\d+)/.exec(command)?.[1])
 
+/** Runs systemd-analyze on the unit. */
+function analyze(...args: readonly string[]) {
+  const directory = mkdtempSync(join(tmpdir(), "tlsroute-unit-"))
+  const file = join(directory, "tlsroute.service")
+  writeFileSync(file, unit)
+  const { status, stdout, stderr } = spawnSync("systemd-analyze", [...args, file], { encoding: "utf8" })
+  rmSync(directory, { recursive: true })
+  return { status, stdout, stderr }
+}
+
+describe("the unit for systemd (skipped where systemd-analyze is not installed)", () => {
+  it.skipIf(!hasSystemd)("is one that systemd takes", () => {
+    expect(analyze("verify")).toMatchObject({ status: 0, stderr: "" })
+  })
+
+  it.skipIf(!hasSystemd)("exposes little: at most 2 of 10 by systemd's own count", () => {
+    const { status, stdout } = analyze("security", "--offline=true", "--threshold=20")
+    expect(stdout).toContain("Overall exposure level")
+    expect(status).toBe(0)
+  })
+})
+
 describe("the unit for systemd", () => {
-  it.skipIf(!hasSystemd)("is one that systemd takes (skipped where systemd-analyze is not installed)", () => {
-    const directory = mkdtempSync(join(tmpdir(), "tlsroute-unit-"))
-    const file = join(directory, "tlsroute.service")
-    writeFileSync(file, unit)
-    const { status, stderr } = spawnSync("systemd-analyze", ["verify", file], { encoding: "utf8" })
-    rmSync(directory, { recursive: true })
-    expect({ status, stderr }).toEqual({ status: 0, stderr: "" })
+  it("waits for the command to say that it serves", () => {
+    expect(setting("Type")).toBe("notify")
+    // The command has systemd's program say it, whose process is not the main one.
+    expect(setting("NotifyAccess")).toBe("all")
   })
 
   it("gives connections more time to end than the command does, and reads files again on reload", () => {

@@ -20,10 +20,10 @@ import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
 import { parseAddress, parseList, secondsOption, severalNamed } from "../shared/arguments.ts"
 import { addClusterFlags, type ClusterFlags, clusterAccess } from "../shared/cluster.ts"
 import { type LocationFlags, locate } from "../shared/location.ts"
-import { putServingFirst } from "../shared/output.ts"
 import { boundAddresses } from "../shared/published-addresses.ts"
 import {
   addServingFlags,
+  beginServing,
   drain,
   logBackends,
   logConnections,
@@ -136,8 +136,7 @@ async function controller(flags: ControllerFlags): Promise<void> {
 
   const started = gateway.start({ tolerateBindErrors: true, unusable: "serve" }).then(() => {
     serving = true
-    putServingFirst()
-    log.started()
+    beginServing(gateway, log)
   })
   // A failure to start is heard here; a start that is cut short by a signal has nothing to say.
   await Promise.race([ended, started.then(() => ended)])

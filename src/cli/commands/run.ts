@@ -6,11 +6,11 @@ import { SourceError } from "../../sources/source-error.ts"
 import { ConfigFeed } from "../log/config-feed.ts"
 import { setLogLevel } from "../log/log-level.ts"
 import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
-import { putServingFirst } from "../shared/output.ts"
 import { locateProblems, routesWithoutParent, withoutEchoes } from "../shared/problems.ts"
 import { addRoutingFlags, type RoutingFlags, routeTableOptions } from "../shared/routing-flags.ts"
 import {
   addServingFlags,
+  beginServing,
   drain,
   logBackends,
   logConnections,
@@ -85,8 +85,7 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
   }
   if (started) {
     serving = true
-    putServingFirst()
-    log.started()
+    beginServing(gateway, log)
     await ended
     serving = false
     await drain(gateway, flags, log)

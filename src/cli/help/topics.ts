@@ -27,7 +27,7 @@ on.
 
 What TERM begins takes --drain-delay, in which /readyz is off and connections
 are still accepted, and then at most --drain-timeout. Under systemd with
-Type=notify, readiness, reloads and the end are told to it.`
+Type=notify, it hears when the command serves and when it drains.`
 
 const ENVIRONMENT = `Every flag of every command can come from four places. What comes first
 counts:

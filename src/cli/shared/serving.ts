@@ -13,7 +13,10 @@ import { LOG_LEVELS, type LogLevel } from "../log/log-level.ts"
 import { RateLimit } from "../log/rate-limit.ts"
 import type { RunLog } from "../log/run-log.ts"
 import { parseAddress, parsePortMapping, parseResolve, secondsOption, several, severalNamed } from "./arguments.ts"
+import { putServingFirst } from "./output.ts"
 import { parsePolicy } from "./policy-flag.ts"
+import { tellServiceManager } from "./service-manager.ts"
+import { count } from "./terminal.ts"
 import { UsageError } from "./usage-error.ts"
 
 /** Flags of every command that serves. */
@@ -159,8 +162,18 @@ export function logBackends(gateway: PassthroughGateway, log: RunLog): void {
 const FEW = 5
 const WINDOW = 10_000
 
+/** From here on the first configuration serves. Tells the log, and systemd where it waits for that. */
+export function beginServing(gateway: PassthroughGateway, log: RunLog): void {
+  putServingFirst()
+  log.started()
+  const ports = gateway.addresses().filter(({ bound }) => bound).length
+  const inForce = `${count(gateway.routeTable.routes.length, "route")} on ${count(ports, "port")}`
+  tellServiceManager(log, "READY=1", `STATUS=serving ${inForce}`)
+}
+
 /** Goes on accepting until those who watch `/readyz` have had their time, then drains. `/readyz` must be off by now. */
 export async function drain(gateway: PassthroughGateway, flags: ServingFlags, log: RunLog): Promise<void> {
+  tellServiceManager(log, "STOPPING=1", "STATUS=draining")
   if (flags.drainDelay > 0) await sleep(flags.drainDelay)
   log.draining(gateway.connections.size)
   await gateway.close({ drainTimeout: flags.drainTimeout })
