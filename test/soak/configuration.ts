@@ -1,25 +1,40 @@
-import type { BackendRef, GatewayResources, TLSRoute } from "../../src/routing/resources.ts"
+import type { RefusalMode } from "../../src/proxy/policy.ts"
+import type { BackendRef, Gateway, GatewayResources, TLSRoute } from "../../src/routing/resources.ts"
 import { gateway, listener, resources, route, service } from "../support/resources.ts"
-import type { RouteName } from "./plan.ts"
+import type { ListenerName, RouteName } from "./plan.ts"
 import { Random } from "./random.ts"
 
-/** Ports of the backends, and one that nobody listens on. */
+/** What configurations are for: ports of the backends, one that nobody listens on, and what the gateway can do. */
 export interface Ports {
   readonly a: number
   readonly b: number
   /** Of the backend that wants PROXY headers. */
   readonly proxied: number
   readonly dead: number
+  /** Whether the gateway asks the zone that changes. */
+  readonly hasZone: boolean
+  /**
+   * Whether a listener may go. node:cluster, by which workers are processes, forgets connections that it is handing to a
+   * worker whose listener goes: they stay open until the process ends (docs/operations.md).
+   */
+  readonly mayUnlisten: boolean
 }
 
-/** Gateway ports of the two listeners. */
-export const FIRST_PORT = 443
-export const FLAPPING_PORT = 8443
+/** Ports of the Gateways, of one listener each. */
+export const GATEWAY_PORTS: Readonly<Record<ListenerName, number>> = { first: 443, closing: 9443, flapping: 8443 }
+/** How they refuse. */
+export const REFUSALS: Readonly<Record<ListenerName, RefusalMode>> = {
+  first: "alert",
+  closing: "close",
+  flapping: "reset",
+}
+/** Bytes in a second that the `capped` route lets through each way. */
+export const CAP = 2_000_000
 
 /** The configuration before the first change, and after the last. */
 export function restingConfiguration(ports: Ports): GatewayResources {
   return configuration(ports, {
-    hasListener: false,
+    hasListener: !ports.mayUnlisten,
     moving: [ports.a],
     flapping: undefined,
     hasDraining: false,
@@ -34,7 +49,7 @@ export function changedConfiguration(seed: number, change: number, ports: Ports)
   const random = new Random(seed, 0x636f6e66, change)
   const { a, b, dead } = ports
   return configuration(ports, {
-    hasListener: random.percent(50),
+    hasListener: random.percent(50) || !ports.mayUnlisten,
     moving: random.pick([2, [a]], [2, [b]], [2, [a, b]], [2, [dead, a]], [1, [dead]], [1, []]),
     flapping: random.pick([1, undefined], [1, "a"], [1, "b"]),
     hasDraining: random.percent(60),
@@ -55,14 +70,16 @@ interface Choices {
 }
 
 function configuration(ports: Ports, choices: Choices): GatewayResources {
-  const listeners = [listener("first", FIRST_PORT), ...(choices.hasListener ? [listener("second", FLAPPING_PORT)] : [])]
+  const listeners: readonly ListenerName[] = ["first", "closing", ...(choices.hasListener ? ["flapping" as const] : [])]
   const [weightOfA, weightOfB] = choices.weights
   const routes: TLSRoute[] = [
     soakRoute("stable", ["a"]),
     soakRoute("proxied", ["proxied"]),
     soakRoute("weighted", ["a", "b"], [weightOfA, weightOfB]),
     soakRoute("moving", ["moving"]),
-    named(ports.a),
+    ports.hasZone ? named(ports.a) : soakRoute("named", ["a"]),
+    annotated(soakRoute("capped", ["a"]), { bandwidth: String(CAP) }),
+    annotated(soakRoute("patient", ["a"]), { "half-closed-timeout": "4s" }),
     ...(choices.flapping === undefined ? [] : [soakRoute("flapping", [choices.flapping])]),
     ...(choices.hasDraining
       ? [annotated(soakRoute("draining", ["b"]), { "on-removal": "drain", "drain-window": "200ms" })]
@@ -71,7 +88,7 @@ function configuration(ports: Ports, choices: Choices): GatewayResources {
   ]
   const proxied = service("proxied", [ports.proxied])
   return resources(
-    { gateways: [gateway(listeners)], tlsRoutes: routes },
+    { gateways: listeners.map(soakGateway), tlsRoutes: routes },
     service("a", [ports.a]),
     service("b", [ports.b]),
     movingService(choices.moving),
@@ -98,7 +115,16 @@ function movingService(ports: readonly number[]): GatewayResources {
 
 /** Its backend is a DNS name, of a zone that changes at every question. */
 function named(port: number): TLSRoute {
-  return route("named", ["*.named.example", "raw.named.example"], [{ name: "backend.soak.test", port }])
+  return everywhere(route("named", ["*.named.example", "raw.named.example"], [{ name: "backend.soak.test", port }]))
+}
+
+function soakGateway(name: ListenerName): Gateway {
+  return annotated(gateway([listener(name, GATEWAY_PORTS[name])], name), { refusal: REFUSALS[name] })
+}
+
+/** The route, attached to every Gateway, there or not. */
+function everywhere(of: TLSRoute): TLSRoute {
+  return { ...of, spec: { ...of.spec, parentRefs: Object.keys(GATEWAY_PORTS).map((name) => ({ name })) } }
 }
 
 function soakRoute(name: RouteName, services: readonly string[], weights?: readonly number[]): TLSRoute {
@@ -107,7 +133,7 @@ function soakRoute(name: RouteName, services: readonly string[], weights?: reado
     port: 443,
     ...(weights === undefined ? {} : { weight: weights[index] ?? 1 }),
   }))
-  return route(name, [`*.${name}.example`, `raw.${name}.example`], refs)
+  return everywhere(route(name, [`*.${name}.example`, `raw.${name}.example`], refs))
 }
 
 function annotated<T extends { readonly metadata: object }>(object: T, policies: Readonly<Record<string, string>>): T {
@@ -125,6 +151,6 @@ function nonsense(random: Random): readonly unknown[] {
     { kind: "TLSRoute", metadata: { name: "x" } },
     { ...route("broken", ["UPPER..case"], []), spec: random.percent(50) ? "nothing" : { hostnames: 7, rules: [null] } },
     // Of equal age, the name that comes first in the alphabet has the hostname.
-    route("zz-thief", ["*.stable.example", "raw.stable.example"], [{ name: "no-such-service", port: 443 }]),
+    everywhere(route("zz-thief", ["*.stable.example", "raw.stable.example"], [{ name: "no-such-service", port: 443 }])),
   ].slice(0, 1 + random.below(5))
 }

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net"
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Exchange, Flow } from "./exchange.ts"
 
 /** What one side has to do its part. */
@@ -35,7 +36,8 @@ export async function converse(side: Side, rest: Buffer = Buffer.alloc(0)): Prom
     })
   }
   const take = (chunk: Buffer) => {
-    exchange.receive(incoming, chunk)
+    if (name === "client" && exchange.backend === undefined) exchange.refused(chunk)
+    else exchange.receive(incoming, chunk)
     if (pause === 0 || incoming.received % 7 !== 0) return
     stream.pause()
     setTimeout(() => stream.resume(), pause)
@@ -56,6 +58,7 @@ export async function converse(side: Side, rest: Buffer = Buffer.alloc(0)): Prom
       break
     }
   }
+  if (!isSecond && plan.silence > 0) await Promise.race([sleep(plan.silence), closed])
   stream.end()
   await closed
 }

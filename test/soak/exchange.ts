@@ -31,6 +31,8 @@ export class Exchange {
   clientError: string | undefined
   backendError: string | undefined
   localPort = 0
+  /** What the client was told by the gateway itself. */
+  refusal = Buffer.alloc(0)
   /** What the gateway recorded, once it has. */
   record: SoakRecord | undefined
   /** It was reset before it was accepted, so that no record can be told for its own. */
@@ -49,6 +51,11 @@ export class Exchange {
     if (wrong !== undefined) this.failures.push(`byte ${wrong} ${way} is not what was sent`)
     flow.received += chunk.length
     if (flow.received > flow.sent) this.failures.push(`${flow.received} bytes came ${way}, of ${flow.sent} sent`)
+  }
+
+  /** Notes what came from nobody but the gateway. */
+  refused(chunk: Buffer): void {
+    this.refusal = Buffer.concat([this.refusal, chunk])
   }
 
   /** Whether everything went both ways and ended as it should. */

@@ -18,9 +18,9 @@ export class GatewayProcess {
   /** How it ended, once it has. */
   exit: string | undefined
 
-  constructor(script: string, onRecord: (record: SoakRecord) => void) {
+  constructor(script: string, workers: number, onRecord: (record: SoakRecord) => void) {
     this.#onRecord = onRecord
-    this.#child = fork(script, { execArgv: ["--expose-gc"] })
+    this.#child = fork(script, [String(workers)], { execArgv: ["--expose-gc"] })
     this.#child.on("message", (message: FromGateway) => this.#receive(message))
     this.#child.on("exit", (code, signal) => {
       this.exit = signal ?? `exit code ${code}`

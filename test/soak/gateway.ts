@@ -6,6 +6,7 @@ import { objectSource } from "../../src/sources/object-source.ts"
 import type { FromGateway, GatewayStatus, SoakRecord, ToGateway } from "./messages.ts"
 import { changingZone, ZONE } from "./zone.ts"
 
+const workers = Number(process.argv[2])
 const source = objectSource()
 // The answers are loopback's, which names may not lead to elsewhere.
 const names = new DnsCache({
@@ -19,7 +20,8 @@ const gateway = createPassthroughGateway({
   address: "127.0.0.1",
   mapPort: () => 0,
   externalBackends: [ZONE],
-  names,
+  // A resolver of one's own cannot be sent to workers.
+  ...(workers === 1 ? { names } : { workers }),
   policies: { helloTimeout: "1s500ms", dialTimeout: "5s", idleTimeout: "20s", halfClosedTimeout: "20s" },
 })
 
@@ -29,7 +31,7 @@ let count = 0
 
 gateway.on(
   "close",
-  ({ listener, clientPort, serverName, endpoint, outcome, detail, bytesFromClient, bytesFromBackend }) => {
+  ({ listener, clientPort, serverName, endpoint, outcome, detail, bytesFromClient, bytesFromBackend, durations }) => {
     count += 1
     const gatewayPort = Number(listener.slice(listener.lastIndexOf(":") + 1))
     records.push({
@@ -41,6 +43,7 @@ gateway.on(
       detail,
       bytesFromClient,
       bytesFromBackend,
+      time: durations.total,
     })
     if (records.length === 1) setImmediate(tellRecords)
   },

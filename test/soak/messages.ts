@@ -21,6 +21,8 @@ export interface SoakRecord {
   readonly detail: string | undefined
   readonly bytesFromClient: number
   readonly bytesFromBackend: number
+  /** Milliseconds from accept to the end. */
+  readonly time: number
 }
 
 /** What the gateway's process holds. */

@@ -3,10 +3,20 @@ import { Random } from "./random.ts"
 
 /**
  * Routes of the gateway. `stable`, `proxied` and `weighted` are always there and must serve every client, and so must
- * `named`, whose backend is a name in a zone that changes and fails; endpoints of
+ * `named`, whose backend is a name in a zone that changes and fails, `capped`, which is held to a rate, and `patient`,
+ * over which one side is silent for longer than the other has to answer its end, before that end; endpoints of
  * `moving` come and go, and some refuse; `flapping` is there now and then; `draining` ends its connections when it goes.
  */
-export type RouteName = "stable" | "proxied" | "weighted" | "named" | "moving" | "flapping" | "draining"
+export type RouteName =
+  | "stable"
+  | "proxied"
+  | "weighted"
+  | "named"
+  | "capped"
+  | "patient"
+  | "moving"
+  | "flapping"
+  | "draining"
 
 /** What goes wrong with a connection, on purpose. */
 export type Fault =
@@ -24,6 +34,9 @@ export type Fault =
   /** It asks for a name that nobody routes. */
   | "unknown-name"
 
+/** Listeners of the gateway. */
+export type ListenerName = "first" | "closing" | "flapping"
+
 /** What one client does, and what its backend does to it: the same for the same seed and number. */
 export interface Plan {
   readonly id: number
@@ -36,6 +49,8 @@ export interface Plan {
   readonly down: number
   /** Who ends its stream first, and has the other's last bytes come after its own end. */
   readonly ending: "client-first" | "backend-first" | "both"
+  /** Milliseconds for which who ends first says nothing before that. */
+  readonly silence: number
   /** Bytes of the faulty side's stream after which the fault comes. */
   readonly faultAfter: number
   /** Of a raw client: its ClientHello, and in what pieces it is sent. */
@@ -44,8 +59,8 @@ export interface Plan {
   /** Milliseconds that each side waits now and then before it reads on. */
   readonly clientPause: number
   readonly backendPause: number
-  /** Which of the gateway's sockets it connects to. */
-  readonly listener: "first" | "flapping"
+  /** Which of the gateway's sockets it connects to: they refuse in different ways, and `flapping` comes and goes. */
+  readonly listener: ListenerName
 }
 
 /**
@@ -57,11 +72,26 @@ function nameOf(id: number, protocol: Plan["protocol"], route: RouteName, fault:
   return fault === "none" && id % 3 === 0 ? `raw.${route}.example` : `${protocol}${id}.${route}.example`
 }
 
+/** Longer than the other side has to answer an end on the `patient` route. */
+const SILENCE = 5_000
+
 /** Makes the plan of a connection. */
 export function makePlan(seed: number, id: number): Plan {
   const random = new Random(seed, id)
+  const route = random.pick<RouteName>(
+    [30, "stable"],
+    [10, "named"],
+    [10, "capped"],
+    [2, "patient"],
+    [15, "proxied"],
+    [15, "weighted"],
+    [10, "moving"],
+    [10, "flapping"],
+    [10, "draining"],
+  )
+  const isPatient = route === "patient"
   const fault = random.pick<Fault>(
-    [70, "none"],
+    [isPatient ? 1_000_000 : 70, "none"],
     [6, "client-reset"],
     [6, "backend-reset"],
     [3, "hello-ended"],
@@ -70,17 +100,13 @@ export function makePlan(seed: number, id: number): Plan {
     [4, "garbage"],
     [5, "unknown-name"],
   )
-  const route = random.pick<RouteName>(
-    [30, "stable"],
-    [10, "named"],
-    [15, "proxied"],
-    [15, "weighted"],
-    [10, "moving"],
-    [10, "flapping"],
-    [10, "draining"],
-  )
+  // A bare FIN is what is silent: TLS says so first.
   const isTls =
-    random.percent(35) && !fault.startsWith("hello") && fault !== "garbage" && !(fault === "none" && id % 3 === 0)
+    random.percent(35) &&
+    !isPatient &&
+    !fault.startsWith("hello") &&
+    fault !== "garbage" &&
+    !(fault === "none" && id % 3 === 0)
   const protocol = isTls ? "tls" : "raw"
   const name = nameOf(id, protocol, route, fault)
   const up = size(random)
@@ -94,13 +120,14 @@ export function makePlan(seed: number, id: number): Plan {
     fault,
     up,
     down,
-    ending: random.pick([1, "client-first"], [1, "backend-first"], [1, "both"]),
+    ending: random.pick([1, "client-first"], [1, "backend-first"], [isPatient ? 0 : 1, "both"]),
+    silence: isPatient ? SILENCE : 0,
     faultAfter: random.below(1 + (fault === "backend-reset" ? down : up)),
     hello,
     helloPieces: random.percent(70) ? [hello.length] : pieces(random, hello.length),
     clientPause: random.percent(10) ? 1 + random.below(8) : 0,
     backendPause: random.percent(10) ? 1 + random.below(8) : 0,
-    listener: random.percent(10) ? "flapping" : "first",
+    listener: random.pick([8, "first"], [1, "closing"], [1, "flapping"]),
   }
 }
 

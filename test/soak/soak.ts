@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises"
+import { hasReusePort } from "../../src/gateway/workers/host.ts"
 import { type Backend, startBackend } from "./backends.ts"
 import { playClient } from "./clients.ts"
-import { changedConfiguration, FIRST_PORT, FLAPPING_PORT, type Ports, restingConfiguration } from "./configuration.ts"
+import { changedConfiguration, GATEWAY_PORTS, type Ports, restingConfiguration } from "./configuration.ts"
 import { Exchange } from "./exchange.ts"
 import { GatewayProcess } from "./gateway-process.ts"
 import type { GatewayStatus, SoakRecord } from "./messages.ts"
@@ -15,6 +16,8 @@ export interface SoakOptions {
   readonly seed: number
   /** Clients at a time. */
   readonly clients: number
+  /** The gateway's workers; 1 for none. */
+  readonly workers: number
   /** The gateway's program. */
   readonly gateway: string
 }
@@ -60,7 +63,7 @@ class SoakRun {
   readonly #byPort = new Map<string, { readonly exchanges: Exchange[]; readonly records: SoakRecord[] }>()
   readonly #totals = { connections: 0, whole: 0, refused: 0, bytes: 0, changes: 0 }
   readonly #backends: Backend[] = []
-  #ports: Ports = { a: 0, b: 0, proxied: 0, dead: 0 }
+  #ports: Ports = { a: 0, b: 0, proxied: 0, dead: 0, hasZone: false, mayUnlisten: true }
   /** Records of connections whose client was gone before anything could be known of it. */
   #unknown = 0
   #nextId = 1
@@ -68,7 +71,7 @@ class SoakRun {
 
   constructor(options: SoakOptions) {
     this.#options = options
-    this.#gateway = new GatewayProcess(options.gateway, (record) => this.#recorded(record))
+    this.#gateway = new GatewayProcess(options.gateway, options.workers, (record) => this.#recorded(record))
   }
 
   async start(): Promise<void> {
@@ -78,7 +81,9 @@ class SoakRun {
       this.#backends.push(await startBackend(name, find, report, name === "proxied"))
     }
     const [a, b, proxied] = this.#backends.map(({ port }) => port)
-    this.#ports = { a: a ?? 0, b: b ?? 0, proxied: proxied ?? 0, dead: DEAD_PORT }
+    const isOne = this.#options.workers === 1
+    const can = { hasZone: isOne, mayUnlisten: isOne || hasReusePort() }
+    this.#ports = { a: a ?? 0, b: b ?? 0, proxied: proxied ?? 0, dead: DEAD_PORT, ...can }
     await this.#gateway.configure(restingConfiguration(this.#ports))
   }
 
@@ -134,7 +139,7 @@ class SoakRun {
     grown("arrayBuffers", BUFFER_GROWTH)
     const mib = (bytes: number) => (bytes / MIB).toFixed(1)
     console.log(
-      `memory: heap ${mib(before.memory.heapUsed)} → ${mib(after.memory.heapUsed)} MiB, ` +
+      `${this.#name}: memory: heap ${mib(before.memory.heapUsed)} → ${mib(after.memory.heapUsed)} MiB, ` +
         `buffers ${mib(before.memory.arrayBuffers)} → ${mib(after.memory.arrayBuffers)} MiB, ` +
         `resident ${mib(before.memory.rss)} → ${mib(after.memory.rss)} MiB; ${after.descriptors} descriptors`,
     )
@@ -152,13 +157,17 @@ class SoakRun {
   }
 
   fail(failure: string): void {
-    this.failures.push(failure)
+    this.failures.push(`${this.#name}: ${failure}`)
+  }
+
+  get #name(): string {
+    return this.#options.workers === 1 ? "one process" : `${this.#options.workers} workers`
   }
 
   summary(): string {
     const { connections, whole, refused, bytes, changes } = this.#totals
     return (
-      `${connections} connections, ${whole} whole with every byte of ${(bytes / MIB).toFixed(0)} MiB compared, ` +
+      `${this.#name}: ${connections} connections, ${whole} whole with every byte of ${(bytes / MIB).toFixed(0)} MiB compared, ` +
       `${refused} refused, ${changes} configurations`
     )
   }
@@ -166,9 +175,9 @@ class SoakRun {
   async #playOne(): Promise<void> {
     const plan = makePlan(this.#options.seed, this.#nextId)
     this.#nextId += 1
-    const gatewayPort = plan.listener === "flapping" ? FLAPPING_PORT : FIRST_PORT
+    const gatewayPort = GATEWAY_PORTS[plan.listener]
     const port = this.#gateway.ports[gatewayPort]
-    // The second listener is not there at present.
+    // That listener is not there at present.
     if (port === undefined) return sleep(1)
     const exchange = new Exchange(plan)
     this.#exchanges.set(plan.id, exchange)
