@@ -18,6 +18,7 @@
  * @module tlsroute/client-hello
  * @packageDocumentation
  */
+export { OptionError } from "../primitives/option-checks.ts"
 export { ClientHelloError, type ClientHelloErrorCode } from "./errors.ts"
 export { isGrease } from "./grease.ts"
 export type { ClientHello, ClientHelloExtension, ClientHelloTransport } from "./hello.ts"

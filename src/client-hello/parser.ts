@@ -1,3 +1,4 @@
+import { type Checks, positive, refuseOptions } from "../primitives/option-checks.ts"
 import { uint16 } from "../primitives/uint16.ts"
 import { ClientHelloError, type ClientHelloErrorCode } from "./errors.ts"
 import { FOREIGN, foreignProtocol } from "./foreign.ts"
@@ -16,6 +17,7 @@ export interface ClientHelloOptions {
   readonly maxBytes?: number
 }
 
+const OPTIONS: Checks<ClientHelloOptions> = { maxBytes: positive("bytes") }
 const INCOMPLETE: ClientHelloResult = { status: "incomplete" }
 const EMPTY = new Uint8Array(0)
 const DEFAULT_MAX_BYTES = 65_536
@@ -32,7 +34,7 @@ const UNKNOWN = -1
  * @param bytes - from the first byte that the client sent; what follows the ClientHello's last record is left alone
  * @param options - `maxBytes`: default 65 536
  * @returns the ClientHello, why it is none, or that bytes are missing
- * @throws RangeError when `maxBytes` is no positive number
+ * @throws {@link OptionError} when `maxBytes` is no positive number
  */
 export function parseClientHello(bytes: Uint8Array, options?: ClientHelloOptions): ClientHelloResult {
   return new ClientHelloParser(options).push(bytes)
@@ -61,14 +63,11 @@ export class ClientHelloParser {
 
   /**
    * @param options - `maxBytes`: default 65 536
-   * @throws RangeError when `maxBytes` is no positive number: it would bound nothing
+   * @throws {@link OptionError} when `maxBytes` is no positive number: it would bound nothing
    */
   constructor(options?: ClientHelloOptions) {
-    const maxBytes = options?.maxBytes ?? DEFAULT_MAX_BYTES
-    if (typeof maxBytes !== "number" || !(maxBytes > 0)) {
-      throw new RangeError(`maxBytes must be a number of bytes above 0, not ${maxBytes}`)
-    }
-    this.#maxBytes = maxBytes
+    if (options !== undefined) refuseOptions("ClientHelloParser", options, OPTIONS)
+    this.#maxBytes = options?.maxBytes ?? DEFAULT_MAX_BYTES
   }
 
   /** All bytes pushed so far, for replay: a view, valid until the next push. */

@@ -14,13 +14,18 @@ import {
   text,
   wholeNumber,
 } from "../primitives/option-checks.ts"
-import type { GatewayLocation } from "../routing/options.ts"
+import { CLOSE } from "../proxy/check-options.ts"
+import type { CloseOptions } from "../proxy/options.ts"
+import { ROUTE_TABLE } from "../routing/check-options.ts"
 import type { LocalAddressOptions } from "./bindings.ts"
 import type { DataPlaneOptions } from "./data-plane.ts"
 import { GatewayError } from "./errors.ts"
 import type { PassthroughGatewayOptions, TableServerOptions } from "./options.ts"
+import type { StartOptions } from "./start.ts"
 
 const port = wholeNumber(0, 65_535)
+// What they hold is looked at where they are read.
+const policies = recordOf(anything, "policies")
 
 const LOCAL_ADDRESS: Checks<LocalAddressOptions> = {
   address: ipAddress,
@@ -29,9 +34,10 @@ const LOCAL_ADDRESS: Checks<LocalAddressOptions> = {
 
 const GATEWAY: Checks<PassthroughGatewayOptions> = {
   ...LOCAL_ADDRESS,
-  // Looked at closely where it is followed, as policies are where they are read.
+  ...ROUTE_TABLE,
+  // Looked at closely where it is followed.
   source: anything,
-  policies: anything,
+  policies,
   onError: oneOf("keep", "apply"),
   workers: either(oneOf("auto"), wholeNumber(1, 1024)),
   refusal: oneOf("close", "reset", "alert"),
@@ -42,23 +48,16 @@ const GATEWAY: Checks<PassthroughGatewayOptions> = {
     descriptorReserve: wholeNumber(0),
   }),
   resolve: recordOf(either(text, listOf(text, "addresses")), "addresses by name"),
-  controllerName: text,
-  gatewayClassNames: listOf(text, "names"),
-  defaultNamespace: text,
-  externalBackends: listOf(text, "DNS names"),
-  externalNameServices: flag,
-  backendResolvers: recordOf(callable, "functions by group/kind"),
-  gatewayAddresses: callable,
-  location: options<GatewayLocation>({ zone: text, nodeName: text }),
-  supportedFeatures: listOf(text, "names"),
 }
 
 const TABLE_SERVER: Checks<TableServerOptions> = {
   ...LOCAL_ADDRESS,
-  policies: anything,
+  policies,
   defaultNamespace: text,
   onBindingChange: callable,
 }
+
+const START: Checks<StartOptions> = { tolerateBindErrors: flag, unusable: oneOf("reject", "wait", "serve") }
 
 /**
  * Refuses options of a gateway that cannot be what was meant.
@@ -76,6 +75,24 @@ export function checkGatewayOptions(given: unknown): asserts given is Passthroug
  */
 export function checkTableServerOptions(given: unknown): asserts given is TableServerOptions {
   refuse("TableServer", optionFault(given, TABLE_SERVER))
+}
+
+/**
+ * Refuses what is no way to start.
+ *
+ * @throws {@link GatewayError} `ERR_TLSROUTE_OPTION`
+ */
+export function checkStartOptions(given: unknown): asserts given is StartOptions {
+  refuse("start", optionFault(given, START))
+}
+
+/**
+ * Refuses what is no way to close, before anything is closed.
+ *
+ * @throws {@link GatewayError} `ERR_TLSROUTE_OPTION`
+ */
+export function checkCloseOptions(given: unknown): asserts given is CloseOptions {
+  refuse("close", optionFault(given, CLOSE))
 }
 
 function refuse(what: string, fault: string | undefined): void {

@@ -6,7 +6,7 @@ import type { GatewayResources, ResourceProblem } from "../routing/resources.ts"
 import type { Explanation, RouteQuery, RouteTable, Statuses, StatusOptions } from "../routing/route-table.ts"
 import type { GatewaySource } from "../sources/source.ts"
 import { type BindingState, Bindings } from "./bindings.ts"
-import { checkGatewayOptions } from "./check-options.ts"
+import { checkCloseOptions, checkGatewayOptions, checkStartOptions } from "./check-options.ts"
 import { createDataPlane } from "./create-data-plane.ts"
 import { type DataPlane, dnsCache } from "./data-plane.ts"
 import { GatewayError } from "./errors.ts"
@@ -84,8 +84,10 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
    * `ERR_TLSROUTE_SOURCE` when the source throws or ends before its first snapshot, `ERR_TLSROUTE_UNUSABLE`, with the
    * problems, when the first snapshot asks for no port or a file of it could not be read, `ERR_TLSROUTE_STATE` when
    * started twice, or closed before the first snapshot came. The gateway is closed after any of them.
+   * `ERR_TLSROUTE_OPTION`, and nothing is begun, when an option cannot be used.
    */
   async start(options: StartOptions = {}): Promise<void> {
+    checkStartOptions(options)
     if (this.#phase.name !== "idle") {
       throw new GatewayError("ERR_TLSROUTE_STATE", `the gateway is ${this.#phase.name}; make a new one to start again`)
     }
@@ -106,8 +108,14 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
    *
    * @param options - `drainTimeout`: milliseconds that live connections may take, default 30 000; 0 ends them
    * at once. `spread`: the last part of that time, over which those that are left are ended.
+   * @throws {@link GatewayError} `ERR_TLSROUTE_OPTION`, and nothing is closed, when an option cannot be used
    */
-  close(options: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkCloseOptions(options)
+    return this.#close(options)
+  }
+
+  #close(options: CloseOptions): Promise<void> {
     if (this.#phase.name === "closed") {
       void this.#plane.close(options)
       return this.#phase.done

@@ -1,3 +1,4 @@
+import { routeTableOptions } from "../routing/check-options.ts"
 import type { RouteTableOptions } from "../routing/options.ts"
 import type { GatewayResources, KubernetesObject, ObjectRef, ResourceProblem } from "../routing/resources.ts"
 import type { RouteTable } from "../routing/route-table.ts"
@@ -61,7 +62,7 @@ export class SnapshotCompiler {
    * @throws PolicyError naming the setting that cannot be used
    */
   constructor(options: RouteTableOptions & { readonly policies?: PolicyOptions | undefined }, onError: OnError) {
-    this.#builder = createRouteTableBuilder(options)
+    this.#builder = createRouteTableBuilder(routeTableOptions(options))
     this.#namespace = options.defaultNamespace ?? "default"
     this.#annotations = new AnnotationScan(options.defaultNamespace)
     this.#policies = new PolicyCompiler(options.policies)

@@ -1,5 +1,6 @@
 import type { RequestOptions } from "node:https"
-import { KubernetesError } from "./errors.ts"
+import { type Checks, having, text } from "../primitives/option-checks.ts"
+import { KubernetesError, refuseOptions } from "./errors.ts"
 
 /**
  * How to reach a cluster, and as whom. A `KubeConfig` of `@kubernetes/client-node` (1.4 or 2.x) is one;
@@ -23,13 +24,20 @@ export interface ClusterAccessOptions {
   readonly context?: string
 }
 
+const OPTIONS: Checks<ClusterAccessOptions> = { kubeconfig: text, context: text }
+
+/** What a {@link ClusterAccess} must have. */
+export const clusterAccess = having("getCurrentCluster", "applyToHTTPSOptions")
+
 /**
  * Reads a kubeconfig, or the service account inside a pod, with `@kubernetes/client-node`.
  *
  * @throws {@link KubernetesError} `ERR_TLSROUTE_KUBERNETES_PEER_MISSING` when that package is not installed,
- * `ERR_TLSROUTE_KUBERNETES_CONFIG` when the file cannot be read or names no such context.
+ * `ERR_TLSROUTE_KUBERNETES_CONFIG` when the file cannot be read or names no such context,
+ * `ERR_TLSROUTE_KUBERNETES_OPTION` when an option cannot be used.
  */
 export async function loadClusterAccess(options: ClusterAccessOptions = {}): Promise<ClusterAccess> {
+  refuseOptions("loadClusterAccess", options, OPTIONS)
   const { KubeConfig } = await importClient()
   const config = new KubeConfig()
   try {

@@ -1,7 +1,11 @@
+import { type Checks, optionFault } from "../primitives/option-checks.ts"
+
 /** Stable codes of {@link KubernetesError}. */
 export type KubernetesErrorCode =
   /** `@kubernetes/client-node` is not installed. */
   | "ERR_TLSROUTE_KUBERNETES_PEER_MISSING"
+  /** An option that there is not, or that cannot be used. */
+  | "ERR_TLSROUTE_KUBERNETES_OPTION"
   /** No cluster, context or credentials can be read. */
   | "ERR_TLSROUTE_KUBERNETES_CONFIG"
   /** The API server cannot be reached, or the connection broke. */
@@ -40,6 +44,22 @@ export class KubernetesError extends Error {
     this.reason = details.reason
     this.retryAfterMs = details.retryAfterMs
   }
+}
+
+/**
+ * Refuses options that cannot be what was meant.
+ *
+ * @param what - the function, as its caller knows it
+ * @throws {@link KubernetesError} `ERR_TLSROUTE_KUBERNETES_OPTION`
+ */
+export function refuseOptions<Options>(
+  what: string,
+  given: unknown,
+  checks: Checks<Options>,
+  required?: { readonly [Name in keyof Options]?: string },
+): void {
+  const fault = optionFault(given, checks, required)
+  if (fault !== undefined) throw new KubernetesError("ERR_TLSROUTE_KUBERNETES_OPTION", `${what}: ${fault}`)
 }
 
 /** The resource version, or the page of a list, is older than the server remembers: list again. */

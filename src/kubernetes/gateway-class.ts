@@ -1,6 +1,8 @@
+import { type Checks, text } from "../primitives/option-checks.ts"
+import { CONTROLLER_EXAMPLE, controllerNameOption } from "../routing/validation/fields.ts"
 import { ApiClient } from "./api-client.ts"
-import { type ClusterAccess, loadClusterAccess } from "./cluster-access.ts"
-import { isConflict, KubernetesError } from "./errors.ts"
+import { type ClusterAccess, clusterAccess, loadClusterAccess } from "./cluster-access.ts"
+import { isConflict, KubernetesError, refuseOptions } from "./errors.ts"
 import { apiVersionOf, GATEWAY_GROUP, resourcePath } from "./resource-kinds.ts"
 
 /** Options of {@link ensureGatewayClass}. */
@@ -13,16 +15,23 @@ export interface EnsureGatewayClassOptions {
   readonly controllerName: string
 }
 
+const OPTIONS: Checks<EnsureGatewayClassOptions> = {
+  kubeConfig: clusterAccess,
+  name: text,
+  controllerName: controllerNameOption,
+}
+
 const CLASS_API = apiVersionOf(GATEWAY_GROUP, "v1")
 
 /**
  * Creates a GatewayClass unless there is one of that name.
  *
  * @returns whether it was created
- * @throws {@link KubernetesError} when the server cannot be reached or refuses; with reason `AlreadyExists` when
+ * @throws {@link KubernetesError} when an option cannot be used; when the server cannot be reached or refuses; with reason `AlreadyExists` when
  * the class belongs to another controller, which cannot be changed.
  */
 export async function ensureGatewayClass(options: EnsureGatewayClassOptions): Promise<boolean> {
+  refuseOptions("ensureGatewayClass", options, OPTIONS, { name: '"tlsroute"', controllerName: CONTROLLER_EXAMPLE })
   const client = new ApiClient(options.kubeConfig ?? (await loadClusterAccess()))
   const { name, controllerName } = options
   const path = resourcePath(CLASS_API, "gatewayclasses")

@@ -1,7 +1,9 @@
+import { type Checks, callable, options as optionsOf, text } from "../primitives/option-checks.ts"
 import type { KubernetesObject, Service } from "../routing/resources.ts"
 import { ApiClient } from "./api-client.ts"
 import { DEFAULT_BACKOFF } from "./backoff.ts"
-import { type ClusterAccess, loadClusterAccess } from "./cluster-access.ts"
+import { type ClusterAccess, clusterAccess, loadClusterAccess } from "./cluster-access.ts"
+import { refuseOptions } from "./errors.ts"
 import { type Node, type PublishedAddress, serviceAddresses } from "./gateway-addresses.ts"
 import { DEFAULT_PAGE_SIZE } from "./object-list.ts"
 import { DEFAULT_STALL_MS, Reflector, type ReflectorEvent } from "./reflector.ts"
@@ -16,6 +18,16 @@ export interface ServiceAddressesOptions {
   readonly onChange?: (addresses: readonly PublishedAddress[]) => void
   /** Told what happens, for logs and metrics. Must not throw. */
   readonly onEvent?: (event: ReflectorEvent) => void
+}
+
+const OPTIONS: Checks<ServiceAddressesOptions> = {
+  kubeConfig: clusterAccess,
+  service: optionsOf<ServiceAddressesOptions["service"]>(
+    { namespace: text, name: text },
+    { namespace: '"tlsroute-system"', name: '"tlsroute"' },
+  ),
+  onChange: callable,
+  onEvent: callable,
 }
 
 /** Addresses to publish on Gateways, as the Service in front has them. Made by {@link watchServiceAddresses}. */
@@ -33,9 +45,12 @@ const NODE = { group: "", kind: "Node", plural: "nodes" } as const
  * Follows the addresses at which clients reach the Service in front of the gateway: see
  * `Gateway.status.addresses`. Nodes are watched only while the Service is a NodePort.
  *
- * @throws {@link KubernetesError} when there is no kubeconfig to read.
+ * @throws {@link KubernetesError} when an option cannot be used, or there is no kubeconfig to read.
  */
 export async function watchServiceAddresses(options: ServiceAddressesOptions): Promise<ServiceAddresses> {
+  refuseOptions("watchServiceAddresses", options, OPTIONS, {
+    service: '{ namespace: "tlsroute-system", name: "tlsroute" }',
+  })
   return new ServiceWatch(new ApiClient(options.kubeConfig ?? (await loadClusterAccess())), options)
 }
 

@@ -1,9 +1,11 @@
+import { abortSignal, type Checks, listOf, text, wholeNumber } from "../primitives/option-checks.ts"
 import type { GatewayResources, KubernetesObject, ResourceProblem } from "../routing/resources.ts"
+import { CONTROLLER_EXAMPLE, controllerNameOption } from "../routing/validation/fields.ts"
 import { ApiClient } from "./api-client.ts"
 import { readBundleVersions } from "./bundle-versions.ts"
-import { type ClusterAccess, loadClusterAccess } from "./cluster-access.ts"
+import { type ClusterAccess, clusterAccess, loadClusterAccess } from "./cluster-access.ts"
 import { discover } from "./discovery.ts"
-import { describeError, KubernetesError } from "./errors.ts"
+import { describeError, KubernetesError, refuseOptions } from "./errors.ts"
 import { DEFAULT_PAGE_SIZE, readList, slim } from "./object-list.ts"
 import { referencedNamespaces } from "./references.ts"
 import {
@@ -31,14 +33,23 @@ export interface ClusterSnapshotOptions {
   readonly signal?: AbortSignal
 }
 
+const OPTIONS: Checks<ClusterSnapshotOptions> = {
+  kubeConfig: clusterAccess,
+  controllerName: controllerNameOption,
+  namespaces: listOf(text, "names"),
+  pageSize: wholeNumber(1),
+  signal: abortSignal,
+}
+
 /**
  * Reads once what {@link kubernetesSource} would follow: what a gateway on this cluster would serve now, whether one
  * runs there or not. A kind that the server does not have, or that may not be read, is a problem of the snapshot.
  *
- * @throws {@link KubernetesError} when there is no kubeconfig to read, when the server cannot be reached, or when it
+ * @throws {@link KubernetesError} when an option cannot be used, when there is no kubeconfig to read, when the server cannot be reached, or when it
  * lets none of the objects be read.
  */
 export async function readClusterSnapshot(options: ClusterSnapshotOptions): Promise<GatewayResources> {
+  refuseOptions("readClusterSnapshot", options, OPTIONS, { controllerName: CONTROLLER_EXAMPLE })
   const client = new ApiClient(options.kubeConfig ?? (await loadClusterAccess()))
   const signal = options.signal ?? new AbortController().signal
   try {

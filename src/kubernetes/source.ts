@@ -1,10 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises"
+import { type Checks, callable, listOf, milliseconds, text, wholeNumber } from "../primitives/option-checks.ts"
 import type { GatewayResources } from "../routing/resources.ts"
+import { CONTROLLER_EXAMPLE, controllerNameOption } from "../routing/validation/fields.ts"
 import { ApiClient } from "./api-client.ts"
 import { DEFAULT_BACKOFF } from "./backoff.ts"
-import { type ClusterAccess, loadClusterAccess } from "./cluster-access.ts"
+import { type ClusterAccess, clusterAccess, loadClusterAccess } from "./cluster-access.ts"
 import { type ClusterEvent, ClusterWatcher } from "./cluster-watcher.ts"
-import { KubernetesError } from "./errors.ts"
+import { KubernetesError, refuseOptions } from "./errors.ts"
 import { DEFAULT_PAGE_SIZE } from "./object-list.ts"
 import { DEFAULT_STALL_MS } from "./reflector.ts"
 
@@ -59,6 +61,21 @@ export interface KubernetesSourceOptions {
   readonly maxDelayMs?: number
 }
 
+const OPTIONS: Checks<KubernetesSourceOptions> = {
+  kubeConfig: clusterAccess,
+  controllerName: controllerNameOption,
+  namespaces: listOf(text, "names"),
+  onEvent: callable,
+  onStatusChange: callable,
+  pageSize: wholeNumber(1),
+  stallMs: milliseconds,
+  discoveryMs: milliseconds,
+  vanishMs: milliseconds,
+  maxNamespaceWatches: wholeNumber(0),
+  settleMs: milliseconds,
+  maxDelayMs: milliseconds,
+}
+
 // Time between two snapshots, in units of the time that the consumer took for the last one.
 const REST_PER_WORK = 4
 
@@ -73,12 +90,13 @@ const REST_PER_WORK = 4
  *
  * Services and EndpointSlices are read in namespaces only that routes on our Gateways refer to.
  *
- * @throws {@link KubernetesError} from the iterator, when there is no kubeconfig to read or it names no cluster. An API
+ * @throws {@link KubernetesError} `ERR_TLSROUTE_KUBERNETES_OPTION` when an option cannot be used; from the iterator, when there is no kubeconfig to read or it names no cluster. An API
  * server that cannot be reached is never thrown, it is waited for.
  */
 export function kubernetesSource(
   options: KubernetesSourceOptions,
 ): (signal: AbortSignal) => AsyncIterable<GatewayResources> {
+  refuseOptions("kubernetesSource", options, OPTIONS, { controllerName: CONTROLLER_EXAMPLE })
   return (signal) => snapshots(options, signal)
 }
 

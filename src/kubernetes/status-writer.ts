@@ -1,8 +1,19 @@
+import {
+  type Checks,
+  callable,
+  flag,
+  milliseconds,
+  options as optionsOf,
+  positive,
+  text,
+  wholeNumber,
+} from "../primitives/option-checks.ts"
 import type { ObjectRef } from "../routing/resources.ts"
 import type { Statuses } from "../routing/route-table.ts"
+import { CONTROLLER_EXAMPLE, controllerNameOption } from "../routing/validation/fields.ts"
 import { ApiClient } from "./api-client.ts"
-import { type ClusterAccess, loadClusterAccess } from "./cluster-access.ts"
-import { isNotFound } from "./errors.ts"
+import { type ClusterAccess, clusterAccess, loadClusterAccess } from "./cluster-access.ts"
+import { isNotFound, refuseOptions } from "./errors.ts"
 import { EventRecorder } from "./event-recorder.ts"
 import type { Failure } from "./kind-pauses.ts"
 import { LeaderElection, type LeaseOptions } from "./leader-election.ts"
@@ -56,6 +67,27 @@ export type StatusWriterEvent =
   /** Events could not be written: `lost` of them since the last time that this was told. */
   | { readonly type: "events-failed"; readonly error: unknown; readonly lost: number }
 
+const OPTIONS: Checks<StatusWriterOptions> = {
+  kubeConfig: clusterAccess,
+  controllerName: controllerNameOption,
+  lease: optionsOf<LeaseOptions>(
+    {
+      namespace: text,
+      name: text,
+      identity: text,
+      durationMs: milliseconds,
+      renewDeadlineMs: milliseconds,
+      retryMs: milliseconds,
+    },
+    { namespace: '"tlsroute-system"', name: '"tlsroute"' },
+  ),
+  events: flag,
+  writesPerSecond: positive("writes"),
+  burst: wholeNumber(1),
+  concurrency: wholeNumber(1),
+  onEvent: callable,
+}
+
 interface Attempt {
   readonly basedOn: string | undefined
   readonly status: unknown
@@ -75,10 +107,11 @@ const REST_PER_WORK = 4
  * and once more when others changed statuses, as `onStatusChange` of {@link kubernetesSource} tells: what they took away
  * is written again.
  *
- * @throws {@link KubernetesError} when there is no kubeconfig to read. A server that cannot be reached is not
+ * @throws {@link KubernetesError} when an option cannot be used, or there is no kubeconfig to read. A server that cannot be reached is not
  * thrown, it is waited for.
  */
 export async function startStatusWriter(options: StatusWriterOptions): Promise<StatusWriter> {
+  refuseOptions("startStatusWriter", options, OPTIONS, { controllerName: CONTROLLER_EXAMPLE })
   return new StatusWriter(new ApiClient(options.kubeConfig ?? (await loadClusterAccess())), options)
 }
 

@@ -2,8 +2,23 @@ import { isIP, withoutZone } from "./ip-address.ts"
 import { listFew } from "./list-few.ts"
 import { suggest } from "./suggest.ts"
 
-/** What a value should have been; `undefined` when it is that. */
-export type Check = (value: unknown) => string | undefined
+/**
+ * Arguments that cannot be what was meant, in TypeScript or in JavaScript: an option that there is not, with the one that
+ * was probably meant, or a value that cannot be used.
+ */
+export class OptionError extends TypeError {
+  override readonly name = "OptionError"
+  /** Stable, for machines. */
+  readonly code = "ERR_TLSROUTE_OPTION"
+}
+
+/**
+ * What a value should have been; `undefined` when it is that. Where it is of the right kind and something within it is
+ * not, a function says so that is given the path to the value.
+ */
+export type Check = (value: unknown) => string | Fault | undefined
+
+type Fault = (path: string) => string
 
 /** A check for each option that there is: the compiler sees to it that none is forgotten. */
 export type Checks<Options> = { readonly [Name in keyof Required<Options>]: Check }
@@ -14,12 +29,14 @@ export type Checks<Options> = { readonly [Name in keyof Required<Options>]: Chec
  * @param given - the options
  * @param checks - what there is
  * @param required - options that may not be left out, each with an example
+ * @param within - path to the options, where they are options within options
  * @returns what is wrong and what to do; `undefined` when all is well
  */
 export function optionFault<Options>(
   given: unknown,
   checks: Checks<Options>,
   required: { readonly [Name in keyof Options]?: string } = {},
+  within = "",
 ): string | undefined {
   const missing = Object.entries(required)[0]
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
@@ -33,19 +50,41 @@ export function optionFault<Options>(
     const near = Object.keys(given).find((word) => suggest(word, [name]) !== undefined && !Object.hasOwn(checks, word))
     const meant = near === undefined ? "" : `; did you mean it by "${near}"?`
     const told = Object.hasOwn(given, name) ? ", not undefined" : ""
-    return `the option "${name}" is missing, for example ${name}: ${String(example)}${told}${meant}`
+    return `the option "${within}${name}" is missing, for example ${name}: ${String(example)}${told}${meant}`
   }
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(checks, name)) {
       const meant = suggest(name, Object.keys(checks))
       const hint = meant === undefined ? `there are ${listFew(Object.keys(checks))}` : `did you mean "${meant}"?`
-      return `there is no option "${name}"; ${hint}`
+      return `there is no option "${within}${name}"; ${hint}`
     }
     if (value === undefined) continue
-    const expected = (checks as Record<string, Check>)[name]?.(value)
-    if (expected !== undefined) return `the option "${name}" must be ${expected}, not ${told(value)}`
+    const fault = faultOf(within + name, value, (checks as Record<string, Check>)[name] ?? anything)
+    if (fault !== undefined) return fault
   }
   return undefined
+}
+
+/**
+ * Refuses options of a function that has no error of its own for it.
+ *
+ * @param what - the function, as its caller knows it
+ * @throws {@link OptionError}
+ */
+export function refuseOptions<Options>(
+  what: string,
+  given: unknown,
+  checks: Checks<Options>,
+  required?: { readonly [Name in keyof Options]?: string },
+): void {
+  const fault = optionFault(given, checks, required)
+  if (fault !== undefined) throw new OptionError(`${what}: ${fault}`)
+}
+
+function faultOf(path: string, value: unknown, check: Check): string | undefined {
+  const fault = check(value)
+  if (typeof fault === "function") return fault(path)
+  return fault && `the option "${path}" must be ${fault}, not ${told(value)}`
 }
 
 /** Anything: what it is used for looks at it closely. */
@@ -87,25 +126,37 @@ export function atLeast(min: number, unit = ""): Check {
   return holding(`a number${unit}, ${min} or more`, (value) => typeof value === "number" && value >= min)
 }
 
+/** A number above 0 of such things, or `Infinity`. */
+export function positive(unit: string): Check {
+  return holding(`a number of ${unit} above 0`, (value) => typeof value === "number" && value > 0)
+}
+
 /** Either of these. */
 export function either(...checks: readonly Check[]): Check {
   return (value) => {
-    const expected = checks.map((check) => check(value))
-    return expected.includes(undefined) ? undefined : expected.join(", or ")
+    const faults = checks.map((check) => check(value))
+    if (faults.includes(undefined)) return undefined
+    // A value of the right kind for one of them is told what is wrong within.
+    return faults.find((fault) => typeof fault === "function") ?? faults.join(", or ")
   }
 }
 
 /** A list of such values. */
 export function listOf(each: Check, what: string): Check {
-  return holding(`a list of ${what}`, (value) => Array.isArray(value) && value.every((one) => each(one) === undefined))
+  return (value) => {
+    if (!Array.isArray(value)) return `a list of ${what}`
+    const wrong = value.findIndex((one) => each(one) !== undefined)
+    return wrong === -1 ? undefined : (path) => faultOf(`${path}[${wrong}]`, value[wrong], each) ?? ""
+  }
 }
 
 /** An object whose values are such. */
 export function recordOf(each: Check, what: string): Check {
-  return holding(
-    `an object of ${what}`,
-    (value) => isRecord(value) && Object.values(value).every((one) => each(one) === undefined),
-  )
+  return (value) => {
+    if (!isRecord(value)) return `an object of ${what}`
+    const wrong = Object.keys(value).find((name) => each(value[name]) !== undefined)
+    return wrong === undefined ? undefined : (path) => faultOf(`${path}.${wrong}`, value[wrong], each) ?? ""
+  }
 }
 
 /** An object with these methods. */
@@ -119,14 +170,20 @@ export function having(...methods: readonly string[]): Check {
 /** Options within options, of which those with an example may not be left out. */
 export function options<Options>(
   checks: Checks<Options>,
-  required: { readonly [Name in keyof Options]?: string } = {},
+  required?: { readonly [Name in keyof Options]?: string },
 ): Check {
   return (value) => {
-    const fault = isRecord(value) ? optionFault(value, checks, required) : undefined
-    if (isRecord(value)) return fault === undefined ? undefined : `right in itself (${fault})`
-    return "an object of options"
+    if (!isRecord(value)) return "an object of options"
+    if (optionFault(value, checks, required) === undefined) return undefined
+    return (path) => optionFault(value, checks, required, `${path}.`) ?? ""
   }
 }
+
+/** A signal of an `AbortController`. */
+export const abortSignal = holding("an AbortSignal", (value) => value instanceof AbortSignal)
+
+/** Milliseconds, `Infinity` among them. */
+export const milliseconds = atLeast(0, " of milliseconds")
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value)

@@ -3,42 +3,67 @@ import {
   type Checks,
   flag,
   having,
+  holding,
+  milliseconds,
   oneOf,
-  optionFault,
   options,
+  positive,
+  text,
   wholeNumber,
 } from "../primitives/option-checks.ts"
-import { ProxyError } from "./errors.ts"
+import { scopePolicy } from "./check-policy.ts"
+import { refuseUsage } from "./errors.ts"
 import type { ProxyLimits } from "./limits/gate.ts"
-import type { Deadlines, SpliceProxyOptions } from "./options.ts"
+import type { CloseOptions, Deadlines, ListenOptions, SpliceProxyOptions } from "./options.ts"
 
-const CHECKS: Checks<SpliceProxyOptions> = {
+const PROXY: Checks<SpliceProxyOptions> = {
   router: having("route"),
   deadlines: options<Deadlines>({
-    // Their values are looked at where defaults are filled in.
-    hello: anything,
-    dial: anything,
-    idle: anything,
-    halfClosed: anything,
-    max: anything,
+    hello: milliseconds,
+    dial: milliseconds,
+    idle: milliseconds,
+    halfClosed: milliseconds,
+    max: milliseconds,
   }),
   refusal: oneOf("close", "reset", "alert"),
-  maxHelloBytes: anything,
+  maxHelloBytes: positive("bytes"),
   dialAttempts: wholeNumber(1),
   balance: oneOf("least-connections", "round-robin", "client-hash"),
-  limits: options<ProxyLimits>({ scope: anything, maxHelloMemory: wholeNumber(1), descriptorReserve: wholeNumber(0) }),
+  limits: options<ProxyLimits>({
+    scope: scopePolicy,
+    maxHelloMemory: wholeNumber(1),
+    descriptorReserve: wholeNumber(0),
+  }),
   describeHello: flag,
   names: having("resolve"),
   sharing: anything,
   family: anything,
 }
 
-/**
- * Refuses options of a proxy that cannot be what was meant.
- *
- * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE`
- */
+const LISTEN: Checks<ListenOptions> = {
+  key: text,
+  host: text,
+  port: holding("a port, from 0 to 65535", (value) => typeof value === "number"),
+  // Looked at with each one that is put in force.
+  policy: anything,
+  backlog: wholeNumber(1),
+  reusePort: flag,
+}
+
+/** What {@link CloseOptions} may be. */
+export const CLOSE: Checks<CloseOptions> = { drainTimeout: milliseconds, spread: milliseconds }
+
+/** Refuses options of a proxy that cannot be what was meant. */
 export function checkProxyOptions(given: unknown): asserts given is SpliceProxyOptions {
-  const fault = optionFault(given, CHECKS, { router: "{ route: () => decision }" })
-  if (fault !== undefined) throw new ProxyError("ERR_TLSROUTE_PROXY_USAGE", `SpliceProxy: ${fault}`)
+  refuseUsage("SpliceProxy", given, PROXY, { router: "{ route: () => decision }" })
+}
+
+/** Refuses a port that cannot be bound as it was meant. */
+export function checkListenOptions(given: unknown): asserts given is ListenOptions {
+  refuseUsage("listen", given, LISTEN, { key: '"https"', port: "443" })
+}
+
+/** Refuses what is no way to close, before anything is closed. */
+export function checkCloseOptions(given: unknown): asserts given is CloseOptions {
+  refuseUsage("close", given, CLOSE)
 }

@@ -5,13 +5,14 @@ import {
   flag,
   having,
   listOf,
+  milliseconds,
   oneOf,
   optionFault,
   options,
   text,
   wholeNumber,
 } from "../primitives/option-checks.ts"
-import { ProxyError } from "./errors.ts"
+import { refuseUsage } from "./errors.ts"
 import type { CircuitLimits } from "./health/circuit.ts"
 import type { HealthPolicy } from "./health/endpoint-health.ts"
 import type { AccessList } from "./limits/cidr.ts"
@@ -26,25 +27,24 @@ import type {
 } from "./policy.ts"
 import type { StarttlsPolicy } from "./starttls/policy.ts"
 
-const milliseconds = atLeast(0, " of milliseconds")
 const many = atLeast(0)
 
 /** What may not be left out, each with an example. */
 const SCOPE_EXAMPLE = { key: '"all"', maxConnections: "Infinity", maxConnectionsPerClient: "Infinity" }
 
-const scopes = listOf(
-  options<ScopePolicy>(
-    {
-      key: text,
-      access: options<AccessList>({ allow: having("has"), deny: having("has") }),
-      maxConnections: many,
-      maxConnectionsPerClient: many,
-      rate: options<NonNullable<ScopePolicy["rate"]>>({ perSecond: many, burst: many }, { perSecond: "1", burst: "1" }),
-    },
-    SCOPE_EXAMPLE,
-  ),
-  "scopes, each with key, maxConnections and maxConnectionsPerClient",
+/** Limits of what a connection concerns. */
+export const scopePolicy = options<ScopePolicy>(
+  {
+    key: text,
+    access: options<AccessList>({ allow: having("has"), deny: having("has") }),
+    maxConnections: many,
+    maxConnectionsPerClient: many,
+    rate: options<NonNullable<ScopePolicy["rate"]>>({ perSecond: many, burst: many }, { perSecond: "1", burst: "1" }),
+  },
+  SCOPE_EXAMPLE,
 )
+
+const scopes = listOf(scopePolicy, "scopes, each with key, maxConnections and maxConnectionsPerClient")
 
 const LISTENER: Checks<ListenerPolicy> = {
   scopes,
@@ -119,14 +119,13 @@ const CONNECTION: Checks<ConnectionPolicy> = {
  * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE`
  */
 export function checkListenerPolicy(key: string, given: unknown): asserts given is ListenerPolicy {
-  const fault = optionFault(given, LISTENER, {
+  refuseUsage(`Policy of listener "${key}"`, given, LISTENER, {
     scopes: "[]",
     helloTimeout: "10_000",
     maxHelloBytes: "65_536",
     keepalive: "60_000",
     quic: "false",
   })
-  if (fault !== undefined) throw new ProxyError("ERR_TLSROUTE_PROXY_USAGE", `Policy of listener "${key}": ${fault}`)
 }
 
 /** What is wrong with the policy that a router answers; `undefined` when nothing is. */

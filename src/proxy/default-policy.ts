@@ -1,5 +1,5 @@
 import { DEFAULT_HEALTH_POLICY } from "./health/endpoint-health.ts"
-import { assertMaxHelloBytes, type SpliceProxyOptions, withDefaultDeadlines } from "./options.ts"
+import { type SpliceProxyOptions, withDefaultDeadlines } from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
 
 /** Milliseconds. Short enough for the NATs and load balancers between, which forget flows after minutes. */
@@ -7,7 +7,6 @@ const DEFAULT_KEEPALIVE = 60_000
 
 /** What holds on a listener that is given no policy of its own. */
 export function defaultListenerPolicy({ deadlines, maxHelloBytes = 65_536 }: SpliceProxyOptions): ListenerPolicy {
-  assertMaxHelloBytes(maxHelloBytes)
   return {
     scopes: [],
     proxyProtocol: undefined,

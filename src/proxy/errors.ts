@@ -1,3 +1,5 @@
+import { type Checks, optionFault } from "../primitives/option-checks.ts"
+
 /** Stable codes of {@link ProxyError}. */
 export type ProxyErrorCode =
   /** A port could not be bound, or the key is taken. */
@@ -33,6 +35,22 @@ export class ProxyError extends Error {
   ) {
     super(message, options)
   }
+}
+
+/**
+ * Refuses options that cannot be what was meant.
+ *
+ * @param what - the function, as its caller knows it
+ * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE`
+ */
+export function refuseUsage<Options>(
+  what: string,
+  given: unknown,
+  checks: Checks<Options>,
+  required?: { readonly [Name in keyof Options]?: string },
+): void {
+  const fault = optionFault(given, checks, required)
+  if (fault !== undefined) throw new ProxyError("ERR_TLSROUTE_PROXY_USAGE", `${what}: ${fault}`)
 }
 
 /** A port that could not be bound. */

@@ -1,6 +1,5 @@
 import type { NameResolver } from "./backend/dns-cache.ts"
 import type { BalancePolicy } from "./balance/policy.ts"
-import { ProxyError } from "./errors.ts"
 import type { ProxyLimits } from "./limits/gate.ts"
 import type { LimitSharing } from "./limits/sharing.ts"
 import type { ListenerPolicy, RefusalMode } from "./policy.ts"
@@ -29,40 +28,10 @@ const DEFAULT_DEADLINES: Deadlines = {
   max: Number.POSITIVE_INFINITY,
 }
 
-/**
- * Fills in defaults.
- *
- * @param given - time limits; those left out keep their defaults
- * @throws {@link ProxyError} when one is not a number of milliseconds
- */
+/** Fills in the time limits that are left out. */
 export function withDefaultDeadlines(given: Partial<Deadlines> = {}): Deadlines {
-  const deadlines: { -readonly [Name in keyof Deadlines]: number } = { ...DEFAULT_DEADLINES }
-  for (const name of Object.keys(DEFAULT_DEADLINES) as (keyof Deadlines)[]) {
-    const limit = given[name]
-    if (limit === undefined) continue
-    if (typeof limit !== "number" || !(limit >= 0)) {
-      throw new ProxyError(
-        "ERR_TLSROUTE_PROXY_USAGE",
-        `deadlines.${name} must be milliseconds, 0 or more, or Infinity, not ${limit}`,
-      )
-    }
-    deadlines[name] = limit
-  }
-  return deadlines
-}
-
-/**
- * Refuses what would bound no ClientHello.
- *
- * @param maxHelloBytes - bytes on the wire
- * @throws {@link ProxyError} when it is not a number of bytes
- */
-export function assertMaxHelloBytes(maxHelloBytes: number): void {
-  if (typeof maxHelloBytes === "number" && maxHelloBytes > 0) return
-  throw new ProxyError(
-    "ERR_TLSROUTE_PROXY_USAGE",
-    `maxHelloBytes must be a number of bytes above 0, not ${maxHelloBytes}`,
-  )
+  const said = Object.entries(given).filter(([, limit]) => limit !== undefined)
+  return { ...DEFAULT_DEADLINES, ...Object.fromEntries(said) }
 }
 
 /** Options of a `SpliceProxy`. */

@@ -1,5 +1,5 @@
 import type { AddressInfo, Server, Socket } from "node:net"
-import { checkProxyOptions } from "./check-options.ts"
+import { checkCloseOptions, checkListenOptions, checkProxyOptions } from "./check-options.ts"
 import { checkListenerPolicy } from "./check-policy.ts"
 import { Connection } from "./connection/connection.ts"
 import type { ConnectionInfo, Removal } from "./connection/record.ts"
@@ -77,9 +77,10 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
    *
    * @returns where it is bound
    * @throws {@link ListenError} naming address and port, also when it was unlistened meanwhile; {@link ProxyError}
-   * when the proxy is closed, or when a field of the policy cannot be what was meant
+   * when the proxy is closed, or an option cannot be used
    */
   async listen(options: ListenOptions): Promise<AddressInfo> {
+    checkListenOptions(options)
     const { key, host, port } = options
     this.#assertOpen()
     if (this.#servers.has(key) || this.#binding.has(key)) {
@@ -188,8 +189,11 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
   /**
    * Stops accepting, lets live connections finish, and ends those that are left when the time is over.
    * Called again, the shorter time counts. Resolves when no socket is left.
+   *
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE`, and nothing is closed, when an option cannot be used
    */
-  close(options: CloseOptions = {}): Promise<void> {
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkCloseOptions(options)
     for (const key of [...this.#servers.keys(), ...this.#binding.keys()]) this.unlisten(key)
     const timeout = options.drainTimeout ?? DEFAULT_DRAIN
     const spread = Math.min(timeout, options.spread ?? timeout / 4)

@@ -1,6 +1,7 @@
 import { ClientHelloError } from "../client-hello/errors.ts"
 import type { ClientHello } from "../client-hello/hello.ts"
 import { readClientHello } from "../client-hello/message.ts"
+import { type Checks, positive, refuseOptions } from "../primitives/option-checks.ts"
 import { equalBytes } from "./bytes.ts"
 import { CryptoStream } from "./crypto-stream.ts"
 import { QuicError } from "./errors.ts"
@@ -46,6 +47,7 @@ const DEFAULT_MAX_PACKETS = 128
 const HANDSHAKE_HEADER = 4
 const CLIENT_HELLO = 1
 
+const OPTIONS: Checks<QuicHelloOptions> = { maxBytes: positive("bytes"), maxPackets: positive("packets") }
 const INCOMPLETE: QuicHelloResult = { status: "incomplete" }
 const IGNORED: QuicHelloResult = { status: "ignored" }
 const CLOSED: QuicHelloResult = { status: "closed" }
@@ -70,12 +72,11 @@ export class QuicHelloReader {
 
   /**
    * @param options - bounds
-   * @throws RangeError when one is no positive number: it would bound nothing
+   * @throws {@link OptionError} when one is no positive number: it would bound nothing
    */
   constructor(options: QuicHelloOptions = {}) {
+    refuseOptions("QuicHelloReader", options, OPTIONS)
     const { maxBytes = DEFAULT_MAX_BYTES, maxPackets = DEFAULT_MAX_PACKETS } = options
-    if (!(maxBytes > 0)) throw new RangeError(`maxBytes must be a number of bytes above 0, not ${maxBytes}`)
-    if (!(maxPackets > 0)) throw new RangeError(`maxPackets must be a number above 0, not ${maxPackets}`)
     this.#maxBytes = maxBytes
     this.#maxPackets = maxPackets
   }

@@ -23,8 +23,10 @@
  * @module tlsroute/quic
  * @packageDocumentation
  */
+
 export type { ClientHelloError } from "../client-hello/errors.ts"
 export type { ClientHello } from "../client-hello/hello.ts"
+export { OptionError } from "../primitives/option-checks.ts"
 export { connectionClose } from "./connection-close.ts"
 export { QuicError, type QuicErrorCode } from "./errors.ts"
 export { type QuicHelloOptions, QuicHelloReader, type QuicHelloResult } from "./hello-reader.ts"

@@ -5,6 +5,7 @@
  * @module tlsroute/routing
  * @packageDocumentation
  */
+export { OptionError } from "../primitives/option-checks.ts"
 export type { BackendLookup, BackendRequest, BackendResolution, BackendResolver } from "./backend-resolver.ts"
 export {
   ANY_HOSTNAME,

@@ -238,7 +238,11 @@ export interface RouteTable extends RouteMatcher {
   readonly problems: readonly ResourceProblem[]
   /** Statuses to write. Computed at each call; `bound` tells which bindings listen by now. */
   statuses(options?: StatusOptions): Statuses
-  /** Tells every candidate and why it won or lost. */
+  /**
+   * Tells every candidate and why it won or lost.
+   *
+   * @throws {@link OptionError} when nothing can be looked up by the query
+   */
   explain(query: RouteQuery): Explanation
   /**
    * What is hardly meant: names that another takes, shared certificates' reach, and such. Looks at everything;

@@ -1,5 +1,6 @@
 import { arrayOf, field, objectOf, stringOf } from "../primitives/json.ts"
 import { shapeProblems } from "./admit/snapshot-shape.ts"
+import { checkRouteTableOptions } from "./check-options.ts"
 import { type Listening, ListeningIndex } from "./listeners/listening.ts"
 import { type ResolvedOptions, type RouteTableOptions, resolveOptions } from "./options.ts"
 import type { GatewayResources, KubernetesObject, ResourceProblem } from "./resources.ts"
@@ -18,14 +19,21 @@ export interface RouteTableBuilder {
   build(resources: GatewayResources): RouteTable
 }
 
-/** Creates a builder that remembers the last snapshot; see {@link RouteTableBuilder}. */
-export function createRouteTableBuilder(options?: RouteTableOptions): RouteTableBuilder {
+/**
+ * Creates a builder that remembers the last snapshot; see {@link RouteTableBuilder}.
+ *
+ * @throws {@link OptionError} when an option cannot be used
+ */
+export function createRouteTableBuilder(options: RouteTableOptions = {}): RouteTableBuilder {
+  checkRouteTableOptions(options)
   return new IncrementalBuilder(resolveOptions(options))
 }
 
 /**
  * Builds the route table of a snapshot. Pure, and independent of the order of objects. Never throws on bad
  * objects: each is reported in `problems` with its field path, and the others work on.
+ *
+ * @throws {@link OptionError} when an option cannot be used
  */
 export function buildRouteTable(resources: GatewayResources, options?: RouteTableOptions): RouteTable {
   return createRouteTableBuilder(options).build(resources)

@@ -1,3 +1,4 @@
+import { checkRouteQuery } from "./check-options.ts"
 import { matchRoute, type Sockets } from "./listeners/sockets.ts"
 import { explainQuery } from "./report/explain.ts"
 import { lintSnapshot } from "./report/lint.ts"
@@ -58,6 +59,7 @@ export class Table implements RouteTable {
   }
 
   explain(query: RouteQuery): Explanation {
+    checkRouteQuery(query)
     return explainQuery(this.#snapshot, query)
   }
 

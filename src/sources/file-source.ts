@@ -1,14 +1,5 @@
 import { normalize, sep } from "node:path"
-import {
-  atLeast,
-  type Checks,
-  either,
-  flag,
-  holding,
-  listOf,
-  optionFault,
-  wholeNumber,
-} from "../primitives/option-checks.ts"
+import { atLeast, type Checks, flag, holding, optionFault, wholeNumber } from "../primitives/option-checks.ts"
 import type { GatewayResources, ObjectRef } from "../routing/resources.ts"
 import { ManifestSet, type SourceLocation } from "./manifest-set.ts"
 import { PathWatcher } from "./path-watcher.ts"
@@ -77,8 +68,7 @@ const FILE_SOURCE: Checks<FileSourceOptions> = {
   allowMissing: flag,
 }
 
-const aPath = holding("a path", (value) => typeof value === "string")
-const PATHS = either(aPath, listOf(aPath, "paths"))
+const PATHS = holding("a path, or a list of paths", (value) => [value].flat().every((path) => typeof path === "string"))
 
 function checkArguments<Options>(what: string, paths: unknown, options: unknown, checks: Checks<Options>): void {
   const expected = PATHS(paths)

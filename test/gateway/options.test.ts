@@ -28,7 +28,11 @@ describe("createPassthroughGateway", () => {
       { source: {}, externalBackends: "*" },
       'the option "externalBackends" must be a list of DNS names, not "*"',
     ],
-    ["a list of numbers", { source: {}, gatewayClassNames: [7] }, "a list that begins with 7"],
+    [
+      "a list of numbers",
+      { source: {}, gatewayClassNames: [7] },
+      'the option "gatewayClassNames[0]" must be text that is not empty, not 7',
+    ],
     [
       "a name for an address",
       { source: {}, address: "localhost" },
@@ -37,9 +41,9 @@ describe("createPassthroughGateway", () => {
     [
       "ports as text",
       { source: {}, mapPort: { 443: "8443" } },
-      'the option "mapPort" must be a function, or an object of local ports',
+      'the option "mapPort.443" must be a whole number from 0 to 65535, not "8443"',
     ],
-    ["a port that can be none", { source: {}, mapPort: { 443: 70_000 } }, 'the option "mapPort" must be'],
+    ["a port that can be none", { source: {}, mapPort: { 443: 70_000 } }, 'the option "mapPort.443" must be'],
     [
       "a word for a flag",
       { source: {}, describeHello: "yes" },
@@ -51,23 +55,40 @@ describe("createPassthroughGateway", () => {
       { source: {}, workers: 0 },
       'the option "workers" must be one of "auto", or a whole number from 1 to 1024, not 0',
     ],
-    ["a limit that there is not", { source: {}, limits: { maxConnections: 1 } }, 'there is no option "maxConnections"'],
+    [
+      "a limit that there is not",
+      { source: {}, limits: { maxConnections: 1 } },
+      'there is no option "limits.maxConnections"',
+    ],
     [
       "a limit of no size",
       { source: {}, limits: { maxHelloMemory: 0 } },
-      'the option "maxHelloMemory" must be a whole number',
+      'the option "limits.maxHelloMemory" must be a whole number',
     ],
     [
       "addresses that are none",
       { source: {}, resolve: { "a.example": 7 } },
-      'the option "resolve" must be an object of addresses by name',
+      'the option "resolve.a.example" must be text that is not empty, or a list of addresses, not 7',
     ],
     [
       "a resolver that is no function",
       { source: {}, backendResolvers: { "x/Y": {} } },
-      'the option "backendResolvers"',
+      'the option "backendResolvers.x/Y" must be a function, not an object',
     ],
     ["a time for onError", { source: {}, onError: "later" }, 'the option "onError" must be one of "keep", "apply"'],
+    [
+      "a URL for a backend",
+      { source: {}, externalBackends: ["https://a.example"] },
+      'the option "externalBackends[0]" must be a DNS name',
+    ],
+    ["a name with a port", { source: {}, externalBackends: ["a.example:443"] }, "externalBackends[0]"],
+    ["a star within a name", { source: {}, externalBackends: ["*", "a.*.example"] }, "externalBackends[1]"],
+    ["a controller's name without a domain", { source: {}, controllerName: "mine" }, "a domain and a path, such as"],
+    [
+      "a number for policies",
+      { source: {}, policies: 7 },
+      'the option "policies" must be an object of policies, not 7',
+    ],
   ])("given %s, says what to do", (_, options, message) => {
     expect(() => create(options)).toThrow(GatewayError)
     expect(() => create(options)).toThrow(refusal(message))
@@ -83,6 +104,33 @@ it("a table server refuses what it cannot use, too", () => {
   const TableServerOf = TableServer as new (options: unknown) => unknown
   expect(() => new TableServerOf({ adress: "127.0.0.1" })).toThrow(refusal('did you mean "address"?'))
   expect(() => new TableServerOf({ onBindingChange: true })).toThrow(refusal('"onBindingChange" must be a function'))
+})
+
+describe("a gateway", () => {
+  it("does not start as it was not meant to", async () => {
+    const gateway = createPassthroughGateway({ source: {} })
+    await expect(gateway.start({ tolerateBindError: true } as object)).rejects.toThrow(
+      refusal('start: there is no option "tolerateBindError"; did you mean "tolerateBindErrors"?'),
+    )
+    await expect(gateway.start({ unusable: "serve" })).resolves.toBeUndefined()
+    await gateway.close({ drainTimeout: 0 })
+  })
+
+  it.each([{ drainTimeout: "30s" }, { draintimeout: 5 }, { spread: -1 }])(
+    "closes nothing when told %j",
+    async (options) => {
+      const gateway = createPassthroughGateway({ source: {} })
+      await expect(gateway.close(options as object)).rejects.toThrow(refusal("close: "))
+      await gateway.start({ unusable: "serve" })
+      await gateway.close({ drainTimeout: 0 })
+    },
+  )
+
+  it("explains nothing by an option that it does not know", () => {
+    const gateway = createPassthroughGateway({ source: {} })
+    const query = { port: 443, servername: "a.example" } as unknown as Parameters<typeof gateway.explain>[0]
+    expect(() => gateway.explain(query)).toThrow(refusal('did you mean "serverName"?'))
+  })
 })
 
 describe("fileSource", () => {

@@ -1,7 +1,17 @@
 import { lookup, Resolver } from "node:dns/promises"
 import { isIP } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
-import { ProxyError } from "../errors.ts"
+import {
+  type Checks,
+  callable,
+  either,
+  listOf,
+  milliseconds,
+  recordOf,
+  text,
+  wholeNumber,
+} from "../../primitives/option-checks.ts"
+import { ProxyError, refuseUsage } from "../errors.ts"
 import type { DialEndpoint } from "../target.ts"
 import { LONGEST_TIMER } from "../timer-wheel.ts"
 import { isSafeDestination } from "./destinations.ts"
@@ -102,6 +112,19 @@ export interface DnsCacheOptions {
   readonly lookup?: AddressLookup
 }
 
+const OPTIONS: Checks<DnsCacheOptions> = {
+  overrides: recordOf(either(text, listOf(text, "addresses")), "addresses by name"),
+  allowAddress: callable,
+  minTtl: milliseconds,
+  maxTtl: milliseconds,
+  freshWait: milliseconds,
+  staleFor: milliseconds,
+  staleOnFailureFor: milliseconds,
+  failureTtl: milliseconds,
+  maxEntries: wholeNumber(1),
+  lookup: callable,
+}
+
 interface Entry {
   readonly host: string
   readonly anyAddress: boolean
@@ -152,8 +175,12 @@ export class DnsCache implements NameResolver {
   readonly #entries = new Map<string, Entry>()
   readonly #listeners = new Set<(failure: LookupFailure) => void>()
 
-  /** @param options - overrides, limits, and how addresses are found */
+  /**
+   * @param options - overrides, limits, and how addresses are found
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` when one cannot be used
+   */
   constructor(options: DnsCacheOptions = {}) {
+    refuseUsage("DnsCache", options, OPTIONS)
     this.#overrides = new Map(
       Object.entries(options.overrides ?? {}).map(([key, value]) => [
         key.toLowerCase(),

@@ -1,3 +1,5 @@
+import { ProxyError } from "../errors.ts"
+
 /** One of several targets that share connections by weight. */
 export interface WeightedChoice {
   /** Identity across configurations, for example the target's id. */
@@ -24,8 +26,14 @@ export class WeightedRoundRobin {
   /**
    * @param choices - who shares; invalid targets included, so that their share is refused and not spread
    * @param previous - the turns so far: choices with the same id go on where they stood
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` when a weight is no share
    */
   constructor(choices: readonly WeightedChoice[], previous?: WeightedRoundRobin) {
+    for (const { id, weight } of choices) {
+      if (Number.isSafeInteger(weight) && weight >= 0) continue
+      const message = `the weight of "${id}" must be a whole number, 0 or more, not ${String(weight)}`
+      throw new ProxyError("ERR_TLSROUTE_PROXY_USAGE", message)
+    }
     this.#choices = choices
     this.#total = choices.reduce((sum, choice) => sum + choice.weight, 0)
     const standings = previous?.standings()

@@ -18,7 +18,8 @@ export interface Cidr {
  *   one host, and a list that admits sixteen million must not rest on a guess.
  */
 export function parseCidr(text: string): Cidr {
-  const [address = "", prefixText, ...extra] = text.split("/")
+  // In JavaScript it may be anything.
+  const [address = "", prefixText, ...extra] = String(text).split("/")
   const read = parseIp(address)
   if (read === undefined || extra.length > 0) throw new RangeError(`${JSON.stringify(text)} is no address or CIDR`)
   const bytes = unmapped(read)

@@ -1,3 +1,5 @@
+import { type Checks, positive } from "../../primitives/option-checks.ts"
+import { refuseUsage } from "../errors.ts"
 import { ProxyProtocolError } from "./errors.ts"
 import { type ProxyHeader, V1_MAX_BYTES, V2_FIXED_BYTES, V2_SIGNATURE } from "./header.ts"
 import { parseV1 } from "./v1.ts"
@@ -30,12 +32,13 @@ export type ProxyHeaderResult =
   /** The connection must be dropped. */
   | { readonly status: "invalid"; readonly error: ProxyProtocolError }
 
+const OPTIONS: Checks<ProxyHeaderOptions> = { maxBytes: positive("bytes") }
 const DEFAULT_MAX_BYTES = 4096
 const V1_PREFIX = Uint8Array.from("PROXY ", (character) => character.charCodeAt(0))
 const INCOMPLETE: ProxyHeaderResult = { status: "incomplete" }
 
 /**
- * Reads a PROXY protocol header, version 1 or 2, from the beginning of `bytes`. Never throws.
+ * Reads a PROXY protocol header, version 1 or 2, from the beginning of `bytes`. Throws for no bytes.
  *
  * @example
  * ```ts
@@ -43,10 +46,11 @@ const INCOMPLETE: ProxyHeaderResult = { status: "incomplete" }
  * if (result.status === "complete") console.log(result.header.addresses?.source.address)
  * ```
  */
-export function parseProxyHeader(bytes: Uint8Array, options: ProxyHeaderOptions = {}): ProxyHeaderResult {
+export function parseProxyHeader(bytes: Uint8Array, options?: ProxyHeaderOptions): ProxyHeaderResult {
+  if (options !== undefined) refuseUsage("parseProxyHeader", options, OPTIONS)
   try {
     if (beginsWith(bytes, V1_PREFIX)) return readV1(bytes)
-    if (beginsWith(bytes, V2_SIGNATURE)) return readV2(bytes, options.maxBytes ?? DEFAULT_MAX_BYTES)
+    if (beginsWith(bytes, V2_SIGNATURE)) return readV2(bytes, options?.maxBytes ?? DEFAULT_MAX_BYTES)
     return bytes.length === 0 ? INCOMPLETE : { status: "absent", rest: bytes }
   } catch (error) {
     if (error instanceof ProxyProtocolError) return { status: "invalid", error }
@@ -59,12 +63,17 @@ export function parseProxyHeader(bytes: Uint8Array, options: ProxyHeaderOptions 
  * is kept: at most `maxBytes`.
  */
 export class ProxyHeaderParser {
-  readonly #options: ProxyHeaderOptions
+  readonly #options: ProxyHeaderOptions | undefined
   #held: Uint8Array = new Uint8Array(0)
   #length = 0
   #result: ProxyHeaderResult = INCOMPLETE
 
-  constructor(options: ProxyHeaderOptions = {}) {
+  /**
+   * @param options - `maxBytes`: default 4096
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` when one cannot be used
+   */
+  constructor(options?: ProxyHeaderOptions) {
+    if (options !== undefined) refuseUsage("parseProxyHeader", options, OPTIONS)
     this.#options = options
   }
 

@@ -1,4 +1,6 @@
 import type { Socket } from "node:net"
+import { abortSignal, type Checks, milliseconds } from "../../primitives/option-checks.ts"
+import { refuseUsage } from "../errors.ts"
 import { Timed, TimerWheel } from "../timer-wheel.ts"
 import { adoptReading } from "./socket-owner.ts"
 import { Splice, type SpliceObserver } from "./splice.ts"
@@ -30,6 +32,8 @@ export interface SpliceOptions {
   readonly signal?: AbortSignal
 }
 
+const OPTIONS: Checks<SpliceOptions> = { idle: milliseconds, halfClosed: milliseconds, signal: abortSignal }
+
 /**
  * Moves bytes between two connected sockets, both ways, until both sides have ended: half-close, reset and
  * backpressure pass through. The sockets are this call's own from then on, and are gone when it resolves.
@@ -42,10 +46,14 @@ export interface SpliceOptions {
  * @param a - first socket; give it no `data` listener
  * @param b - second socket
  * @param options - limits
- * @returns byte counts and how it ended; it never rejects
+ * @returns byte counts and how it ended; it rejects for options that cannot be used, with
+ * {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE`, and for nothing else
  */
 export function spliceSockets(a: Socket, b: Socket, options: SpliceOptions = {}): Promise<SpliceResult> {
-  return new Promise((resolve) => new LoneSplice(a, b, options, resolve).start())
+  return new Promise((resolve) => {
+    refuseUsage("spliceSockets", options, OPTIONS)
+    new LoneSplice(a, b, options, resolve).start()
+  })
 }
 
 const wheel = new TimerWheel()

@@ -70,6 +70,9 @@ export function judgeExternalBackend(name: string, patterns: readonly string[]):
   return { allowed: false, why: "externalBackends (--external-backends) does not list it" }
 }
 
-function isExternalPattern(pattern: string): boolean {
-  return pattern === ANY_HOSTNAME || isWildcard(pattern) || !pattern.includes("*")
+/** Whether a pattern can match anything: a URL, a name with a port and a star in the middle of a name cannot. */
+export function isExternalPattern(pattern: string): boolean {
+  if (pattern === ANY_HOSTNAME || isIP(pattern)) return true
+  const name = isWildcard(pattern) ? pattern.slice(2) : pattern
+  return /^[a-z0-9_]([-a-z0-9_.]*[a-z0-9_])?$/i.test(name)
 }

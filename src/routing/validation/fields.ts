@@ -1,4 +1,5 @@
 import { isIPv4 } from "../../primitives/ip-address.ts"
+import { holding } from "../../primitives/option-checks.ts"
 import { hostnameMeant } from "../hostnames/meant.ts"
 import type { LabelSelector } from "../resources.ts"
 import type { Report } from "./report.ts"
@@ -45,13 +46,24 @@ export const kind = text({
   be: "letters, digits and '-', with a letter first",
 })
 
-/** `controllerName`: a domain and a path. */
-export const controllerName = text({
+const CONTROLLER_NAME = {
   min: 1,
   max: 253,
   pattern: new RegExp(`^${DOMAIN_PATH}$`),
   be: 'a domain and a path, such as "example.com/gateway-controller"',
-})
+}
+
+/** `controllerName`: a domain and a path. */
+export const controllerName = text(CONTROLLER_NAME)
+
+/** One, as the message about a missing option shows it. */
+export const CONTROLLER_EXAMPLE = '"example.com/gateway-controller"'
+
+/** The same, of a program's options. */
+export const controllerNameOption = holding(
+  CONTROLLER_NAME.be,
+  (value) => typeof value === "string" && value.length <= CONTROLLER_NAME.max && CONTROLLER_NAME.pattern.test(value),
+)
 
 /** A TCP port. */
 export const portNumber = integer(1, 65535)

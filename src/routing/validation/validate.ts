@@ -1,3 +1,4 @@
+import { type Checks, oneOf, refuseOptions } from "../../primitives/option-checks.ts"
 import { suggest } from "../../primitives/suggest.ts"
 import type { ProblemCode } from "../problem-codes.ts"
 import type { ObjectRef, ResourceProblem } from "../resources.ts"
@@ -20,6 +21,11 @@ export interface ValidateOptions {
   readonly kind?: ValidatedKind
 }
 
+const OPTIONS: Checks<ValidateOptions> = {
+  channel: oneOf("standard", "experimental"),
+  kind: oneOf(...KINDS.keys()),
+}
+
 const NOTHING: readonly ResourceProblem[] = Object.freeze([])
 const SOUND: Inspection = { problems: NOTHING, misspelled: [] }
 
@@ -33,9 +39,12 @@ const SOUND: Inspection = { problems: NOTHING, misspelled: [] }
  * versions on their way out (`Deprecated`), selectors that select nothing, and anything in the status, which it
  * ignores in what users apply. At most 100 of each are reported per object.
  *
- * Takes any value, never throws, and takes time linear in the size of the object. Defaults need not be applied.
+ * Takes any value, throws for none, and takes time linear in the size of the object. Defaults need not be applied.
+ *
+ * @throws {@link OptionError} when an option cannot be used
  */
 export function validateObject(object: unknown, options: ValidateOptions = {}): readonly ResourceProblem[] {
+  refuseOptions("validateObject", options, OPTIONS)
   return inspectObject(object, options).problems
 }
 
