@@ -85,12 +85,12 @@ describe("a router that", () => {
     [
       "has a scope that is none",
       () => ({ action: "forward", target, policy: { ...policy, scopes: [null] } }),
-      /"scopes"/,
+      /"scopes\[0\]"/,
     ],
     [
       "has a scope whose list of networks is none",
       () => ({ action: "forward", target, policy: { ...policy, scopes: [{ ...scope("x"), access: { deny: [] } }] } }),
-      /"scopes"/,
+      /"scopes\[0\]\.access\.deny"/,
     ],
     [
       "has a limit of a circuit that is a word",
@@ -99,7 +99,7 @@ describe("a router that", () => {
         target,
         policy: { ...policy, backend: { ...policy.backend, circuit: { maxConnections: "many", maxPending: 1 } } },
       }),
-      /"maxConnections" must be a number/,
+      /"backend\.circuit\.maxConnections" must be a number/,
     ],
     [
       "wants a header without fields",

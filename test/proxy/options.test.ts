@@ -68,7 +68,7 @@ describe("a listener's policy", () => {
     [
       "a rate of a word",
       { scopes: [scope("x", { rate: { perSecond: "1" } as never })] },
-      'the option "scopes[0].rate.perSecond" must be',
+      'the option "scopes[0].rate.burst" is missing',
     ],
     [
       "proxies in a list of text",
