@@ -1,11 +1,19 @@
 import type { AddressInfo } from "node:net"
 import { describe } from "../proxy/guarded-emitter.ts"
+import type { QuicState } from "../proxy/quic/quic-ports.ts"
 import type { ListenerBinding } from "../routing/route-table.ts"
 import { GatewayError } from "./errors.ts"
 
 /** Where a binding listens, or why it does not. */
 export type BindingState =
-  | { readonly bound: true; readonly binding: ListenerBinding; readonly address: string; readonly port: number }
+  | {
+      readonly bound: true
+      readonly binding: ListenerBinding
+      readonly address: string
+      readonly port: number
+      /** The UDP port beside it; `undefined` where it takes no QUIC. */
+      readonly quic?: QuicState | undefined
+    }
   | {
       readonly bound: false
       readonly binding: ListenerBinding
@@ -27,6 +35,8 @@ export interface ListenTarget {
   }): Promise<AddressInfo>
   /** Stops accepting on it; the port is free when this settles. Established connections go on. */
   unlisten(key: string): unknown
+  /** The UDP port beside it; `undefined` where it takes no QUIC. */
+  quicState(key: string): QuicState | undefined
 }
 
 /** Where a Gateway's address and port are bound on this machine. */
@@ -68,8 +78,12 @@ export class Bindings {
   states(): readonly BindingState[] {
     const wanted = [...this.#slots.values()].filter(({ heir }) => heir === undefined)
     return wanted.map(({ state }) => {
-      const keeps = state.bound ? undefined : this.#keptFor(state.binding.key)
-      if (state.bound || keeps === undefined) return state
+      if (state.bound) {
+        const quic = this.#target.quicState(state.binding.key)
+        return quic === undefined ? state : { ...state, quic }
+      }
+      const keeps = this.#keptFor(state.binding.key)
+      if (keeps === undefined) return state
       return { ...state, keeps, message: `${state.message}; ${keeps.address} port ${keeps.port} stays open until then` }
     })
   }

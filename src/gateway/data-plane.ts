@@ -102,14 +102,15 @@ export class LocalDataPlane extends SpliceProxy implements DataPlane {
     this.#ownsQuic = ownsQuic
   }
 
-  setTable(table: RouteMatcher, policies: Policies, successors: Successors = NO_SUCCESSORS): void {
+  setTable(table: RouteMatcher, policies: Policies, successors: Successors = NO_SUCCESSORS): Promise<void> {
     this.#policies = policies
     this.#successors = successors
     this.#router.setTable(table, policies, successors)
-    for (const key of this.#listening) this.setListenerPolicy(key, this.#policyOf(key))
+    const inForce = Array.from(this.#listening, (key) => this.setListenerPolicy(key, this.#policyOf(key)))
     const check = new RemovalCheck(table)
     this.drainRemoved((connection) => check.removalOf(connection))
     this.forgetUnused()
+    return Promise.all(inForce).then(() => undefined)
   }
 
   override async listen(options: ListenOptions): Promise<AddressInfo> {
@@ -118,7 +119,7 @@ export class LocalDataPlane extends SpliceProxy implements DataPlane {
     const address = await super.listen({ ...options, policy: this.#policyOf(key) })
     this.#listening.add(key)
     // Others may have come into force while the port was being bound.
-    if (policies !== this.#policies) this.setListenerPolicy(key, this.#policyOf(key))
+    if (policies !== this.#policies) await this.setListenerPolicy(key, this.#policyOf(key))
     return address
   }
 

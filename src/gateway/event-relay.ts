@@ -13,7 +13,7 @@ export const RELAYED = [
   "drops",
   "eject",
   "lookupFailed",
-] as const satisfies readonly Exclude<keyof SpliceProxyEvents, "error">[]
+] as const satisfies readonly Exclude<keyof SpliceProxyEvents, "error" | "quic">[]
 
 type Relayed = (typeof RELAYED)[number]
 

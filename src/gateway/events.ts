@@ -27,8 +27,8 @@ export interface WorkerDeath {
 }
 
 /** Events of a {@link PassthroughGateway}, with their arguments. */
-export interface GatewayEvents extends Omit<SpliceProxyEvents, "error"> {
-  /** A snapshot was applied, or a binding that failed was bound since. */
+export interface GatewayEvents extends Omit<SpliceProxyEvents, "error" | "quic"> {
+  /** A snapshot was applied, or a binding that failed was bound since, over TCP or UDP. */
   readonly config: [applied: ConfigApplied]
   /** Active checks found an endpoint unhealthy, or healthy again. */
   readonly health: [change: EndpointHealthChange]

@@ -52,6 +52,7 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
   readonly #life = new AbortController()
   readonly #relays: readonly EventRelay[]
   #phase: Phase = { name: "idle" }
+  #isApplying = false
 
   /** @internal */
   constructor(options: PassthroughGatewayOptions) {
@@ -74,6 +75,10 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
     this.#relays = RELAYED.map((event) => new EventRelay(event, this.#plane, this))
     for (const relay of this.#relays) relay.watch()
     this.#plane.on("error", (error) => this.tell("error", error))
+    // What changes while a snapshot is applied is told with it.
+    this.#plane.on("quic", () => {
+      if (this.#phase.name === "running" && !this.#isApplying) this.#announce()
+    })
   }
 
   /**
@@ -179,7 +184,11 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
     const { signal } = this.#life
     return followSource(this.#source, signal, {
       snapshot: async (resources) => {
-        const failed = (await this.#apply(resources, signal)).filter((state) => !state.bound)
+        this.#isApplying = true
+        const applied = await this.#apply(resources, signal).finally(() => {
+          this.#isApplying = false
+        })
+        const failed = applied.filter((state) => !state.bound)
         if (signal.aborted) return
         const fault = first && unusable !== "serve" ? whyUnusable(this.#compiled) : undefined
         if (fault !== undefined) return unusable === "wait" ? undefined : failedToStart(fault)

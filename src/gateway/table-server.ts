@@ -71,11 +71,12 @@ export class TableServer implements Router {
     this.#policies = this.#compiler.compile(this.#annotations.scan(resources), table)
     this.#successors = bindings.successors(table.listeners)
     this.#router.setTable(table, this.#policies, this.#successors)
-    for (const state of bindings.states()) this.#setPolicy(proxy, state.binding.key)
-    for (const key of this.#successors.keys()) this.#setPolicy(proxy, key)
+    const keys = [...bindings.states().map(({ binding }) => binding.key), ...this.#successors.keys()]
+    const inForce = keys.map((key) => this.#setPolicy(proxy, key))
     const check = new RemovalCheck(table)
     proxy.drainRemoved((connection) => check.removalOf(connection))
     proxy.forgetUnused()
+    await Promise.all(inForce)
     return bindings.reconcile(table.listeners)
   }
 
@@ -105,10 +106,11 @@ export class TableServer implements Router {
           const policies = this.#policies
           const address = await proxy.listen({ ...options, policy: this.#policyOf(options.key) })
           // Others may have come into force while the port was being bound.
-          if (policies !== this.#policies) this.#setPolicy(proxy, options.key)
+          if (policies !== this.#policies) await this.#setPolicy(proxy, options.key)
           return address
         },
         unlisten: (key) => proxy.unlisten(key),
+        quicState: (key) => proxy.quicState(key),
       },
       this.#options,
       () => this.#options.onBindingChange?.(this.addresses()),
@@ -116,8 +118,8 @@ export class TableServer implements Router {
     return this.#bindings
   }
 
-  #setPolicy(proxy: SpliceProxy, key: string): void {
-    if (proxy.address(key) !== undefined) proxy.setListenerPolicy(key, this.#policyOf(key))
+  async #setPolicy(proxy: SpliceProxy, key: string): Promise<void> {
+    if (proxy.address(key) !== undefined) await proxy.setListenerPolicy(key, this.#policyOf(key))
   }
 
   #policyOf(key: string) {

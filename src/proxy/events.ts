@@ -2,6 +2,7 @@ import type { LookupFailure } from "./backend/dns-cache.ts"
 import type { ConnectionInfo, ConnectionRecord, Rejection, Waiting } from "./connection/record.ts"
 import type { Ejection } from "./health/endpoint-health.ts"
 import type { DropCounts } from "./quic/drops.ts"
+import type { QuicState } from "./quic/quic-ports.ts"
 import type { RouteDecision } from "./router.ts"
 
 /** Events of a `SpliceProxy`, with their arguments. For one connection they come in this order. */
@@ -22,6 +23,8 @@ export interface SpliceProxyEvents {
   eject: [ejection: Ejection]
   /** A backend's name could not be looked up, whether or not an outdated answer makes up for it. */
   lookupFailed: [failure: LookupFailure]
+  /** A listener takes QUIC from now on, or cannot, or, where the state is `undefined`, is not to any more. */
+  quic: [listener: string, state: QuicState | undefined]
   /** Something failed that no single client did; the proxy goes on. Without a listener it becomes a process warning. */
   error: [error: Error]
 }

@@ -73,6 +73,7 @@ export {
   parseProxyHeader,
 } from "./proxy-protocol/parser.ts"
 export type { DropCounts, DropReason } from "./quic/drops.ts"
+export type { QuicState } from "./quic/quic-ports.ts"
 export type * from "./router.ts"
 export { type SpliceOptions, type SpliceResult, spliceSockets } from "./splice/splice-sockets.ts"
 export { type LineAnswer, type LineDialect, LinePrelude } from "./starttls/lines.ts"

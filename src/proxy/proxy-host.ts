@@ -19,8 +19,7 @@ import { DecryptBudget } from "./quic/decrypt-budget.ts"
 import { Drops } from "./quic/drops.ts"
 import type { QuicFlow } from "./quic/flow.ts"
 import { KnownClients } from "./quic/known-clients.ts"
-import type { QuicPortHost } from "./quic/quic-port.ts"
-import { QuicPorts } from "./quic/quic-ports.ts"
+import { QuicPorts, type QuicPortsHost } from "./quic/quic-ports.ts"
 import { kernelUdp } from "./quic/udp.ts"
 import { Unproven } from "./quic/unproven.ts"
 import type { RouteDecision, Router } from "./router.ts"
@@ -42,7 +41,7 @@ const MOST_UNPROVEN = 2_048
 const TELL_DROPS_EVERY = 1_000
 
 /** What the proxy's connections share. */
-export class ProxyHost implements ConnectionHost, QuicPortHost {
+export class ProxyHost implements ConnectionHost, QuicPortsHost {
   router: Router
   readonly family: string
   readonly instance: string
@@ -123,6 +122,10 @@ export class ProxyHost implements ConnectionHost, QuicPortHost {
 
   connectionError(error: Error): void {
     this.#events.tell("error", error)
+  }
+
+  quicChanged(listener: string): void {
+    if (this.#events.listenerCount("quic") > 0) this.#events.tell("quic", listener, this.quic.state(listener))
   }
 
   #publish(connection: Connection | QuicFlow): void {

@@ -10,6 +10,7 @@ import { bind, boundAddress } from "./listen/bind.ts"
 import { type CloseOptions, DEFAULT_DRAIN, type ListenOptions, type SpliceProxyOptions } from "./options.ts"
 import type { ListenerPolicy } from "./policy.ts"
 import { ProxyHost } from "./proxy-host.ts"
+import type { QuicState } from "./quic/quic-ports.ts"
 import type { Router } from "./router.ts"
 import type { DialEndpoint } from "./target.ts"
 import { LONGEST_TIMER } from "./timer-wheel.ts"
@@ -72,6 +73,11 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
     return this.#host.quic.address(key)
   }
 
+  /** The same, or why its port could not be bound; `undefined` for a listener that is to take none. */
+  quicState(key: string): QuicState | undefined {
+    return this.#host.quic.state(key)
+  }
+
   /**
    * Binds a port and accepts connections on it.
    *
@@ -132,6 +138,7 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
   /**
    * Puts another policy in force on a listener, for connections accepted from now on; `undefined` for the default.
    *
+   * @returns settles when the listener takes QUIC, if it is to, or its port could not be bound at the first attempt
    * @throws {@link ProxyError} naming the field of the policy that cannot be what was meant
    */
   setListenerPolicy(key: string, policy: ListenerPolicy | undefined): void {

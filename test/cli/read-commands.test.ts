@@ -237,6 +237,16 @@ describe("tlsroute explain", () => {
     expect(code).toBe(1)
   })
 
+  test("tells that names are served over QUIC too, where a listener takes it", async () => {
+    const quic = gateway.replace("  name: edge\n", '  name: edge\n  annotations: { tlsroute.dev/quic: "on" }\n')
+    const file = await manifest("quic.yaml", quic + route("web", "web.example.com"))
+    const args = ["explain", file, "--port", "8000", "--sni", "web.example.com"]
+    expect((await cli.run(args)).stdout).toContain("the same over QUIC, on UDP port 8000 (quic)\n")
+    expect(JSON.parse((await cli.run([...args, "--json"])).stdout)).toMatchObject({ quic: true })
+    const plain = await manifest("plain.yaml", gateway + route("web", "web.example.com"))
+    expect((await cli.run(["explain", plain, ...args.slice(2)])).stdout).not.toContain("QUIC")
+  })
+
   test("tells what is spoken before TLS", async () => {
     const spoken = gateway.replace("metadata:", 'metadata:\n  annotations: {"tlsroute.dev/starttls": "postgres"}')
     const file = await manifest("starttls.yaml", spoken + route("web", "web.example.com"))

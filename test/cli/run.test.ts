@@ -493,6 +493,31 @@ describe("tlsroute run", () => {
     expect(await line()).toBe("stopped")
   })
 
+  test("tells of the UDP port of a listener that takes QUIC, in its log and in /readyz?verbose", async () => {
+    const args = [
+      ...["run", await manifests("quic.yaml"), "-n", "demo", "--address", "127.0.0.1", "--map-port", "8000:0"],
+      ...["--policy", "quic=on", "--admin", "127.0.0.1:0"],
+    ]
+    const person = cli.start(args)
+    running.push(person)
+    const line = linesOf(person.stdout)
+    const admin = /http:\S+/.exec(await line())?.[0]
+    const port = /127\.0\.0\.1:(\d+) for/.exec(await line())?.[1]
+    expect(await line()).toBe(`listening on UDP 127.0.0.1:${port}, which takes QUIC, for Gateway/demo/edge/tls`)
+    expect(await line()).toBe("1 route on 1 port in force")
+    const ready = await fetch(`${admin}/readyz?verbose`)
+    expect(await ready.json()).toMatchObject({
+      quic: [{ key: "*:8000", bound: true, address: "127.0.0.1", port: Number(port) }],
+    })
+    const machine = cli.start([...args, "--json"])
+    running.push(machine)
+    const json = linesOf(machine.stdout)
+    await json()
+    expect(JSON.parse(await json())).toMatchObject({
+      bindings: [{ gatewayPort: 8000, quic: { address: "127.0.0.1", port: expect.any(Number) } }],
+    })
+  })
+
   test("names the port that is taken, and exits with 1", async () => {
     const taken = createServer().listen(0, "127.0.0.1")
     await once(taken, "listening")

@@ -23,6 +23,7 @@ function bindings(local: LocalAddressOptions = {}) {
         const bind = () => resolve({ address: "::", family: "IPv6", port })
         asked.push({ port, bind, refuse: (code) => reject(Object.assign(new Error(code), { code })) })
       }),
+    quicState: () => undefined,
     unlisten: (key: string) => {
       closed.push(key)
     },

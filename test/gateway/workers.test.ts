@@ -92,6 +92,7 @@ async function exchange(socket: net.Socket, text: string): Promise<string> {
 describe("a gateway with two workers", () => {
   it("takes QUIC in one of them, which has all flows of the port, and tells of its connections", async () => {
     const { served, port } = await serve({ policies: { quic: "on" } })
+    expect(served.addresses()).toMatchObject([{ bound: true, port, quic: { bound: true, address: "127.0.0.1", port } }])
     const records: ConnectionRecord[] = []
     served.on("close", (record) => records.push(record))
     // Two workers that shared the port would each be sent some of these.

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import { isIP } from "node:net"
 import type { ConnectionInfo } from "../../proxy/connection/record.ts"
+import type { QuicState } from "../../proxy/quic/quic-ports.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
 import type { Explanation, RouteQuery, RouteTable } from "../../routing/route-table.ts"
 import { describeHello } from "../commands/hello-format.ts"
@@ -23,6 +24,7 @@ export interface AdminSource {
     readonly binding: { readonly key: string }
     readonly message?: string
     readonly keeps?: { readonly address: string; readonly port: number } | undefined
+    readonly quic?: QuicState | undefined
   }[]
   /** What is wrong with objects whose last good version stays in force. */
   readonly kept: readonly ResourceProblem[]
@@ -201,17 +203,21 @@ function readiness({ gateway, isServing, wasComplete }: AdminOptions, verbose: b
   const works = states.some(({ bound, keeps }) => bound || keeps !== undefined)
   const ready = serving && (wasComplete === undefined || (works && wasComplete()))
   const told = { status: ready ? "ok" : "unavailable", serving, unbound: unbound.map(({ binding }) => binding.key) }
-  return json(ready ? 200 : 503, verbose ? { ...told, ...details(gateway, unbound) } : told)
+  return json(ready ? 200 : 503, verbose ? { ...told, ...details(gateway, states) } : told)
 }
 
-function details({ routeTable, kept }: AdminSource, unbound: ReturnType<AdminSource["addresses"]>) {
+function details({ routeTable, kept }: AdminSource, states: ReturnType<AdminSource["addresses"]>) {
   const ofSeverity = (wanted: string) => routeTable.problems.filter(({ severity }) => severity === wanted).length
   return {
     listeners: routeTable.listeners.length,
     routes: routeTable.routes.length,
     errors: ofSeverity("error"),
     warnings: ofSeverity("warning"),
-    notBound: unbound.map(({ binding, message, keeps }) => ({ key: binding.key, message, keeps })),
+    notBound: states
+      .filter(({ bound }) => !bound)
+      .map(({ binding, message, keeps }) => ({ key: binding.key, message, keeps })),
+    // Without its UDP port a listener is ready: browsers stay with TCP.
+    quic: states.flatMap(({ binding, quic }) => (quic === undefined ? [] : [{ key: binding.key, ...quic }])),
     keptObjects: kept,
   }
 }

@@ -33,11 +33,12 @@ async function explain(files: readonly string[], flags: ExplainFlags): Promise<v
   const { sni, address } = flags
   const explanation = table.explain({ port, address, serverName: sni })
   if (!explanation.result.matched) process.exitCode = 1
-  const spoken = table.listeners
+  const asked = table.listeners
     .filter((binding) => binding.port === port && (address === undefined || binding.address === address))
-    .map(({ key }) => policies.binding(key)?.listener.starttls?.protocol.name)
-    .filter((name) => name !== undefined)
-  if (flags.json) return printJson({ ...explanation, starttls: spoken[0] })
+    .flatMap(({ key }) => policies.binding(key)?.listener ?? [])
+  const spoken = asked.flatMap(({ starttls }) => starttls?.protocol.name ?? [])
+  const overQuic = asked.some(({ quic }) => quic)
+  if (flags.json) return printJson({ ...explanation, starttls: spoken[0], quic: overQuic })
   const out = terminal(process.stdout)
   for (const line of formatExplanation(explanation).split("\n")) {
     out.line(printable(line).replace("✓", out.style("green", "✓")).replace("✗", out.style("red", "✗")))
@@ -45,6 +46,7 @@ async function explain(files: readonly string[], flags: ExplainFlags): Promise<v
   for (const name of new Set(spoken)) {
     out.line(`before TLS, clients and the backend are spoken to in ${name} (starttls)`)
   }
+  if (overQuic) out.line(`the same over QUIC, on UDP port ${port} (quic)`)
   if (!explanation.result.matched && explanation.result.reason === "NoListener") out.line(listenersThere(table))
   // What is wrong elsewhere may be why the route is not the expected one.
   const log = terminal(process.stderr)

@@ -22,6 +22,8 @@ export interface ToldBinding {
   readonly address?: string
   readonly port?: number
   readonly error?: string
+  /** The UDP port beside it, where it is to take QUIC. */
+  readonly quic?: { readonly address: string; readonly port: number } | { readonly error: string }
 }
 
 /** What a line tells of a configuration. */
@@ -84,7 +86,7 @@ export class ConfigChanges {
       const part = <T>(list: readonly T[]): readonly T[] => list.slice(at * MAX_ENTRIES, (at + 1) * MAX_ENTRIES)
       const fields = { ...(at === 0 ? summary : {}), bindings: part(told), problems: part(found) }
       const worse =
-        fields.bindings.some(({ error }) => error !== undefined) ||
+        fields.bindings.some(({ error, quic = {} }) => error !== undefined || "error" in quic) ||
         fields.problems.some(({ severity }) => severity === "error")
       return { worse, fields }
     })
@@ -111,7 +113,7 @@ const shorten = (text: string): string => (text.length <= MAX_MESSAGE ? text : `
 const shortened = (problem: ResourceProblem): ResourceProblem => ({ ...problem, message: shorten(problem.message) })
 
 const stateOf = (state: BindingState): string =>
-  state.bound ? `${state.address} ${state.port}` : `failed: ${state.message}`
+  state.bound ? `${state.address} ${state.port} ${JSON.stringify(state.quic) ?? ""}` : `failed: ${state.message}`
 
 const remembered = (state: BindingState) =>
   [
@@ -125,11 +127,18 @@ function newBindings(before: Seen["bindings"], now: readonly BindingState[]): re
     const known = before.get(state.binding.key)
     const same = known?.state === stateOf(state)
     const ids = state.binding.listeners.map(({ id }) => id).filter((id) => !(same && known.listeners.has(id)))
-    const where = state.bound ? { address: state.address, port: state.port } : { error: shorten(state.message) }
+    const where = state.bound
+      ? { address: state.address, port: state.port, ...quicOf(state) }
+      : { error: shorten(state.message) }
     return Array.from({ length: Math.ceil(ids.length / MAX_ENTRIES) }, (_, at) => ({
       gatewayPort: state.binding.port,
       listeners: ids.slice(at * MAX_ENTRIES, (at + 1) * MAX_ENTRIES),
       ...where,
     }))
   })
+}
+
+function quicOf({ quic }: BindingState & { readonly bound: true }): Pick<ToldBinding, "quic"> {
+  if (quic === undefined) return {}
+  return { quic: quic.bound ? { address: quic.address, port: quic.port } : { error: shorten(quic.message) } }
 }

@@ -104,11 +104,12 @@ export function terminalLog(): RunLog {
     config({ table, problems, bindings }) {
       const format = (severity: ResourceProblem["severity"]) =>
         problems.flatMap((problem) => (problem.severity === severity ? [formatProblem(problem, errors)] : []))
-      const unbound = bindings.flatMap((state) => (state.bound ? [] : [describeError(state, errors)]))
+      const unbound = bindings.flatMap((state) => notBound(state).map((fault) => describeError(fault, errors)))
       const wrong = [...format("error"), ...unbound]
       const doubtful = format("warning")
-      const listening = bindings.flatMap((state) => (state.bound ? [describeBinding(state)] : []))
-      const summary = `${count(table.routes.length, "route")} on ${count(listening.length, "port")} in force`
+      const listening = bindings.flatMap((state) => (state.bound ? describeBinding(state) : []))
+      const ports = bindings.filter(({ bound }) => bound).length
+      const summary = `${count(table.routes.length, "route")} on ${count(ports, "port")} in force`
       for (const line of wrong) if (!said.has(line)) errors.line(line)
       for (const line of doubtful) if (!said.has(line)) warnings.line(line)
       for (const line of listening) if (!said.has(line)) out.line(line)
@@ -140,8 +141,9 @@ export function terminalLog(): RunLog {
       ),
     error(error) {
       // The configuration that wants a port that cannot be bound tells of it.
-      if (!(error instanceof GatewayError) || error.code !== "ERR_TLSROUTE_BIND")
-        errors.line(describeError(error, errors))
+      const line = describeError(error, errors)
+      const isTold = error instanceof GatewayError && error.code === "ERR_TLSROUTE_BIND"
+      if (!isTold && !said.has(line)) errors.line(line)
     },
     draining: (connections) => out.line(`draining ${count(connections, "connection")}`),
     stopped: () => out.line("stopped"),
@@ -150,8 +152,17 @@ export function terminalLog(): RunLog {
 
 const LISTENING = "listening on"
 
-function describeBinding({ binding, address, port }: Extract<BindingState, { readonly bound: true }>): string {
-  return `${LISTENING} ${formatAddress(address, port)} for ${binding.listeners.map(({ id }) => id).join(", ")}`
+function describeBinding({ binding, address, port, quic }: BindingState & { readonly bound: true }): readonly string[] {
+  const listeners = `for ${binding.listeners.map(({ id }) => id).join(", ")}`
+  const line = `${LISTENING} ${formatAddress(address, port)} ${listeners}`
+  if (quic?.bound !== true) return [line]
+  return [line, `${LISTENING} UDP ${formatAddress(quic.address, quic.port)}, which takes QUIC, ${listeners}`]
+}
+
+/** What is wrong with the sockets of a binding: TCP's, or the UDP port beside it. */
+function notBound(state: BindingState): readonly { readonly message: string }[] {
+  if (!state.bound) return [state]
+  return state.quic?.bound === false ? [state.quic] : []
 }
 
 const WAITS: Readonly<Record<Waiting["reason"], string>> = {

@@ -8,7 +8,7 @@ import type { AnnotatedObject } from "./annotated-objects.ts"
 import type { AnnotatedPolicies } from "./annotations.ts"
 import { definite, EMPTY_LAYER, inherited, overlay, type PolicyLayer } from "./layer.ts"
 import type { ReadPolicyOptions } from "./options.ts"
-import { quicListenerProblems, quicObjectProblems } from "./quic-problems.ts"
+import { idleQuicProblems, quicListenerProblems, quicObjectProblems } from "./quic-problems.ts"
 import { commonScopes, type NamedLayer, scopesOf } from "./scopes.ts"
 import { starttlsProblems } from "./starttls-problems.ts"
 
@@ -63,7 +63,8 @@ export class SnapshotPolicies implements Policies {
     this.#problems = [...read.byObject.values()].flatMap(({ problems }) => problems)
     this.hasHealthChecks = this.#layers().some(({ healthCheck = "off" }) => healthCheck !== "off")
     this.#bindings = new Map(bindings.map((binding) => [binding.key, this.#bindingPolicies(binding)]))
-    if ([...this.#bindings.values()].some(({ listener }) => listener.quic)) this.#findQuicProblems(read)
+    const isOn = [...this.#bindings.values()].some(({ listener }) => listener.quic)
+    this.#findQuicProblems(read, isOn)
   }
 
   get problems(): readonly ResourceProblem[] {
@@ -105,11 +106,11 @@ export class SnapshotPolicies implements Policies {
     return { ...policy, scopes: commonScopes(firstLayers, otherLayers) }
   }
 
-  #findQuicProblems({ objects, byObject }: ReadAnnotations): void {
+  #findQuicProblems({ objects, byObject }: ReadAnnotations, isOn: boolean): void {
     for (const { ref } of objects) {
-      if (ref.kind !== "TLSRoute" && ref.kind !== "Service") continue
       const { own = EMPTY_LAYER } = byObject.get(refKey(ref)) ?? {}
-      this.#problems.push(...quicObjectProblems(ref, own))
+      if (!isOn) this.#problems.push(...idleQuicProblems(ref, own))
+      else if (ref.kind === "TLSRoute" || ref.kind === "Service") this.#problems.push(...quicObjectProblems(ref, own))
     }
   }
 

@@ -6,6 +6,7 @@ import type { Ejection } from "../../proxy/health/endpoint-health.ts"
 import type { LimitMemory } from "../../proxy/limits/shared-memory.ts"
 import type { CloseOptions } from "../../proxy/options.ts"
 import type { DropCounts } from "../../proxy/quic/drops.ts"
+import type { QuicState } from "../../proxy/quic/quic-ports.ts"
 import type { RouteDecision } from "../../proxy/router.ts"
 import type { RouteTableData } from "../../routing/route-table.ts"
 import type { EndpointVerdict, PlaneOptions } from "../data-plane.ts"
@@ -14,7 +15,7 @@ import type { Successors } from "../table-router.ts"
 import type { ConnectionReport } from "./connection-reports.ts"
 
 /** Events that travel from workers, and only while somebody listens. */
-export type RelayedEvent = Exclude<keyof SpliceProxyEvents, "error">
+export type RelayedEvent = Exclude<keyof SpliceProxyEvents, "error" | "quic">
 
 /** A table with what its policies are compiled from. */
 export interface Configuration {
@@ -96,6 +97,7 @@ export type FromWorker =
   | { readonly type: "failed"; readonly id: number; readonly error: ErrorMessage }
   | { readonly type: "happened"; readonly events: readonly EventMessage[] }
   | { readonly type: "error"; readonly error: ErrorMessage }
+  | { readonly type: "quic"; readonly listener: string; readonly state: QuicState | undefined }
   | ({
       readonly type: "report"
       /** Live connections, all told. */

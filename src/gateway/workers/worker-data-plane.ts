@@ -6,6 +6,7 @@ import type { SpliceProxyEvents } from "../../proxy/events.ts"
 import { GuardedEmitter } from "../../proxy/guarded-emitter.ts"
 import { forgetProxy, type LimitMemory, limitMemory } from "../../proxy/limits/shared-memory.ts"
 import { type CloseOptions, DEFAULT_DRAIN } from "../../proxy/options.ts"
+import type { QuicState } from "../../proxy/quic/quic-ports.ts"
 import { LONGEST_TIMER } from "../../proxy/timer-wheel.ts"
 import type { RouteTable } from "../../routing/route-table.ts"
 import type { DataPlane, EndpointVerdict, PlaneOptions } from "../data-plane.ts"
@@ -137,6 +138,14 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
     await Promise.allSettled(this.#live().map((link) => link.unlisten(key)))
   }
 
+  quicState(key: string): QuicState | undefined {
+    for (const link of this.#live()) {
+      const state = link.quicState(key)
+      if (state !== undefined) return state
+    }
+    return undefined
+  }
+
   close(options: CloseOptions = {}): Promise<void> {
     this.#life.abort()
     for (const timer of this.#restarts) clearTimeout(timer)
@@ -180,6 +189,7 @@ export class WorkerDataPlane extends GuardedEmitter<SpliceProxyEvents> implement
     return new WorkerLink(this.#host, index, start, {
       happened: (event) => this.#relay(event, index),
       failed: (error) => this.tell("error", error),
+      quicChanged: (listener, state) => this.tell("quic", listener, state),
       died: (reason, lost) => this.#replace(index, reason, lost),
     })
   }

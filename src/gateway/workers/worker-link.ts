@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net"
 import type { ConnectionInfo, ConnectionRecord, ConnectionSnapshot } from "../../proxy/connection/record.ts"
 import type { CloseOptions } from "../../proxy/options.ts"
+import type { QuicState } from "../../proxy/quic/quic-ports.ts"
 import { GatewayError } from "../errors.ts"
 import type { WorkerHandle, WorkerHost } from "./host.ts"
 import type { ErrorMessage, EventMessage, FromWorker, ToWorker, WorkerRequest, WorkerStart } from "./messages.ts"
@@ -17,6 +18,8 @@ export interface WorkerLinkListener {
   happened(event: EventMessage): void
   /** Something failed in the worker, and it goes on. */
   failed(error: Error): void
+  /** The UDP port beside a listener is another worker's now, or open, or not. */
+  quicChanged(listener: string, state: QuicState | undefined): void
   /** The worker is gone, and connections with it. */
   died(reason: string, lost: readonly ConnectionRecord[]): void
 }
@@ -46,6 +49,8 @@ export class WorkerLink {
   readonly #listening = new Map<string, Promise<AddressInfo | undefined>>()
   readonly #exited: Promise<void>
   readonly #startedAt = performance.now()
+  /** UDP ports of its own, by listener. */
+  readonly #quic = new Map<string, QuicState>()
   /** Live connections that are not among those reported. */
   #unreported = 0
   #waiting: ToWorker[] | undefined = []
@@ -69,6 +74,11 @@ export class WorkerLink {
       },
     })
     this.post({ type: "start", start })
+  }
+
+  /** The UDP port beside a listener, where it is this worker's. */
+  quicState(listener: string): QuicState | undefined {
+    return this.#quic.get(listener)
   }
 
   /** Connections as last reported. */
@@ -180,7 +190,12 @@ export class WorkerLink {
     else if (message.type === "failed") this.#settle(message.id)?.reject(errorOf(message.error))
     else if (message.type === "happened") for (const event of message.events) this.#listener.happened(event)
     else if (message.type === "error") this.#listener.failed(errorOf(message.error))
-    else if (message.type === "report") {
+    else if (message.type === "quic") {
+      const { listener, state } = message
+      if (state === undefined) this.#quic.delete(listener)
+      else this.#quic.set(listener, state)
+      this.#listener.quicChanged(listener, state)
+    } else if (message.type === "report") {
       for (const id of message.gone) this.#connections.delete(id)
       for (const snapshot of message.changed) this.#connections.set(snapshot.id, this.#view(snapshot))
       this.#unreported = message.size - this.#connections.size

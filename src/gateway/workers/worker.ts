@@ -60,10 +60,11 @@ class Worker {
     const ownsQuic = (key: string) => quicOwner(key, count) === index
     const plane = new LocalDataPlane(...this.#read(configuration), options, sharingOf(limits), ownsQuic)
     // One that takes the place of another may have to bind sockets that are on their way out.
-    plane.setTable(...this.#read(configuration), configuration.successors)
+    void plane.setTable(...this.#read(configuration), configuration.successors)
     this.#plane = plane
     for (const verdict of unhealthy) plane.endpointChecked(verdict)
     plane.on("error", (error) => this.#post({ type: "error", error: errorMessage(error) }))
+    plane.on("quic", (listener, state) => this.#post({ type: "quic", listener, state }))
     this.#listenTo(plane, events)
     plane.on("connection", (connection) => {
       const isRelayed = this.#events.includes("connection")
@@ -96,7 +97,7 @@ class Worker {
         return plane.listen({ key, host, port, reusePort })
       }
       case "configure":
-        plane.setTable(...this.#read(request.configuration), request.configuration.successors)
+        await plane.setTable(...this.#read(request.configuration), request.configuration.successors)
         break
       case "unlisten":
         plane.unlisten(request.key)

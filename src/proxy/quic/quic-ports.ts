@@ -3,6 +3,21 @@ import { ListenError } from "../errors.ts"
 import { QuicPort, type QuicPortHost } from "./quic-port.ts"
 import type { UdpBindOptions } from "./udp.ts"
 
+/** Whether the UDP port beside a listener is open. */
+export type QuicState =
+  | { readonly bound: true; readonly address: string; readonly port: number }
+  | {
+      readonly bound: false
+      /** Why not. It is tried again. */
+      readonly message: string
+    }
+
+/** What the ports of a proxy need of it. */
+export interface QuicPortsHost extends QuicPortHost {
+  /** A listener takes QUIC from now on, or does not, or cannot. */
+  quicChanged(listener: string): void
+}
+
 const FIRST_RETRY = 1_000
 const LAST_RETRY = 30_000
 
@@ -11,16 +26,18 @@ interface Wanted {
   port: QuicPort | undefined
   retry: NodeJS.Timeout | undefined
   failures: number
+  /** Why it could not be bound the last time. */
+  fault: string | undefined
 }
 
 /** Keeps a UDP port open beside each listener that takes QUIC; tries again where the system refuses one. */
 export class QuicPorts {
-  readonly #host: QuicPortHost
+  readonly #host: QuicPortsHost
   readonly #wanted = new Map<string, Wanted>()
   /** Ports that take nothing new, and carry what is left. */
   readonly #retired = new Set<QuicPort>()
 
-  constructor(host: QuicPortHost) {
+  constructor(host: QuicPortsHost) {
     this.#host = host
   }
 
@@ -34,12 +51,27 @@ export class QuicPorts {
     return this.#wanted.get(listener)?.port?.address
   }
 
+  /** The same, or why not; `undefined` for a listener that is to take none, or whose port is being bound. */
+  state(listener: string): QuicState | undefined {
+    const bound = this.address(listener)
+    if (bound !== undefined) return { bound: true, address: bound.address, port: bound.port }
+    const fault = this.#wanted.get(listener)?.fault
+    return fault === undefined ? undefined : { bound: false, message: fault }
+  }
+
   /** A listener takes QUIC from now on. Settles after the first attempt to bind its port, which may have failed. */
   async want(listener: string, where: UdpBindOptions): Promise<void> {
     if (this.#wanted.has(listener)) return
-    const wanted: Wanted = { where, port: this.#revive(listener, where), retry: undefined, failures: 0 }
+    const wanted: Wanted = {
+      where,
+      port: this.#revive(listener, where),
+      retry: undefined,
+      failures: 0,
+      fault: undefined,
+    }
     this.#wanted.set(listener, wanted)
     if (wanted.port === undefined) await this.#open(listener, wanted)
+    else this.#host.quicChanged(listener)
   }
 
   /** A listener takes no QUIC any more; its connections go on. */
@@ -49,6 +81,7 @@ export class QuicPorts {
     this.#wanted.delete(listener)
     clearTimeout(wanted.retry)
     if (wanted.port !== undefined) this.#retire(wanted.port)
+    this.#host.quicChanged(listener)
   }
 
   /** Closes every port at once. */
@@ -79,15 +112,26 @@ export class QuicPorts {
     try {
       port = await QuicPort.open(this.#host, listener, wanted.where)
     } catch (cause) {
-      if (this.#wanted.get(listener) === wanted) this.#retry(listener, wanted)
+      if (this.#wanted.get(listener) !== wanted) return
+      this.#retry(listener, wanted)
       const { code, message } = cause as NodeJS.ErrnoException
-      this.#host.connectionError(new ListenError(listener, host, number, code ?? message, { cause, transport: "udp" }))
+      const error = new ListenError(listener, host, number, code ?? message, { cause, transport: "udp" })
+      // What fails again in the same way was told.
+      if (wanted.fault === error.message) return
+      wanted.fault = error.message
+      this.#host.connectionError(error)
+      this.#host.quicChanged(listener)
+      return
+    }
+    // It was wanted no longer by the time it was open.
+    if (this.#wanted.get(listener) !== wanted) {
+      port.close()
       return
     }
     wanted.failures = 0
-    if (this.#wanted.get(listener) === wanted) wanted.port = port
-    // It was wanted no longer by the time it was open.
-    else port.close()
+    wanted.fault = undefined
+    wanted.port = port
+    this.#host.quicChanged(listener)
   }
 
   #retry(listener: string, wanted: Wanted): void {

@@ -452,6 +452,19 @@ describe("QUIC", () => {
     ])
   })
 
+  it("is a problem on a port whose clients speak over TCP alone, and so is its limit where nobody takes it", () => {
+    const told = (options: Parameters<typeof compile>[0]) =>
+      compile(options).problems.map(({ severity, code, message }) => [severity, code, message])
+    expect(told({ gateway: on, port: 993, listeners: [{ ...listener("https"), port: 993 }] })).toEqual([
+      ["warning", "NoMeaningForQuic", expect.stringContaining("clients of port 993 speak IMAP")],
+    ])
+    const limited = { "tlsroute.dev/quic-idle-timeout": "1m" }
+    expect(told({ route: limited })).toEqual([
+      ["warning", "NoMeaningForQuic", expect.stringContaining("no listener takes QUIC")],
+    ])
+    expect(told({ gateway: on, route: limited })).toEqual([])
+  })
+
   it("says nothing of those policies where it is off, or where they ask for nothing", () => {
     const off = { "tlsroute.dev/bandwidth": "1MiB" }
     expect(compile({ gateway: off, service: { "tlsroute.dev/send-proxy-protocol": "v2" } }).problems).toEqual([])
