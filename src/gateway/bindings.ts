@@ -193,10 +193,19 @@ export class Bindings {
   async #retry(key: string): Promise<void> {
     const slot = this.#slots.get(key)
     if (slot === undefined || slot.state.bound || this.#life.signal.aborted) return
+    const before = this.#summary()
     await this.#want(slot.binding)
     if (this.#life.signal.aborted) return
     const now = this.#slots.get(key)
-    if (now !== undefined) this.#onChange(now.state)
+    // That it failed once more in the same way is no news.
+    if (now !== undefined && this.#summary() !== before) this.#onChange(now.state)
+  }
+
+  /** What there is to tell of all sockets. */
+  #summary(): string {
+    return this.states()
+      .map((state) => (state.bound ? `${state.address} ${state.port}` : state.message))
+      .join("\n")
   }
 
   async #bind(binding: ListenerBinding): Promise<BindingState> {

@@ -132,7 +132,7 @@ describe("the screen of tlsroute top", () => {
     expect(lines[0]).toBe("tlsroute 1.2.3 at 127.0.0.1:9900  1 port not bound  up 2h 0m  1 problem")
     expect(lines[1]).toBe("live 3  new 3.3/s  refused 1/s  up 1.23 kB/s  down 5.6 MB/s  loop delay 1 ms")
     expect(all).toMatch(/^0\.0\.0\.0:8443 +shop\/edge\/tls \(\*\) +3 +3\.3 +1 +1\.23 kB +5\.6 MB$/m)
-    expect(all).toMatch(/^\*:444: EADDRINUSE +0 /m)
+    expect(all).toMatch(/^\*:444 not bound +0 .*\n +EADDRINUSE$/m)
     expect(all).toMatch(/^shop\/checkout +checkout\.example\.com +3 /m)
     expect(all).toContain("  -> shop/checkout:443  3 live, weight 3, 1 of 2 endpoints healthy")
     expect(all).toContain("     unhealthy 10.0.0.2:443  connection refused")

@@ -33,6 +33,30 @@ function bindings(local: LocalAddressOptions = {}) {
   return { bindings: new Bindings(target, local, onChange), asked, closed, onChange }
 }
 
+it("tell of a socket that was bound at last, and not of each time that it could not be", async () => {
+  vi.useFakeTimers()
+  try {
+    const { bindings: sockets, asked, onChange } = bindings()
+    const done = sockets.reconcile(wanted(8443))
+    await vi.advanceTimersByTimeAsync(0)
+    asked[0]?.refuse("EADDRINUSE")
+    await done
+    for (const [attempt, code] of ["EADDRINUSE", "EADDRINUSE", "EACCES"].entries()) {
+      await vi.advanceTimersByTimeAsync(60_000)
+      asked[attempt + 1]?.refuse(code)
+      await vi.advanceTimersByTimeAsync(0)
+      expect(onChange).toHaveBeenCalledTimes(code === "EACCES" ? 1 : 0)
+    }
+    await vi.advanceTimersByTimeAsync(60_000)
+    asked[4]?.bind()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(onChange).toHaveBeenCalledTimes(2)
+    sockets.stop()
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
 describe("bindings that are stopped", () => {
   it("while one is being bound, bind no other", async () => {
     const { bindings: sockets, asked } = bindings()

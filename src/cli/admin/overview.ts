@@ -5,6 +5,7 @@ import type { PassthroughGateway } from "../../gateway/gateway.ts"
 import type { EndpointHealthChange } from "../../gateway/health-checks.ts"
 import type { Tallies } from "../../metrics/tallies.ts"
 import type { ConnectionInfo, ConnectionRecord } from "../../proxy/connection/record.ts"
+import type { Ejection } from "../../proxy/health/endpoint-health.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
 import type { BackendTarget, RouteTable, TableRoute } from "../../routing/route-table.ts"
 import type { ToldConfig } from "../log/config-feed.ts"
@@ -61,7 +62,7 @@ interface SceneRoute {
 interface SceneEndpoint {
   /** `address:port`, or `name:port` of what DNS is asked for. */
   readonly where: string
-  /** As active checks see it; `undefined` where nothing checks it. */
+  /** Why it is left out: what active checks found, or that connects to it fail; `undefined` where nothing speaks against it. */
   readonly unhealthy: string | undefined
 }
 
@@ -94,8 +95,10 @@ export class Overview {
   readonly #timeline = new Timeline()
   readonly #rates = new LiveRates()
   readonly #hellos = new HelloMemory()
-  /** Unhealthy endpoints, each with the reason, by `target address:port`. */
+  /** Endpoints that active checks find unhealthy, each with the reason, by `target address:port`. */
   readonly #unhealthy = new Map<string, string>()
+  /** Endpoints that are left out for a while, each with its latest ejection. */
+  readonly #ejected = new Map<string, Ejection>()
   readonly #loop = monitorEventLoopDelay({ resolution: 20 })
   #problems: readonly ResourceProblem[] = []
   #revision = 0
@@ -110,6 +113,7 @@ export class Overview {
     this.#gateway = gateway
     this.#tallies = tallies
     gateway.on("health", this.#onHealth)
+    gateway.on("eject", this.#onEject)
     gateway.on("close", this.#onClose)
     gateway.on("route", this.#onRoute)
   }
@@ -138,6 +142,7 @@ export class Overview {
   close(): void {
     this.shut()
     this.#gateway.off("health", this.#onHealth)
+    this.#gateway.off("eject", this.#onEject)
     this.#gateway.off("close", this.#onClose)
     this.#gateway.off("route", this.#onRoute)
   }
@@ -202,7 +207,7 @@ export class Overview {
   /** Takes a configuration that is in force now. */
   configured({ problems, lines }: Pick<ToldConfig, "problems" | "lines">): void {
     this.#problems = problems
-    if (lines[0] !== undefined) this.#timeline.add(lines[0])
+    for (const line of lines.slice(0, 1)) this.#timeline.add(line)
     this.#revision++
   }
 
@@ -211,6 +216,18 @@ export class Overview {
     if (healthy) this.#unhealthy.delete(key)
     else this.#unhealthy.set(key, reason ?? "unhealthy")
     this.#revision++
+  }
+
+  readonly #onEject = (ejection: Ejection): void => {
+    const key = endpointKey(ejection.target, ejection.endpoint)
+    this.#ejected.set(key, ejection)
+    this.#revision++
+    setTimeout(() => {
+      // Another worker may have left it out since.
+      if (this.#ejected.get(key) !== ejection) return
+      this.#ejected.delete(key)
+      this.#revision++
+    }, ejection.duration).unref()
   }
 
   readonly #onClose = (record: ConnectionRecord): void => {
@@ -247,11 +264,17 @@ export class Overview {
       case "endpoints": {
         const list = target.endpoints.slice(0, MOST_ENDPOINTS).map((endpoint) => ({
           where: formatAddress(endpoint.address, endpoint.port),
-          unhealthy: this.#unhealthy.get(endpointKey(target.id, endpoint)),
+          unhealthy: this.#whyLeftOut(endpointKey(target.id, endpoint)),
         }))
         return { total: target.endpoints.length, list }
       }
     }
+  }
+
+  #whyLeftOut(key: string): string | undefined {
+    const ejection = this.#ejected.get(key)
+    const failing = ejection && `connects fail: left out for ${Math.round(ejection.duration / 1_000)} s`
+    return this.#unhealthy.get(key) ?? failing
   }
 
   #shownRoutes(all: Readonly<Record<string, Flow>>): Readonly<Record<string, Flow>> {

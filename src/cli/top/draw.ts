@@ -142,12 +142,17 @@ function listeners(scene: Scene, moment: Moment | undefined, columns: number): S
     { title: "LISTENERS", kind: "text", goes: 5 },
     ...FLOW,
   ]
-  const rows = scene.listeners.map(({ key, bound, error, listeners }) => [
-    error === undefined || error === null ? span(bound ?? key) : span(`${key}: ${error}`, "red"),
+  const rows = scene.listeners.map(({ key, bound, listeners }) => [
+    bound === undefined || bound === null ? span(`${key} not bound`, "red") : span(bound),
     span(listeners.map(({ id, hostname }) => `${id} (${hostname})`).join(", ")),
     ...flowCells(own(moment?.listeners, key)),
   ])
-  return { title: [span("Listeners", "cyan")], lines: listed(head, rows, columns, "  none") }
+  const [first = EMPTY, ...drawn] = listed(head, rows, columns, "  none")
+  const lines = drawn.flatMap((line, at) => {
+    const { error } = scene.listeners[at] ?? {}
+    return error === undefined || error === null ? [line] : [line, [span("  "), ...fault(error)]]
+  })
+  return { title: [span("Listeners", "cyan")], lines: [first, ...lines] }
 }
 
 function routes(scene: Scene, moment: Moment | undefined, columns: number): Section {

@@ -1,0 +1,102 @@
+// Listeners, and routes with their backends.
+
+import { byId, element, fill, keep, makeRow, setText } from "./elements.js"
+import { perSecond, rate, whole } from "./words.js"
+
+const nothing = { live: 0, connections: 0, refused: 0, rate: 0, refusedRate: 0, up: 0, down: 0 }
+
+function fillFlow(row, from, flow = nothing) {
+  const cells = [...row.children].slice(from)
+  for (const [at, text] of [
+    whole(flow.live),
+    perSecond(flow.rate),
+    perSecond(flow.refusedRate),
+    rate(flow.up),
+    rate(flow.down),
+    whole(flow.connections),
+    whole(flow.refused),
+  ].entries())
+    setText(cells[at], text)
+  cells[2].classList.toggle("bad", flow.refusedRate > 0)
+}
+
+/** Each listener with its traffic. */
+export function showListeners(scene, moment) {
+  byId("listeners-empty").hidden = scene.listeners.length > 0
+  keep(
+    byId("listeners-body"),
+    scene.listeners,
+    ({ key }) => key,
+    () => makeRow("listeners-body", [0, 1]),
+    (row, listener) => {
+      const { bound, error, listeners } = listener
+      row.children[0].replaceChildren(
+        element("span", { class: "name" }, bound ?? listener.key),
+        ...(error === undefined ? [] : [" ", element("span", { class: "bad" }, error)]),
+      )
+      fill(row, undefined, listeners.map(({ id, hostname }) => `${id} (${hostname})`).join(", "))
+      fillFlow(row, 2, moment?.listeners[listener.key])
+    },
+  )
+}
+
+/** Each route with its traffic, its backends and their endpoints. */
+export function showRoutes(scene, moment) {
+  const { total, list } = scene.routes
+  byId("routes-empty").hidden = total > 0
+  setText(byId("routes-count"), total > list.length ? `${whole(total)}, the first ${list.length} here` : whole(total))
+  keep(
+    byId("routes-body"),
+    list,
+    ({ name }) => name,
+    () => makeRow("routes-body", [0, 1]),
+    (row, route) => {
+      row.children[0].replaceChildren(
+        element("div", { class: "name" }, route.name),
+        element("small", {}, route.hostnames.join(", ")),
+      )
+      showBackends(row.children[1], route, moment)
+      fillFlow(row, 2, moment?.routes[route.name])
+    },
+  )
+}
+
+function showBackends(cell, route, moment) {
+  const live = (key) => moment?.endpoints[key] ?? 0
+  const sum = route.backends.reduce((all, { target }) => all + live(target), 0)
+  const weights = route.backends.reduce((all, { weight }) => all + weight, 0)
+  const items = route.backends.map((backend) => {
+    const count = live(backend.target)
+    const share = sum === 0 ? 0 : count / sum
+    const meant = weights === 0 ? 0 : backend.weight / weights
+    const told = `${Math.round(share * 100)} % of live connections, meant ${Math.round(meant * 100)} %`
+    return element(
+      "li",
+      {},
+      element("meter", { min: "0", max: "1", value: String(share), "aria-label": told, title: told }),
+      ` ${backend.name} `,
+      element("small", {}, `${whole(count)} live, weight ${backend.weight}`),
+      backend.error === undefined ? "" : element("div", { class: "bad" }, backend.error),
+      element(
+        "ul",
+        { class: "endpoints" },
+        ...backend.endpoints.list.map(({ where, unhealthy }) =>
+          element(
+            "li",
+            {},
+            unhealthy === undefined
+              ? element("span", { class: "good", "aria-hidden": "true" }, "● ")
+              : element("span", { class: "bad" }, "▲ "),
+            where,
+            element("small", {}, ` ${whole(live(`${backend.target} ${where}`))}`),
+            unhealthy === undefined ? "" : element("span", { class: "bad" }, ` ${unhealthy}`),
+          ),
+        ),
+        backend.endpoints.total > backend.endpoints.list.length
+          ? element("li", {}, `and ${whole(backend.endpoints.total - backend.endpoints.list.length)} more`)
+          : "",
+      ),
+    )
+  })
+  cell.replaceChildren(element("ul", { class: "backends" }, ...items))
+}
