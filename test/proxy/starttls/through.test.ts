@@ -47,6 +47,15 @@ describe("a listener whose clients begin in plain text", () => {
     expect(await closed).toMatchObject({ starttls: name, serverName: "a.example", dialAttempts: 1 })
   })
 
+  test.each(ALL)("does so where both speak %s byte by byte", async (name) => {
+    const protocol = STARTTLS_PROTOCOLS[name]
+    const endpoint = await echoServer(protocol, "a.example", "byte by byte")
+    const { port } = await startProxy({ router: routerTo(endpoint) }, speaking(name))
+    expect(await ask(await secureClient(port, protocol, "a.example", "byte by byte"), "hello", 15)).toBe(
+      "a.example hello",
+    )
+  })
+
   test("does so at a rate as well, where bytes are read another way", async () => {
     const protocol = STARTTLS_PROTOCOLS.smtp
     const endpoint = await echoServer(protocol, "a.example")
