@@ -16,7 +16,7 @@ import {
   routerTo,
   startProxy,
 } from "./harness.ts"
-import { connectionPolicy, listenerPolicy, policyRouter, proxyProtocol } from "./policy-harness.ts"
+import { connectionPolicy, listenerPolicy, policyRouter, proxyProtocol, scope } from "./policy-harness.ts"
 
 const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? [])
 const outward = all.find(({ internal, family }) => !internal && family === "IPv4")?.address
@@ -108,6 +108,28 @@ describe("a backend that is the gateway itself", () => {
 })
 
 describe("a backend that leads back through another proxy", () => {
+  it("and keeps no id, grows to the limit of connections per client, and no further", async () => {
+    let own = 0
+    const hop = await backend((socket) => {
+      const onward = connect({ port: own, host: "127.0.0.1", localAddress: "127.0.0.2" }).on("error", () => {})
+      onward.on("close", () => socket.destroy())
+      socket.pipe(onward).pipe(socket)
+    })
+    const most = 20
+    const { proxy, port, records } = await startProxy(
+      { router: routerTo(hop) },
+      { policy: listenerPolicy({ scopes: [scope("gateway", { maxConnectionsPerClient: most })] }) },
+    )
+    own = port
+    const closed = nextRecord(proxy)
+    const socket = await client(port)
+    socket.resume().write(await clientHello("a.example"))
+    expect(await closed).toMatchObject({ outcome: "too-many-of-client", clientAddress: "127.0.0.2" })
+    socket.destroy()
+    await expect.poll(() => proxy.connections.size).toBe(0)
+    expect(records).toHaveLength(1 + most + 1)
+  })
+
   it("is found out by the id that its PROXY protocol header carries on", async () => {
     let own = 0
     const hop = await backend((socket) => {
