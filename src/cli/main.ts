@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { version } from "../../package.json"
 import { endOnOutputFailure } from "./shared/output.ts"
-import { isErrno } from "./shared/usage-error.ts"
+import { isMissingModule } from "./shared/usage-error.ts"
 
 endOnOutputFailure()
 
@@ -15,7 +15,7 @@ const program =
 
 program.catch((error: unknown) => {
   // commander is optional to those who use the library alone.
-  if (!isErrno(error) || error.code !== "ERR_MODULE_NOT_FOUND" || !error.message.includes("'commander'")) throw error
+  if (!isMissingModule(error) || !error.message.includes("'commander'")) throw error
   process.stderr.write("tlsroute: the command needs the package commander: run npm install commander\n")
   process.exitCode = 2
 })

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process"
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { build as esbuild } from "esbuild"
 import { build as vite } from "vite"
@@ -11,6 +12,7 @@ const root = resolve(import.meta.dirname, "../..")
 let built: string
 let directory: string
 let remove: () => void
+const elsewhere = mkdtempSync(join(tmpdir(), "tlsroute-bundles-"))
 
 beforeAll(() => {
   ;({ directory: built, remove } = buildPackage())
@@ -19,7 +21,7 @@ beforeAll(() => {
 
 afterAll(() => {
   remove()
-  rmSync(directory, { recursive: true, force: true })
+  for (const each of [directory, elsewhere]) rmSync(each, { recursive: true, force: true })
 })
 
 /** A program that starts a gateway, with these workers, or reads a file. */
@@ -82,5 +84,34 @@ describe.each(bundlers)("a program that is bundled by %s", (name, bundle) => {
     expect(run(await bundle(program(`${word}yaml`, "yaml")), file)).toMatch(
       /^read$|^the package yaml cannot be loaded .*leave it out of the bundle/,
     )
+  })
+})
+
+describe("the command, bundled as CommonJS", () => {
+  async function bundled(name: string, external: readonly string[]): Promise<string> {
+    // Away from this repository, where what is left out is not found.
+    const outfile = join(elsewhere, `${name}.cjs`)
+    const packages = ["prom-client", "@kubernetes/client-node", "@pnpm/tabtab", ...external]
+    const options = { bundle: true, platform: "node", format: "cjs", logLevel: "silent" } as const
+    await esbuild({ ...options, entryPoints: [join(built, "cli.js")], outfile, external: packages })
+    return outfile
+  }
+
+  it("tells that commander is missing, and its version all the same", async () => {
+    const file = await bundled("alone", ["commander", "yaml"])
+    expect(run(file, "check", "x")).toBe("tlsroute: the command needs the package commander: run npm install commander")
+    expect(run(file, "--version")).toMatch(/^\d+\.\d+\.\d+/)
+  })
+
+  it("tells that yaml is missing", async () => {
+    expect(run(await bundled("without-yaml", ["yaml"]), "check", import.meta.filename)).toBe(
+      "tlsroute: reading files needs the package yaml: run npm install yaml",
+    )
+  })
+
+  it("reads manifests with what it was bundled with", async () => {
+    const manifest = join(elsewhere, "gateway.yaml")
+    writeFileSync(manifest, "apiVersion: v1\nkind: List\nitems: []\n")
+    expect(run(await bundled("whole", []), "check", manifest)).toContain("0 errors")
   })
 })

@@ -1,6 +1,6 @@
 import { Argument, Command, type Option } from "commander"
 import { TOPICS } from "../help/topics.ts"
-import { isErrno, UsageError } from "../shared/usage-error.ts"
+import { isMissingModule, UsageError } from "../shared/usage-error.ts"
 
 const SHELLS = ["bash", "zsh", "fish"] as const
 
@@ -77,7 +77,7 @@ async function loadTabtab(): Promise<typeof import("@pnpm/tabtab")> {
   try {
     return (await import("@pnpm/tabtab")).default
   } catch (error) {
-    if (!isErrno(error) || !/^(ERR_)?MODULE_NOT_FOUND$/.test(error.code ?? "")) throw error
+    if (!isMissingModule(error)) throw error
     throw new UsageError("completion needs the package @pnpm/tabtab: run npm install @pnpm/tabtab, beside tlsroute")
   }
 }

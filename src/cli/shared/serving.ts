@@ -17,7 +17,7 @@ import { putServingFirst } from "./output.ts"
 import { parsePolicy } from "./policy-flag.ts"
 import { tellServiceManager } from "./service-manager.ts"
 import { count } from "./terminal.ts"
-import { UsageError } from "./usage-error.ts"
+import { isMissingModule, UsageError } from "./usage-error.ts"
 
 /** Flags of every command that serves. */
 export interface ServingFlags {
@@ -190,7 +190,7 @@ async function optionalMetrics(observed: Observations): Promise<AdminOptions["me
     addProcessMetrics(registry)
     return registry
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND") return undefined
+    if (isMissingModule(error)) return undefined
     throw error
   }
 }
