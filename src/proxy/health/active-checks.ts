@@ -32,7 +32,8 @@ export interface ActiveChecksOptions<Check extends ActiveCheck = ActiveCheck> {
 interface CheckState<Check> {
   check: Check
   dueAt: number
-  isRunning: boolean
+  /** Whether it waits for its turn, or its probe runs. */
+  isUnderWay: boolean
   isHealthy: boolean
   /** Results in a row that speak against the present verdict. */
   contrary: number
@@ -50,6 +51,9 @@ export class ActiveChecks<Check extends ActiveCheck = ActiveCheck> {
   readonly #now: () => number
   readonly #random: () => number
   readonly #states = new Map<string, CheckState<Check>>()
+  /** What is due and waits for its turn, first come, first served, from {@link #next} on. */
+  #line: CheckState<Check>[] = []
+  #next = 0
   #running = 0
   #timer: NodeJS.Timeout | undefined
 
@@ -85,15 +89,27 @@ export class ActiveChecks<Check extends ActiveCheck = ActiveCheck> {
   /** Starts the probes that are due. The timer calls it; a test may. */
   tick(): void {
     const now = this.#now()
+    for (const state of this.#states.values()) {
+      if (state.isUnderWay || state.dueAt > now) continue
+      state.isUnderWay = true
+      this.#line.push(state)
+    }
+    this.#start()
+  }
+
+  /** Starts as many of those in line as may run. Ends do it too: endpoints that answer at once need not wait for a tick. */
+  #start(): void {
     const limit = this.#options.concurrency ?? 64
-    for (const [key, state] of this.#states) {
-      if (this.#running >= limit) return
-      if (state.isRunning || state.dueAt > now) continue
-      // To the end of the line: endpoints that are probed often, and hang, must not take every turn of the others.
-      this.#states.delete(key)
-      this.#states.set(key, state)
-      state.isRunning = true
-      state.dueAt = now + state.check.interval * (0.9 + 0.2 * this.#random())
+    while (this.#running < limit) {
+      const state = this.#line[this.#next]
+      if (state === undefined) {
+        this.#line = []
+        this.#next = 0
+        return
+      }
+      this.#next++
+      if (this.#states.get(state.check.key) !== state) continue
+      state.dueAt = this.#now() + state.check.interval * (0.9 + 0.2 * this.#random())
       this.#running++
       void this.#probe(state.check).then((result) => this.#settle(state, result))
     }
@@ -104,16 +120,19 @@ export class ActiveChecks<Check extends ActiveCheck = ActiveCheck> {
     clearInterval(this.#timer)
     this.#timer = undefined
     this.#states.clear()
+    this.#line = []
+    this.#next = 0
   }
 
   #fresh(check: Check): CheckState<Check> {
     const dueAt = this.#now() + this.#random() * check.interval
-    return { check, dueAt, isRunning: false, isHealthy: true, contrary: 0 }
+    return { check, dueAt, isUnderWay: false, isHealthy: true, contrary: 0 }
   }
 
   #settle(state: CheckState<Check>, result: ProbeResult): void {
     this.#running--
-    state.isRunning = false
+    state.isUnderWay = false
+    this.#start()
     if (this.#states.get(state.check.key) !== state) return
     if (result.healthy === state.isHealthy) {
       state.contrary = 0

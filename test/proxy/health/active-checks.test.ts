@@ -92,6 +92,13 @@ describe("active checks", () => {
     expect(new Set(probed).size).toBe(12)
   })
 
+  it("keep to their intervals where endpoints are many times as many as may be probed at once", async () => {
+    const { active, probed, run } = checks(() => ({ healthy: true }), 4)
+    active.update(Array.from({ length: 1000 }, (_, index) => check(String(index))))
+    await run(5000)
+    expect(probed).toHaveLength(5000)
+  })
+
   it("take turns: endpoints that hang, however often they ask, keep none of the others waiting for long", async () => {
     const hanging: ((result: ProbeResult) => void)[] = []
     const { active, probed, run } = checks((probe) => {
