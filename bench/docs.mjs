@@ -175,7 +175,7 @@ ${drawn
   .map(({ name, title }) => `![${title}](performance/${name}.svg)\n`)
   .join("\n")}
 ${markdownTable(head, rows)}
-`,
+${topicIn(results, i) === "handshake" ? reachedLoads(results) : ""}`,
   )
   .join("")}
 ### What one replica carries
@@ -205,6 +205,22 @@ ${markdownTable(
 All samples are in [results.json](performance/results.json).
 
 `
+}
+
+/**
+ * How busy each proxy was where a share of a core was asked for: the load's own core may not keep up.
+ *
+ * @param {Results} results
+ */
+function reachedLoads({ peers, busy }) {
+  const told = [20, 50, 80].map((percent) => {
+    const reached = peers.flatMap(({ id, title }) => {
+      const shares = busy[id]?.[`handshake-${percent}`]
+      return shares ? [`${title} ${(summarize(shares).median * 100).toFixed(0)} %`] : []
+    })
+    return `Where ${percent} % were asked for: ${reached.join(", ")}.`
+  })
+  return `\nHow busy the proxies were, the handshakes included. ${told.join(" ")}\n`
 }
 
 /**

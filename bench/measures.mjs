@@ -215,7 +215,7 @@ topics.push(
 export const groups = [
   {
     id: "bulk",
-    rounds: 5,
+    rounds: 4,
     seconds: 1,
     measures: [
       ...bulkConnections.map((connections) => bulkMeasure("download", "source", connections)),
@@ -224,7 +224,7 @@ export const groups = [
   },
   {
     id: "connections",
-    rounds: 5,
+    rounds: 4,
     seconds: 1,
     measures: [
       {
@@ -280,15 +280,15 @@ export const groups = [
       ...handshakeLoads.map((percent) =>
         handshakeMeasure(`handshake-${percent}`, percent, { kinds: ["gateway", "command", "native"] }),
       ),
-      handshakeMeasure("handshake-changing", 50, { situation: "changing", kinds: ["gateway"] }),
-      handshakeMeasure("handshake-idle", 50, { idle: true, kinds: ["gateway"] }),
-      handshakeMeasure("handshake-busy", 50, { situation: "busy", kinds: ["gateway"] }),
-      handshakeMeasure("handshake-busy-workers", 50, { situation: "busy", workers: 2, kinds: ["gateway"] }),
+      handshakeMeasure("handshake-changing", 50, { rounds: 2, situation: "changing", kinds: ["gateway"] }),
+      handshakeMeasure("handshake-idle", 50, { rounds: 2, idle: true, kinds: ["gateway"] }),
+      handshakeMeasure("handshake-busy", 50, { rounds: 2, situation: "busy", kinds: ["gateway"] }),
+      handshakeMeasure("handshake-busy-workers", 50, { rounds: 2, situation: "busy", workers: 2, kinds: ["gateway"] }),
     ],
   },
   {
     id: "rest",
-    rounds: 3,
+    rounds: 2,
     seconds: 1,
     measures: [
       ...[1, 2].map(workersMeasure),
@@ -298,7 +298,7 @@ export const groups = [
         mode: "idle",
         connections: manyIdle,
         fresh: true,
-        rounds: 2,
+        rounds: 1,
         together: true,
         values: ({ none, few, many }) => ({
           "idle-memory": (many - none) / manyIdle / 1024,

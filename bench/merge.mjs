@@ -22,11 +22,17 @@ export function merge(before, now) {
   return {
     ...now,
     groups: { ...before.groups, ...now.groups },
-    peers: [...peers, ...added].sort((a, b) => kinds.indexOf(a.kind) - kinds.indexOf(b.kind)),
+    peers: [...peers, ...added].sort(byKind),
     samples: mergeDeep(before.samples, now.samples),
     ceiling: { ...before.ceiling, ...now.ceiling },
     busy: mergeDeep(before.busy, now.busy),
   }
+}
+
+/** The gateway's lines of Node.js are in order too: a sitting may know of some only. */
+function byKind(a, b) {
+  if (a.kind === "gateway" && b.kind === "gateway") return a.title.localeCompare(b.title)
+  return kinds.indexOf(a.kind) - kinds.indexOf(b.kind)
 }
 
 /**

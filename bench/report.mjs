@@ -22,7 +22,7 @@ export function printReport(results) {
   for (const { id, title } of results.peers) {
     const spare = Object.entries(results.busy[id])
       .map(([measure, shares]) => ({ measure, share: Math.min(...shares) }))
-      .filter(({ measure, share }) => measure !== "roundtrip" && share < 0.8)
+      .filter(({ measure, share }) => !/^(roundtrip|handshake)/.test(measure) && share < 0.8)
       .map(({ measure, share }) => `${measure} ${(share * 100).toFixed(0)} %`)
     if (spare.length > 0) {
       console.log(`${title} had CPU time to spare, something else set the pace: ${spare.join(", ")} busy`)

@@ -32,7 +32,7 @@ import { Session } from "./session.mjs"
 
 const help = `Usage: npm run bench -- [options]
 
-  --rounds N     rounds, in each of which everything is measured once (3 or 5, as the group has it)
+  --rounds N     rounds, in each of which everything is measured once (2 to 4, as the group has it)
   --seconds S    length of one measured window (1 or 3, as the group has it)
   --group NAME   one sitting of those that there are: ${groups.map(({ id }) => id).join(" ")}; may be repeated
   --only TEXT    peers or measures whose name contains TEXT; may be repeated
@@ -224,7 +224,7 @@ async function measureOne(session, measure, peer, round, results) {
  * @param {import("./peers/peers.mjs").Peer} peer
  */
 function isMeasurable(measure, peer) {
-  if ("micro" in measure) return peer.micro?.[measure.micro] !== undefined
+  if ("micro" in measure) return peer.only === undefined && peer.micro?.[measure.micro] !== undefined
   if (peer.only === "bulk" && !isBulk(measure)) return false
   if (peer.only === "main" && !measure.main) return false
   return peer.command !== undefined && (measure.kinds === undefined || measure.kinds.includes(peer.kind))

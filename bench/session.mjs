@@ -134,7 +134,8 @@ export class Session {
       return { values: JSON.parse(await runPinned(peer.micro[measure.micro], this.#options.proxyCpu)) }
     }
     if (measure.mode === "handshake") {
-      return { values: measure.values(await this.#handshakes(measure, peer)) }
+      const result = await this.#handshakes(measure, peer)
+      return { values: measure.values(result), busy: result.busy }
     }
     if (measure.fresh) {
       // Many proxies at once hold more connections than one backend may.

@@ -16,9 +16,13 @@ const namespace = "bench"
 const hello = buildClientHello("one.bench.example")
 const figures = {}
 
+let accepted = 0
 // On every address of 127.0.0.0/8, so that endpoints differ by their address.
 const backend = net
-  .createServer((socket) => socket.on("error", () => {}).pipe(socket))
+  .createServer((socket) => {
+    accepted++
+    socket.on("error", () => {}).pipe(socket)
+  })
   .listen({ port: 0, host: "0.0.0.0", backlog: 4096 })
 await once(backend, "listening")
 
@@ -89,11 +93,15 @@ const warmedUp = await serve(objects({ ports: [443] }))
 await connections(warmedUp, 2 * CONNECTIONS)
 await warmedUp.close({ drainTimeout: 0 })
 
-for (const endpoints of sizes) {
-  const gateway = await serve(objects({ endpoints, ports: [443] }))
-  figures[`scale-endpoints-${endpoints}`] =
-    (1000 * (await cpuOf(() => connections(gateway, CONNECTIONS)))) / CONNECTIONS
-  await gateway.close({ drainTimeout: 0 })
+// What comes first is compiled while it is measured, so that the sizes take turns, and the best of each counts.
+for (let turn = 0; turn < 3; turn++) {
+  for (const endpoints of sizes) {
+    const gateway = await serve(objects({ endpoints, ports: [443] }))
+    const cost = (1000 * (await cpuOf(() => connections(gateway, CONNECTIONS)))) / CONNECTIONS
+    const id = `scale-endpoints-${endpoints}`
+    figures[id] = Math.min(figures[id] ?? cost, cost)
+    await gateway.close({ drainTimeout: 0 })
+  }
 }
 
 for (const count of listenerCounts) {
@@ -110,7 +118,10 @@ for (const endpoints of sizes) {
     policies: { backends: { "bench/one": { healthCheck: "tcp", healthCheckInterval: `${CHECKED_SECONDS}s` } } },
   })
   const wait = () => new Promise((resolve) => setTimeout(resolve, CHECKED_SECONDS * 1000))
+  const before = accepted
   figures[`scale-checks-${endpoints}`] = (await cpuOf(wait)) / CHECKED_SECONDS / 10
+  const probes = accepted - before
+  if (probes < 0.8 * endpoints) throw new Error(`${probes} of ${endpoints} endpoints were checked in their interval`)
   await gateway.close({ drainTimeout: 0 })
 }
 
