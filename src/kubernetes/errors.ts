@@ -1,4 +1,4 @@
-import { type Checks, optionFault } from "../primitives/option-checks.ts"
+import { refuser } from "../primitives/option-checks.ts"
 
 /** Stable codes of {@link KubernetesError}. */
 export type KubernetesErrorCode =
@@ -46,21 +46,8 @@ export class KubernetesError extends Error {
   }
 }
 
-/**
- * Refuses options that cannot be what was meant.
- *
- * @param what - the function, as its caller knows it
- * @throws {@link KubernetesError} `ERR_TLSROUTE_KUBERNETES_OPTION`
- */
-export function refuseOptions<Options>(
-  what: string,
-  given: unknown,
-  checks: Checks<Options>,
-  required?: { readonly [Name in keyof Options]?: string },
-): void {
-  const fault = optionFault(given, checks, required)
-  if (fault !== undefined) throw new KubernetesError("ERR_TLSROUTE_KUBERNETES_OPTION", `${what}: ${fault}`)
-}
+/** Refuses options that cannot be what was meant: throws {@link KubernetesError} `ERR_TLSROUTE_KUBERNETES_OPTION`. */
+export const refuseOptions = refuser((message) => new KubernetesError("ERR_TLSROUTE_KUBERNETES_OPTION", message))
 
 /** The resource version, or the page of a list, is older than the server remembers: list again. */
 export const isExpired = (error: unknown): boolean =>

@@ -65,21 +65,24 @@ export function optionFault<Options>(
   return undefined
 }
 
-/**
- * Refuses options of a function that has no error of its own for it.
- *
- * @param what - the function, as its caller knows it
- * @throws {@link OptionError}
- */
-export function refuseOptions<Options>(
+/** Refuses what is wrong with options. `what` is the function, as its caller knows it. */
+type Refuse = <Options>(
   what: string,
   given: unknown,
   checks: Checks<Options>,
   required?: { readonly [Name in keyof Options]?: string },
-): void {
-  const fault = optionFault(given, checks, required)
-  if (fault !== undefined) throw new OptionError(`${what}: ${fault}`)
+) => void
+
+/** @returns what throws the error that is made of a message, where options cannot be what was meant */
+export function refuser(error: (message: string) => Error): Refuse {
+  return (what, given, checks, required) => {
+    const fault = optionFault(given, checks, required)
+    if (fault !== undefined) throw error(`${what}: ${fault}`)
+  }
 }
+
+/** For functions that have no error of their own: throws {@link OptionError}. */
+export const refuseOptions = refuser((message) => new OptionError(message))
 
 function faultOf(path: string, value: unknown, check: Check): string | undefined {
   const fault = check(value)

@@ -1,4 +1,4 @@
-import { type Checks, optionFault } from "../primitives/option-checks.ts"
+import { refuser } from "../primitives/option-checks.ts"
 
 /** Stable codes of {@link ProxyError}. */
 export type ProxyErrorCode =
@@ -37,21 +37,8 @@ export class ProxyError extends Error {
   }
 }
 
-/**
- * Refuses options that cannot be what was meant.
- *
- * @param what - the function, as its caller knows it
- * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE`
- */
-export function refuseUsage<Options>(
-  what: string,
-  given: unknown,
-  checks: Checks<Options>,
-  required?: { readonly [Name in keyof Options]?: string },
-): void {
-  const fault = optionFault(given, checks, required)
-  if (fault !== undefined) throw new ProxyError("ERR_TLSROUTE_PROXY_USAGE", `${what}: ${fault}`)
-}
+/** Refuses options that cannot be what was meant: throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE`. */
+export const refuseUsage = refuser((message) => new ProxyError("ERR_TLSROUTE_PROXY_USAGE", message))
 
 /** A port that could not be bound. */
 export class ListenError extends ProxyError {
