@@ -96,9 +96,12 @@ describe.skipIf(reason !== undefined)(titled("a client that sends an IP address 
 
   it("is served by a route for clients without one: mosquitto_pub", async () => {
     const to = ["-h", "127.0.0.1", "-p", String(mqtt), "--cafile", join(dir, "broker", "cert.pem")]
+    const before = records.length
     const { code, output } = await run("mosquitto_pub", [...to, "-t", "a", "-m", "b", "-q", "1"])
     expect(output).toBe("")
     expect(code).toBe(0)
+    await expect.poll(() => records.length).toBe(before + 1)
+    expect(records.at(-1)).toMatchObject({ outcome: "completed" })
   })
 
   it("is told in the record: at least one of them has sent what the record shows", () => {

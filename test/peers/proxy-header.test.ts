@@ -85,6 +85,7 @@ describe.skipIf(reason !== undefined)(titled("PROXY protocol headers to real rec
       for (const name of [nameOf(14), nameOf(43), nameOf(76), longName(250)]) {
         const { told, record } = await ask(name)
         expect(told, name.length.toString()).toBe(address)
+        expect(record.outcome).toBe("completed")
         expect(record.proxyHeaderBytes).toBeLessThanOrEqual(most)
       }
       await close()
