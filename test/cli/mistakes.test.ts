@@ -140,6 +140,16 @@ describe("tlsroute check, of a mistake", () => {
         ["host:port", "a.example.com:443", "; did you mean a.example.com?"],
         ["a dot at its end", "a.example.com.", "; did you mean a.example.com?"],
         ["an underscore", "a_b.example.com", ""],
+        ["typographic quotes", "“a.example.com”", "; did you mean a.example.com?"],
+        ["a wildcard for a part of a label", "app-*.example.com", "; did you mean *.example.com?"],
+        ["letters beyond ASCII", "bücher.example.com", "; did you mean xn--bcher-kva.example.com?"],
+        ["another one beside it", "a.example.com, b.example.com", "; write one hostname in each entry"],
+        ["a placeholder", "{{ .Values.host }}", "; fill the placeholder in first, as with: helm template …, envsubst"],
+        [
+          "nothing but a wildcard",
+          "*",
+          "; there is no wildcard for every name: leave a listener's hostname out for that, or name a domain, as *.example.com",
+        ],
       ] as const
     ).map(([what, hostname, hint]): [string, Readonly<Record<string, string>>, readonly string[]] => [
       `a hostname with ${what}`,
@@ -148,6 +158,110 @@ describe("tlsroute check, of a mistake", () => {
         `a.yaml:14:15: error: TLSRoute default/web spec.hostnames[0]: must be valid based on RFC-1123: lower case letters, digits, '-' and '.', no dot at the end, no port, and a wildcard only as the whole first label, not "${hostname}"${hint} [InvalidValue]`,
       ],
     ]),
+    [
+      "a template of another kind",
+      { "a.yaml": configuration({ gateway: "gatewayClassName: {% if x %}a{% endif %}" }) },
+      ["a.yaml:5:21: error: a template, which is YAML only once it is rendered [Template]"],
+    ],
+    [
+      "a variable that nothing has filled in",
+      { "a.yaml": configuration({ listener: `{ name: tls, port: \${PORT}, protocol: TLS }` }) },
+      [
+        "a.yaml:7:26: error: a variable, which has to be filled in first: envsubst < FILE | tlsroute check - [Template]",
+      ],
+    ],
+    [
+      "a merge conflict",
+      { "a.yaml": configuration().replace("  listeners:", "<<<<<<< HEAD\n  listeners:\n=======\n>>>>>>> main") },
+      ["a.yaml:6:1: error: a merge conflict starts here: choose between its two sides [InvalidYaml]"],
+    ],
+    [
+      "a missing colon",
+      { "a.yaml": configuration().replace("kind: TLSRoute", "kind TLSRoute") },
+      ["a.yaml:10:1: error: a colon is missing behind the key kind [InvalidYaml]"],
+    ],
+    [
+      "a port in quotes",
+      {
+        "a.yaml": configuration({ listener: '{ name: tls, port: "443", protocol: TLS, tls: { mode: Passthrough } }' }),
+      },
+      [
+        "a.yaml:7:26: error: Gateway default/edge spec.listeners[0].port: must be an integer, not a string; write 443 without quotes [InvalidType]",
+      ],
+    ],
+    [
+      "the backend of an Ingress",
+      {
+        "a.yaml": configuration().replace(
+          "{ name: app.example.net, port: 443 }",
+          "{ serviceName: app, servicePort: 443 }",
+        ),
+      },
+      [
+        "a.yaml:15:42: error: TLSRoute default/web spec.rules[0].backendRefs[0].serviceName: is not a field here; did you mean name, which is required? [UnknownField]",
+        "a.yaml:15:60: warning: TLSRoute default/web spec.rules[0].backendRefs[0].servicePort: is not a field here, and has no effect; did you mean port? [UnknownField]",
+      ],
+    ],
+    [
+      "host:port as a backend",
+      { "a.yaml": configuration().replace("{ name: app.example.net, port: 443 }", '{ name: "app.example.net:443" }') },
+      [
+        "a.yaml:15:27: error: TLSRoute default/web spec.rules[0].backendRefs[0].port: must have port for Service reference; did you mean name: app.example.net, port: 443? [Required]",
+      ],
+    ],
+    [
+      "the mode beside tls, not in it",
+      { "a.yaml": configuration({ listener: "{ name: tls, port: 443, protocol: TLS, mode: Passthrough }" }) },
+      [
+        "a.yaml:7:7: error: Gateway default/edge spec.listeners[0].tls.mode: tls mode must be set for protocol TLS: set it to Passthrough [Required]",
+        "a.yaml:7:52: warning: Gateway default/edge spec.listeners[0].mode: is not a field here, and has no effect; did you mean tls.mode? [UnknownField]",
+      ],
+    ],
+    [
+      "protocol HTTPS for passthrough",
+      {
+        "a.yaml": configuration({ listener: "{ name: tls, port: 443, protocol: HTTPS, tls: { mode: Passthrough } }" }),
+      },
+      [
+        "a.yaml:7:7: error: Gateway default/edge spec.listeners[0]: protocol HTTPS has no mode Passthrough; did you mean protocol TLS? [UnsupportedProtocol]",
+        "a.yaml:7:61: error: Gateway default/edge spec.listeners[0].tls.mode: tls mode must be Terminate for protocol HTTPS [InvalidValue]",
+      ],
+    ],
+    [
+      "a certificate for passthrough",
+      {
+        "a.yaml": configuration({
+          listener:
+            "{ name: tls, port: 443, protocol: TLS, tls: { mode: Passthrough, certificateRefs: [{ name: a }] } }",
+        }),
+      },
+      [
+        "a.yaml:7:72: warning: Gateway default/edge spec.listeners[0].tls.certificateRefs: has no effect with mode Passthrough: clients see the certificate of the backend [NoEffect]",
+      ],
+    ],
+    [
+      "a selector without from: Selector",
+      {
+        "a.yaml": configuration({
+          listener:
+            "{ name: tls, port: 443, protocol: TLS, tls: { mode: Passthrough }, allowedRoutes: { namespaces: { selector: { matchLabels: { a: b } } } } }",
+        }),
+      },
+      [
+        "a.yaml:7:105: warning: Gateway default/edge spec.listeners[0].allowedRoutes.namespaces.selector: has no effect without from: Selector beside it [NoEffect]",
+      ],
+    ],
+    [
+      "a class that is misspelt",
+      {
+        "a.yaml":
+          configuration({ gateway: "gatewayClassName: tlsrute" }) +
+          `---\napiVersion: ${GROUP}/v1\nkind: GatewayClass\nmetadata: { name: tlsroute }\nspec: { controllerName: tlsroute.dev/gateway-controller }\n`,
+      },
+      [
+        "a.yaml:13:16: warning: TLSRoute default/web spec.parentRefs[0]: Gateway default/edge is not served here: there is no GatewayClass tlsrute; did you mean tlsroute? [NoParent]",
+      ],
+    ],
     [
       "an IP address as hostname",
       { "a.yaml": configuration({ hostname: "192.0.2.1" }) },

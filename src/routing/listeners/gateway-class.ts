@@ -1,3 +1,4 @@
+import { suggest } from "../../primitives/suggest.ts"
 import type { Fault } from "../admit/fault.ts"
 import type { AdmittedGateway, AdmittedGatewayClass } from "../admit/gateway.ts"
 import type { ResolvedOptions } from "../options.ts"
@@ -45,7 +46,10 @@ export function whyNotOurs(
     return `its class ${className} is not among those to serve: ${[...gatewayClassNames].join(", ")}`
   }
   const found = classes.get(className)
-  if (found === undefined) return `there is no GatewayClass ${className}`
+  if (found === undefined) {
+    const meant = suggest(className, classes.keys())
+    return `there is no GatewayClass ${className}${meant === undefined ? "" : `; did you mean ${meant}?`}`
+  }
   return `its GatewayClass ${className} is of the controller ${found.controllerName}, not of ${controllerName}`
 }
 

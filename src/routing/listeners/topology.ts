@@ -186,9 +186,13 @@ function listenerState(
 
 const KNOWN_PROTOCOLS = new Set(["HTTP", "HTTPS", "TCP", "UDP"])
 
-function protocolFault({ protocol }: AdmittedListener): Fault | undefined {
+function protocolFault({ protocol, mode }: AdmittedListener): Fault | undefined {
   if (protocol === "TLS" || protocol === "") return undefined
-  return { reason: "UnsupportedProtocol", message: `protocol ${protocol} ${whyNotServed(protocol)}` }
+  const why =
+    protocol === "HTTPS" && mode === "Passthrough"
+      ? "has no mode Passthrough; did you mean protocol TLS?"
+      : whyNotServed(protocol)
+  return { reason: "UnsupportedProtocol", message: `protocol ${protocol} ${why}` }
 }
 
 function modeFault({ mode }: AdmittedListener): Fault | undefined {

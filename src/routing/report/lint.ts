@@ -168,6 +168,16 @@ function lintListeners(ref: ObjectRef, spec: unknown, findings: LintFindings): v
   for (const [at, listener] of (arrayOf(field(spec, "listeners")) ?? []).entries()) {
     const message = "has no effect: filters are for HTTP requests, and TLS is passed through unread"
     if (!isAbsent(field(listener, "filters"))) findings.noEffect(ref, `spec.listeners[${at}].filters`, message)
+    const tls = field(listener, "tls")
+    if (field(tls, "mode") === "Passthrough" && (arrayOf(field(tls, "certificateRefs"))?.length ?? 0) > 0) {
+      const theirs = "has no effect with mode Passthrough: clients see the certificate of the backend"
+      findings.noEffect(ref, `spec.listeners[${at}].tls.certificateRefs`, theirs)
+    }
+    const namespaces = field(field(listener, "allowedRoutes"), "namespaces")
+    if (!isAbsent(field(namespaces, "selector")) && field(namespaces, "from") !== "Selector") {
+      const selector = "has no effect without from: Selector beside it"
+      findings.noEffect(ref, `spec.listeners[${at}].allowedRoutes.namespaces.selector`, selector)
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import { arrayOf, field, isAbsent } from "../../primitives/json.ts"
 import type { AdmittedGrant } from "../admit/backend.ts"
 import type { Fault } from "../admit/fault.ts"
 import type { AdmittedBackendRef, AdmittedRoute } from "../admit/route.ts"
-import { isReferencePermitted } from "../backends/grants.ts"
+import { grantMeant, isReferencePermitted } from "../backends/grants.ts"
 import { invalidTarget } from "../backends/target.ts"
 import type { ProblemCode } from "../problem-codes.ts"
 import type { ResourceProblem } from "../resources.ts"
@@ -56,7 +56,8 @@ export function routeState(route: AdmittedRoute, attachment: Attachment, targets
         if (!withoutEndpoints.includes(target.message)) withoutEndpoints = [...withoutEndpoints, target.message]
       } else {
         unresolved ??= { reason: target.reason, message: target.message }
-        if (ref.fault === undefined) report("error", target.reason, ref.path, target.message)
+        // What breaks the object's own schema was reported where it was read.
+        if (ref.fault === undefined && !lacksPort(ref)) report("error", target.reason, ref.path, target.message)
       }
     }
     return { ref: ref.ref, port: ref.port, path: ref.path, weight: ref.weight, target }
@@ -64,6 +65,10 @@ export function routeState(route: AdmittedRoute, attachment: Attachment, targets
   const table = { ref: route.ref, backends, totalWeight }
   return { route, attachment, table, unresolved, withoutEndpoints, problems }
 }
+
+/** Whether a Service is named without the port that it must have. */
+const lacksPort = ({ ref, port }: AdmittedBackendRef): boolean =>
+  port === undefined && ref.group === "" && ref.kind === "Service"
 
 /** Tells of what v1 would not have admitted, and takes no edit of. */
 function warnOfLaxVersion(
@@ -86,9 +91,10 @@ function warnOfLaxVersion(
 function resolveRef(route: AdmittedRoute, ref: AdmittedBackendRef, targets: TargetSource): BackendTarget {
   if (ref.fault !== undefined) return invalidTarget(ref.ref, ref.port, "BackendNotFound", ref.fault)
   // Permission before existence: what may not be referred to must not be told about either.
-  if (!isReferencePermitted(route.ref.namespace, ref.ref, targets.grants(ref.ref.namespace))) {
+  const grants = [...targets.grants(ref.ref.namespace)]
+  if (!isReferencePermitted(route.ref.namespace, ref.ref, grants)) {
     const kind = ref.ref.group === "" ? ref.ref.kind : `${ref.ref.group}/${ref.ref.kind}`
-    const message = `no ReferenceGrant in namespace ${ref.ref.namespace} lets TLSRoutes of ${route.ref.namespace} refer to ${kind} ${ref.ref.name}`
+    const message = `no ReferenceGrant in namespace ${ref.ref.namespace} lets TLSRoutes of ${route.ref.namespace} refer to ${kind} ${ref.ref.name}${grantMeant(route.ref.namespace, grants)}`
     return invalidTarget(ref.ref, ref.port, "RefNotPermitted", message)
   }
   return targets.target(ref)

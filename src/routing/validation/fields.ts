@@ -1,6 +1,6 @@
 import { isIPv4 } from "../../primitives/ip-address.ts"
 import { holding } from "../../primitives/option-checks.ts"
-import { hostnameMeant } from "../hostnames/meant.ts"
+import { hostnameHint } from "../hostnames/meant.ts"
 import type { LabelSelector } from "../resources.ts"
 import type { Report } from "./report.ts"
 import { integer, list, map, optional, record, required, type Shape, text } from "./shape.ts"
@@ -84,7 +84,7 @@ const HOSTNAME_RULE =
 export const isHostname = (value: string): boolean => HOSTNAME.test(value)
 
 /** A precise or wildcard hostname. The API server takes IPv4 addresses here, which the Gateway API calls a bug. */
-export const hostname = text({ min: 1, max: 253, pattern: HOSTNAME, be: HOSTNAME_RULE, meant: hostnameMeant })
+export const hostname = text({ min: 1, max: 253, pattern: HOSTNAME, be: HOSTNAME_RULE, hint: hostnameHint })
 
 /** A hostname where the API server refuses IP addresses too. */
 export const hostnameNotIP = text({
@@ -92,7 +92,7 @@ export const hostnameNotIP = text({
   max: 253,
   pattern: HOSTNAME,
   be: HOSTNAME_RULE,
-  meant: hostnameMeant,
+  hint: hostnameHint,
   rule: refuseIP,
 })
 

@@ -1,5 +1,6 @@
 import { suggest } from "../../primitives/suggest.ts"
 import { quote, type Report, typeName } from "./report.ts"
+import { didYouMean, reportUnknown } from "./unknown-fields.ts"
 
 /**
  * What a value may be. Shapes are built once, from tables that read like the API's reference, and do two
@@ -15,6 +16,8 @@ export interface Shape {
    * it is of the wrong type. `undefined` when the value is to be dropped.
    */
   fill(value: unknown): unknown
+  /** Of a record: the fields that it may have. */
+  readonly names?: ReadonlySet<string>
 }
 
 /** Checks what a shape cannot say. Runs only on values of the right shape, so `T` holds except for defaults. */
@@ -69,15 +72,15 @@ export interface TextLimits {
   readonly pattern?: RegExp
   /** Completes "must be …" when the pattern does not match. */
   readonly be?: string
-  /** What a string that does not match was probably meant to be. */
-  readonly meant?: (value: string) => string | undefined
+  /** Ends the message about a string that does not match. */
+  readonly hint?: (value: string) => string
   /** Checks a string that is within the limits above. */
   readonly rule?: Rule<string>
 }
 
 /** A string. */
 export function text(limits: TextLimits = {}): Shape {
-  const { min = 0, max = Number.POSITIVE_INFINITY, pattern, be = "valid", meant, rule } = limits
+  const { min = 0, max = Number.POSITIVE_INFINITY, pattern, be = "valid", hint, rule } = limits
   return {
     check(value, report) {
       if (typeof value !== "string") {
@@ -87,7 +90,7 @@ export function text(limits: TextLimits = {}): Shape {
       } else if (value.length < min) {
         report.breach("InvalidValue", "must not be empty")
       } else if (pattern !== undefined && !pattern.test(value)) {
-        report.breach("InvalidValue", `must be ${be}, not ${quote(value)}${didYouMean(meant?.(value))}`)
+        report.breach("InvalidValue", `must be ${be}, not ${quote(value)}${hint?.(value) ?? ""}`)
       } else {
         rule?.(value, report)
       }
@@ -126,7 +129,8 @@ export function integer(min: number, max: number): Shape {
     check(value, report) {
       if (typeof value !== "number" || !Number.isInteger(value)) {
         const found = typeof value === "number" ? String(value) : typeName(value)
-        report.breach("InvalidType", `must be an integer, not ${found}`)
+        const hint = typeof value === "string" && /^\d{1,9}$/.test(value) ? `; write ${value} without quotes` : ""
+        report.breach("InvalidType", `must be an integer, not ${found}${hint}`)
       } else if (value < min || value > max) {
         report.breach("InvalidValue", `must be between ${min} and ${max}, not ${value}`)
       }
@@ -217,9 +221,10 @@ export interface RecordLimits<T> {
 /** An object with known fields. */
 export function record<T = unknown>(table: Readonly<Record<string, Field>>, limits: RecordLimits<T> = {}): Shape {
   const { open = false, rule } = limits
-  const fields = Object.entries(table).map(([name, field]) => ({ name, ...field }))
+  const fields = Object.entries(table).map(([name, field]) => ({ name, within: field.shape.names, ...field }))
   const names = new Set(Object.keys(table))
   return {
+    names,
     check(value, report) {
       if (!isRecord(value)) return report.breach("InvalidType", `must be an object, not ${typeName(value)}`)
       const before = report.breaches
@@ -237,7 +242,7 @@ export function record<T = unknown>(table: Readonly<Record<string, Field>>, limi
           missing.add(name)
         }
       }
-      if (!open && countKeys(value) > given) reportUnknown(value, names, missing, report)
+      if (!open && countKeys(value) > given) reportUnknown(value, fields, names, missing, report)
       if (missing !== undefined) for (const name of missing) report.breach("Required", "is required", name)
       if (report.breaches === before) rule?.(value as T, report)
     },
@@ -262,24 +267,6 @@ function countKeys(value: Record<string, unknown>): number {
   let count = 0
   for (const _ in value) count++
   return count
-}
-
-/** A field that is missed, and there under another name, is one mistake: it is taken out of those missing. */
-function reportUnknown(
-  value: Record<string, unknown>,
-  names: ReadonlySet<string>,
-  missing: Set<string> | undefined,
-  report: Report,
-): void {
-  for (const key of Object.keys(value)) {
-    // Looking for what was meant takes time, and is not worth it for what is not reported.
-    if (report.isFull) return
-    if (names.has(key) || value[key] === undefined) continue
-    const meant = suggest(key, names)
-    // A status is written by programs: what is missing in it counts, whatever else is there.
-    if (meant !== undefined && !report.advisory && missing?.delete(meant)) report.misspelt(key, meant)
-    else report.warn("UnknownField", `is not a field here, and has no effect${didYouMean(meant)}`, key)
-  }
 }
 
 /**
@@ -307,9 +294,4 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 /** False for a field left out, or `null`. */
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null
-}
-
-/** Ends a message with what was probably meant. */
-function didYouMean(meant: string | undefined): string {
-  return meant === undefined ? "" : `; did you mean ${meant}?`
 }

@@ -36,9 +36,12 @@ function checkPort(ref: BackendRef, report: Report): void {
     report.breach("Forbidden", "must not have port for XBackend reference", "port")
 }
 
-function requireServicePort({ group, kind, port }: BackendRef, report: Report): void {
+function requireServicePort({ group, kind, name, port }: BackendRef, report: Report): void {
   if ((group ?? "") !== "" || (kind ?? "Service") !== "Service") return
-  if (port === undefined || port === null) report.breach("Required", "must have port for Service reference", "port")
+  if (port !== undefined && port !== null) return
+  const [, host, number] = /^([^:]+):(\d{1,5})$/.exec(name) ?? []
+  const hint = host === undefined ? "" : `; did you mean name: ${host}, port: ${number}?`
+  report.breach("Required", `must have port for Service reference${hint}`, "port")
 }
 
 const rule = (channel: Channel): Shape =>
