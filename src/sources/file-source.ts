@@ -81,9 +81,9 @@ function checkArguments<Options>(what: string, paths: unknown, options: unknown,
  * (`.yaml`, `.yml`, `.json`; not those of directories within; a directory that has none is a warning in `problems`).
  * The path `-` is standard input; it and other pipes are read once.
  *
- * Editors' atomic renames and the `..data` swap of mounted ConfigMaps are followed. A file that breaks while it is
- * followed, and a named path that disappears, keep their last good version in force and are reported in `problems`
- * with line and column; a file deleted from a directory takes its objects with it. Objects that still say the same
+ * Editors' atomic renames and the `..data` swap of mounted ConfigMaps are followed. A file that breaks or is
+ * cut to nothing while it is followed, and a named path that disappears, keep their last good version in force and are
+ * reported in `problems` with line and column; a file deleted from a directory takes its objects with it. Objects that still say the same
  * keep their identity from snapshot to snapshot.
  *
  * Iterating throws {@link SourceError} with code `ERR_TLSROUTE_PATH_NOT_FOUND` when a named path does not exist at the start, and

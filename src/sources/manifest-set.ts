@@ -118,6 +118,10 @@ export class ManifestSet {
     }
     const { text } = read
     if (before !== undefined && before.text === text) return { ...before, scanned }
+    // A file without a byte is one whose writing was cut short, by a full disk or a program that died.
+    if (before?.sound === true && holdsObjects(before) && text.trim() === "") {
+      return { ...before, scanned, text, problems: [emptiedFile(file)] }
+    }
 
     const known = new Map(before?.documents.map((document) => [document.text, document.parsed]))
     const documents: PlacedDocument[] = []
@@ -191,6 +195,17 @@ function fileProblem(file: string, message: string): ResourceProblem {
 function emptyDirectory(file: string): ResourceProblem {
   const message = "there is no .yaml, .yml or .json file in it; directories in it are not read"
   return { severity: "warning", code: "EmptyDirectory", path: "", message, location: { file } }
+}
+
+function holdsObjects({ documents }: ManifestFile): boolean {
+  return documents.some(({ parsed }) => parsed.objects.length > 0)
+}
+
+function emptiedFile(file: string): ResourceProblem {
+  const message =
+    "there is nothing in it any more; its last good version stays in force: delete the file, or leave a comment in it, " +
+    "to remove what was in it"
+  return { severity: "error", code: "EmptyFile", path: "", message, location: { file } }
 }
 
 function emptyFile(file: string): ResourceProblem {

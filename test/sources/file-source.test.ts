@@ -278,6 +278,32 @@ describe("fileSource", () => {
     expect(broken.problems).toMatchObject([{ code: "InvalidObject", location: { line: 1, column: 1 } }])
   })
 
+  test("keeps the last good version of a file that was cut to nothing, until it says something or is deleted", async () => {
+    await writeFile(at("a.yaml"), tlsRoute("a"))
+    await writeFile(at("b.yaml"), tlsRoute("b"))
+    const { next } = follow(directory)
+    const before = await next()
+    await writeFile(at("a.yaml"), "\n")
+    const emptied = await next()
+    expect(emptied.tlsRoutes).toBe(before.tlsRoutes)
+    expect(emptied.problems).toMatchObject([
+      {
+        severity: "error",
+        code: "EmptyFile",
+        message: expect.stringContaining("its last good version stays in force"),
+        location: { file: at("a.yaml") },
+      },
+    ])
+    await writeFile(at("a.yaml"), "# no route any more\n")
+    expect(routeNames(await next())).toEqual(["b"])
+    await writeFile(at("a.yaml"), tlsRoute("a", "new.example.com"))
+    expect(hostnames(await next())).toEqual(["new.example.com", "b.example.com"])
+    await writeFile(at("b.yaml"), "")
+    expect(routeNames(await next())).toEqual(["a", "b"])
+    await rm(at("b.yaml"))
+    expect(routeNames(await next())).toEqual(["a"])
+  })
+
   test("takes the sound documents of a file that is broken from the start", async () => {
     await writeFile(at("a.yaml"), `${tlsRoute("a")}---\nx: [\n---\n${tlsRoute("b")}`)
     const { next } = follow(at("a.yaml"))
