@@ -1,5 +1,5 @@
 import { type Checks, text } from "../primitives/option-checks.ts"
-import { CONTROLLER_EXAMPLE, controllerNameOption } from "../routing/validation/fields.ts"
+import { CONTROLLER_EXAMPLE, controllerNameOption } from "../routing/controller-name.ts"
 import { ApiClient } from "./api-client.ts"
 import { type ClusterAccess, clusterAccess, loadClusterAccess } from "./cluster-access.ts"
 import { isConflict, KubernetesError, refuseOptions } from "./errors.ts"

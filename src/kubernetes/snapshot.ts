@@ -1,6 +1,6 @@
 import { abortSignal, type Checks, listOf, text, wholeNumber } from "../primitives/option-checks.ts"
+import { CONTROLLER_EXAMPLE, controllerNameOption } from "../routing/controller-name.ts"
 import type { GatewayResources, KubernetesObject, ResourceProblem } from "../routing/resources.ts"
-import { CONTROLLER_EXAMPLE, controllerNameOption } from "../routing/validation/fields.ts"
 import { ApiClient } from "./api-client.ts"
 import { readBundleVersions } from "./bundle-versions.ts"
 import { type ClusterAccess, clusterAccess, loadClusterAccess } from "./cluster-access.ts"

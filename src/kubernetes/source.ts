@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises"
 import { type Checks, callable, listOf, milliseconds, text, wholeNumber } from "../primitives/option-checks.ts"
+import { CONTROLLER_EXAMPLE, controllerNameOption } from "../routing/controller-name.ts"
 import type { GatewayResources } from "../routing/resources.ts"
-import { CONTROLLER_EXAMPLE, controllerNameOption } from "../routing/validation/fields.ts"
 import { ApiClient } from "./api-client.ts"
 import { DEFAULT_BACKOFF } from "./backoff.ts"
 import { type ClusterAccess, clusterAccess, loadClusterAccess } from "./cluster-access.ts"

@@ -8,9 +8,9 @@ import {
   text,
   wholeNumber,
 } from "../primitives/option-checks.ts"
+import { CONTROLLER_EXAMPLE, controllerNameOption } from "../routing/controller-name.ts"
 import type { ObjectRef } from "../routing/resources.ts"
 import type { Statuses } from "../routing/route-table.ts"
-import { CONTROLLER_EXAMPLE, controllerNameOption } from "../routing/validation/fields.ts"
 import { ApiClient } from "./api-client.ts"
 import { type ClusterAccess, clusterAccess, loadClusterAccess } from "./cluster-access.ts"
 import { isNotFound, refuseOptions } from "./errors.ts"

@@ -12,9 +12,9 @@ import {
   wholeNumber,
 } from "../primitives/option-checks.ts"
 import { isExternalPattern } from "./backends/external-name.ts"
+import { controllerNameOption } from "./controller-name.ts"
 import type { GatewayLocation, RouteTableOptions } from "./options.ts"
 import type { RouteQuery } from "./route-table.ts"
-import { controllerNameOption } from "./validation/fields.ts"
 
 /** What {@link RouteTableOptions} may be. */
 export const ROUTE_TABLE: Checks<RouteTableOptions> = {

@@ -1,10 +1,12 @@
 import { spawnSync } from "node:child_process"
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { join, resolve } from "node:path"
+import { basename, join, resolve } from "node:path"
+import { promisify } from "node:util"
 import { build as esbuild } from "esbuild"
 import { build as vite } from "vite"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { type Configuration, type Stats, webpack } from "webpack"
 import { buildPackage } from "../support/built-package.ts"
 
 const root = resolve(import.meta.dirname, "../..")
@@ -43,6 +45,8 @@ const bundlers = [
   ["esbuild as ESM", (file: string) => esbuildAs("esm", file)],
   ["esbuild as CommonJS", (file: string) => esbuildAs("cjs", file)],
   ["Vite for SSR", viteSsr],
+  ["webpack as ESM", (file: string) => webpackAs("module", file)],
+  ["webpack as CommonJS", (file: string) => webpackAs("commonjs2", file)],
 ] as const
 
 async function esbuildAs(format: "esm" | "cjs", file: string): Promise<string> {
@@ -58,6 +62,25 @@ async function viteSsr(file: string): Promise<string> {
     build: { ssr: file, outDir, rollupOptions: { output: { entryFileNames: "main.mjs", codeSplitting: false } } },
   })
   return join(outDir, "main.mjs")
+}
+
+async function webpackAs(type: "module" | "commonjs2", file: string): Promise<string> {
+  const name = `${basename(file, ".js")}.webpack.${type === "module" ? "mjs" : "cjs"}`
+  // webpack writes the place of a module into the bundle. Where the bundle runs, the package is not.
+  const copy = join(directory, `${basename(file, ".js")}-package`)
+  cpSync(built, copy, { recursive: true })
+  const configuration: Configuration = {
+    ...{ entry: file, mode: "production", target: "node20", context: directory },
+    output: { path: directory, filename: name, library: { type }, module: type === "module", asyncChunks: false },
+    experiments: { outputModule: type === "module" },
+    ...{ optimization: { minimize: false }, resolve: { alias: { [built]: copy } } },
+    // Peers that are not installed are for programs that use them.
+    externals: ["@kubernetes/client-node", "prom-client"],
+  }
+  const stats = await promisify<Configuration, Stats | undefined>(webpack)(configuration)
+  rmSync(copy, { recursive: true })
+  if (stats?.hasErrors()) throw new Error(stats.toString({ all: false, errors: true }))
+  return join(directory, name)
 }
 
 function run(file: string, ...args: readonly string[]): string {

@@ -42,8 +42,10 @@ export interface WorkerHost {
  * @throws {@link GatewayError} `ERR_TLSROUTE_OPTION` when it is not there
  */
 function builtWorker(): URL {
+  // Written as one expression, webpack would copy the worker into the bundle: alone, without what it imports.
+  const here = import.meta.url
   // A bundle in CommonJS may have no address to look from.
-  const file = URL.canParse("./worker.js", import.meta.url) ? new URL("./worker.js", import.meta.url) : undefined
+  const file = URL.canParse("./worker.js", here) ? new URL("./worker.js", here) : undefined
   if (file !== undefined && existsSync(file)) return file
   const where = file === undefined ? "" : `, and ${fileURLToPath(file)} does not exist`
   throw new GatewayError(

@@ -1,5 +1,5 @@
 import { isIPv4 } from "../../primitives/ip-address.ts"
-import { holding } from "../../primitives/option-checks.ts"
+import { CONTROLLER_NAME, DOMAIN_PATH, LABEL, SUBDOMAIN } from "../controller-name.ts"
 import { hostnameHint } from "../hostnames/meant.ts"
 import type { LabelSelector } from "../resources.ts"
 import type { Report } from "./report.ts"
@@ -7,12 +7,6 @@ import { integer, list, map, optional, record, required, type Shape, text } from
 
 /** API group of Gateway, TLSRoute and their like. */
 export const GATEWAY_GROUP = "gateway.networking.k8s.io"
-
-/** One DNS label, as namespaces are named. Lengths are limited apart, as Kubernetes does. */
-const LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-const SUBDOMAIN = `${LABEL}(\\.${LABEL})*`
-/** Domain prefix and path, as controllers and extension types are named. */
-const DOMAIN_PATH = `${SUBDOMAIN}\\/[A-Za-z0-9\\/\\-._~%!$&'()*+,;=:]+`
 
 const LOWER_CASE_NAME = "lower case letters, digits, '-' and '.', with a letter or digit at each end"
 
@@ -46,24 +40,8 @@ export const kind = text({
   be: "letters, digits and '-', with a letter first",
 })
 
-const CONTROLLER_NAME = {
-  min: 1,
-  max: 253,
-  pattern: new RegExp(`^${DOMAIN_PATH}$`),
-  be: 'a domain and a path, such as "example.com/gateway-controller"',
-}
-
 /** `controllerName`: a domain and a path. */
 export const controllerName = text(CONTROLLER_NAME)
-
-/** One, as the message about a missing option shows it. */
-export const CONTROLLER_EXAMPLE = '"example.com/gateway-controller"'
-
-/** The same, of a program's options. */
-export const controllerNameOption = holding(
-  CONTROLLER_NAME.be,
-  (value) => typeof value === "string" && value.length <= CONTROLLER_NAME.max && CONTROLLER_NAME.pattern.test(value),
-)
 
 /** A TCP port. */
 export const portNumber = integer(1, 65535)
