@@ -78,6 +78,15 @@ describe.each([
     },
   )
 
+  test("as both go, neither having heard of the other, makes no reset of the session", async () => {
+    const { near, far, closed } = await connected(isThrottled)
+    near.write("goodbye")
+    await once(far, "data")
+    near.resetAndDestroy()
+    far.resetAndDestroy()
+    expect(await closed).toMatchObject({ outcome: "completed", detail: "ECONNRESET" })
+  })
+
   test("as a backend that goes in the same moment in which the client ends, makes no reset of the session", async () => {
     for (let round = 0; round < 20; round++) {
       const { near, far, closed } = await connected(isThrottled)

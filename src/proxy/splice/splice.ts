@@ -189,7 +189,11 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   socketFailed(socket: Socket, error: NodeJS.ErrnoException): void {
     if (this.outcome !== "completed") return
     if (this.error !== undefined) {
-      if (this.#grace !== undefined) this.#giveUp()
+      if (this.#grace === undefined) return
+      // The other went as well, and of itself, as it was not told: so do PostgreSQL's client and server where each closes
+      // with the other's `close_notify` unread.
+      if (RESETS.has(error.code)) this.#endGrace()
+      else this.#giveUp()
       return
     }
     this.error = error
