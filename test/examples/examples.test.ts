@@ -1,4 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
+import { createSocket } from "node:dgram"
 import { once } from "node:events"
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { type AddressInfo, connect as connectTcp, createServer } from "node:net"
@@ -11,6 +12,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { STARTTLS_PROTOCOLS } from "../../src/proxy/starttls/protocols.ts"
 import { linesOf } from "../cli/cli.ts"
 import { FakeApiServer } from "../kubernetes-source/fake-api-server.ts"
+import { helloFor } from "../proxy/quic/harness.ts"
 import { ask, echoServer, secureClient } from "../proxy/starttls/peers.ts"
 import { type Certificate, selfSigned } from "../support/certificate.ts"
 
@@ -18,6 +20,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 const names = [
   "databases",
   "gateway",
+  "http3",
   "own-source",
   "controller",
   "client-hello",
@@ -205,6 +208,23 @@ describe("examples", () => {
     }
     child.kill("SIGINT")
     expect((await once(child, "close"))[0]).toBe(0)
+  })
+
+  test("http3.mjs leads a client over TCP and one over QUIC to the site", async () => {
+    const { child, until, listening } = start("http3", "0", "shop.example.com", "127.0.0.1", String(backendPort()))
+    const port = await listening()
+    await until(new RegExp(`^listening on UDP 127\\.0\\.0\\.1:${port}$`))
+    expect(await greeting(port, "shop.example.com")).toBe("hello from the backend\n")
+    await until(/^shop\.example\.com over tcp: completed$/)
+    const site = createSocket("udp4").bind(backendPort(), "127.0.0.1")
+    const client = createSocket("udp4")
+    await once(site, "listening")
+    const hello = helloFor("shop.example.com")
+    client.send(hello, port, "127.0.0.1")
+    expect((await once(site, "message"))[0]).toEqual(Buffer.from(hello))
+    child.kill("SIGKILL")
+    client.close()
+    site.close()
   })
 
   test("own-source.mjs serves a route from the moment the program adds it", async () => {
