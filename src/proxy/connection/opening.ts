@@ -1,49 +1,28 @@
-import { randomUUID } from "node:crypto"
 import type { Socket } from "node:net"
 import type { ClientHello } from "../../client-hello/hello.ts"
-import { ClientHelloParser } from "../../client-hello/parser.ts"
 import { Dial, type DialFailure, type DialObserver, type DialOpening, type DialPlan } from "../backend/dial.ts"
 import { planTarget } from "../backend/target-plan.ts"
-import { ProxyError } from "../errors.ts"
-import type { Admission } from "../limits/gate.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "../policy.ts"
-import type { ProxyAddress, ProxyHeader } from "../proxy-protocol/header.ts"
-import { ProxyHeaderParser } from "../proxy-protocol/parser.ts"
 import type { SlabPool, SlabReader } from "../splice/slabs.ts"
 import { adoptReading, type SocketOwner } from "../splice/socket-owner.ts"
-import { GuardedPrelude } from "../starttls/guarded.ts"
 import type { StarttlsPolicy } from "../starttls/policy.ts"
-import type { Prelude, PreludeStep } from "../starttls/prelude.ts"
 import type { DialEndpoint, DialTarget } from "../target.ts"
 import { Timed } from "../timer-wheel.ts"
+import { type ClientObserver, ClientReader, type ClientReaderHost, type ReadConnection } from "./client-reader.ts"
 import { askRouter } from "./decision.ts"
-import { summarizeHello } from "./hello-summary.ts"
-import type { RoutedHost } from "./host.ts"
-import {
-  type ConnectionInfo,
-  type ConnectionState,
-  type Rejection,
-  type RejectReason,
-  SILENT_CLIENT,
-  type Waiting,
-} from "./record.ts"
-import type { RecordDraft } from "./record-draft.ts"
-import { rejectReason } from "./refusal.ts"
+import { guardPrelude } from "./guard-prelude.ts"
+import type { ConnectionInfo, ConnectionState, Rejection, RejectReason, Waiting } from "./record.ts"
 import { ConnectionRequest } from "./route-request.ts"
 import { sentHeader } from "./sent-header.ts"
 
 const NOTHING = new Uint8Array(0)
-/** Length of what {@link ConnectionInfo.uniqueId} is. */
-const UNIQUE_ID_BYTES = 29
 /** Milliseconds in which no backend is reached, from the ClientHello, until that is told. */
 const SLOW_DIAL = 10_000
 /** The same from the end of a client that ends its side meanwhile. */
 const SLOW_DIAL_AFTER_END = 1_000
 
 /** What an opening needs of the proxy. */
-export interface OpeningHost extends RoutedHost {
-  /** What the ids of connections of this gateway begin with, whichever of its proxies has them. */
-  readonly family: string
+export interface OpeningHost extends ClientReaderHost {
   /** Memory that backends' sockets read into. */
   readonly slabs: SlabPool
   /** It waits for its backend for longer than is usual. */
@@ -51,24 +30,13 @@ export interface OpeningHost extends RoutedHost {
 }
 
 /** The connection that is opened: here is noted what is found out about it, and here it is told how that ended. */
-export interface OpenedConnection extends ConnectionInfo {
-  clientAddress: string
-  clientPort: number
-  via: DialEndpoint | undefined
-  hello: ClientHello | undefined
-  serverName: string | undefined
+export interface OpenedConnection extends ReadConnection {
   matchedListener: string | undefined
   route: string | undefined
   target: string | undefined
   endpoint: DialEndpoint | undefined
   /** What holds for it, from when it is routed. */
   policy: ConnectionPolicy
-  /** Bytes read from the client so far. */
-  bytesBefore: number
-  /** What else its record will tell. */
-  readonly draft: RecordDraft
-  /** What it has been let in with. */
-  readonly admission: Admission
   /** A backend has answered, and has been sent what the client sent so far. The plan is to be released at the end. */
   openingConnected(backend: Socket, slabs: SlabReader | undefined, plan: DialPlan): void
   /** It is to be refused; no backend has heard of it. `farewell` is to be sent first, where its protocol has one. */
@@ -79,36 +47,34 @@ export interface OpenedConnection extends ConnectionInfo {
 
 /** What an opening waits for. */
 type Stage =
-  | { readonly name: "proxy-header"; readonly parser: ProxyHeaderParser }
-  | { readonly name: "prelude"; readonly prelude: Prelude }
-  | { readonly name: "hello" }
+  /** For the client's ClientHello, and for what comes before it. */
+  | { readonly name: "reading" }
+  /** For a name to be looked up. */
   | { readonly name: "routed" }
+  /** For a backend to answer. */
   | { readonly name: "dialing"; readonly dial: Dial; readonly plan: DialPlan }
   /** For nothing any more, but perhaps for the client's socket to close. */
   | { readonly name: "over"; readonly state: ConnectionState }
 
-const HELLO: Stage = { name: "hello" }
+const READING: Stage = { name: "reading" }
 const ROUTED: Stage = { name: "routed" }
 
 /**
  * The first part of a connection's life, from accept until a backend has answered, with all that is needed only until
- * then. It owns the client's socket meanwhile, and has one deadline at any time.
+ * then. It owns the client's socket meanwhile, and has one deadline at any time. What the client says is read by
+ * {@link ClientReader}, and a backend found by {@link Dial}.
  *
  * ```text
- * (PROXY header →) (STARTTLS prelude →) hello → routed → dialing → over
+ * reading → routed → dialing → over
  * ```
  */
-export class Opening extends Timed implements SocketOwner, DialObserver {
+export class Opening extends Timed implements SocketOwner, ClientObserver, DialObserver {
   readonly #connection: OpenedConnection
   readonly #host: OpeningHost
   readonly #client: Socket
   readonly #policy: ListenerPolicy
-  readonly #parser: ClientHelloParser
-  #stage: Stage = HELLO
-  /** Bytes of the PROXY header, with which a client has said nothing yet. */
-  #headerBytes = 0
-  /** What the client connected to, as a PROXY header tells it. */
-  #destination: ProxyAddress | undefined
+  readonly #reader: ClientReader
+  #stage: Stage = READING
   /** Bytes that the client sent after its ClientHello. */
   #early: Buffer[] | undefined
   /** When it is told that no backend is reached yet. */
@@ -126,15 +92,13 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     this.#host = host
     this.#client = client
     this.#policy = policy
-    this.#parser = new ClientHelloParser({ maxBytes: policy.maxHelloBytes })
+    this.#reader = new ClientReader(connection, host, client, policy, this)
   }
 
   /** Where the connection stands. */
   get state(): ConnectionState {
     switch (this.#stage.name) {
-      case "proxy-header":
-      case "prelude":
-      case "hello":
+      case "reading":
         return this.#connection.bytesBefore === 0 ? "accepted" : "hello"
       case "over":
         return this.#stage.state
@@ -156,8 +120,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
       return
     }
     const isProxy = proxyProtocol?.trusted.has(clientAddress) === true
-    if (isProxy) this.#stage = { name: "proxy-header", parser: new ProxyHeaderParser() }
-    else if (proxyProtocol?.mode === "required") {
+    if (!isProxy && proxyProtocol?.mode === "required") {
       this.#refuse("untrusted-proxy", undefined)
       return
     }
@@ -169,7 +132,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
       return
     }
     wheel.arm(this, helloTimeout)
-    if (!isProxy) this.#begin()
+    this.#reader.start(isProxy)
   }
 
   /** Ends the client's socket from here. */
@@ -179,9 +142,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   }
 
   deadlineReached(): void {
-    // Where the gateway speaks first, a silent client has its own reasons.
-    if (this.#stage.name === "prelude") this.#refuse("hello-timeout", undefined)
-    else if (this.#isBeforeHello) this.#refuse("hello-timeout", this.#isSilent ? SILENT_CLIENT : undefined)
+    if (this.#stage === READING) this.#refuse("hello-timeout", this.#reader.lateness)
     else this.#dialWaits()
   }
 
@@ -209,30 +170,13 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     this.#host.wheel.arm(this, Math.min(due, this.#tellAt) - performance.now())
   }
 
-  get #isBeforeHello(): boolean {
-    const { name } = this.#stage
-    return name === "proxy-header" || name === "prelude" || name === "hello"
-  }
-
-  /** Whether the client has said nothing. */
-  get #isSilent(): boolean {
-    return this.#connection.bytesBefore === this.#headerBytes
-  }
-
   // The client's socket
 
   socketData(_socket: Socket, chunk: Buffer): void {
     this.#connection.bytesBefore += chunk.length
-    const stage = this.#stage
-    switch (stage.name) {
-      case "proxy-header":
-        if (this.#hold(chunk.length)) this.#readProxyHeader(stage.parser, chunk)
-        return
-      case "prelude":
-        if (this.#hold(chunk.length)) this.#readPrelude(stage.prelude, chunk)
-        return
-      case "hello":
-        if (this.#hold(chunk.length)) this.#readHello(chunk)
+    switch (this.#stage.name) {
+      case "reading":
+        if (this.#hold(chunk.length)) this.#reader.push(chunk)
         return
       case "routed":
       case "dialing":
@@ -242,7 +186,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   }
 
   socketEnded(_socket: Socket): void {
-    if (this.#isBeforeHello) {
+    if (this.#stage === READING) {
       this.#gone(undefined)
       this.#client.end()
       return
@@ -262,11 +206,9 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   }
 
   #gone(code: string | undefined): void {
-    this.#connection.draft.settle(this.#isSilent ? "probe" : "client-gone", code, "client")
+    this.#connection.draft.settle(this.#reader.isSilent ? "probe" : "client-gone", code, "client")
     this.#release()
   }
-
-  // Reading the ClientHello
 
   #hold(bytes: number): boolean {
     const isHeld = this.#host.gate.holdHello(this.#connection.admission, bytes)
@@ -285,118 +227,21 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     this.#client.pause()
   }
 
-  #readProxyHeader(parser: ProxyHeaderParser, chunk: Buffer): void {
-    const result = parser.push(chunk)
-    if (result.status === "incomplete") return
-    if (result.status === "invalid") {
-      this.#refuse("invalid-proxy-header", result.error.code)
-      return
-    }
-    this.#stage = HELLO
-    if (result.status === "complete") {
-      this.#headerBytes = this.#connection.bytesBefore - result.rest.length
-      if (this.#hasSent(result.header)) {
-        this.#refuse("loop", "OWN_UNIQUE_ID")
-        return
-      }
-      this.#believe(result.header)
-    } else if (this.#policy.proxyProtocol?.mode === "required") {
-      this.#refuse("no-proxy-header", undefined)
-      return
-    }
-    const { admission, clientAddress } = this.#connection
-    const refusal = this.#host.gate.admitClient(admission, this.#policy.scopes, clientAddress)
-    if (refusal !== undefined) {
-      this.#refuse(refusal.reason, refusal.detail)
-      return
-    }
-    this.#begin()
-    // What came behind the header is read by whatever comes first now.
-    if (result.rest.length === 0) return
-    if (this.#stage.name === "prelude") this.#readPrelude(this.#stage.prelude, result.rest)
-    else if (this.#stage.name === "hello") this.#readHello(result.rest)
+  // Reading the client
+
+  clientRefused(reason: RejectReason, detail: string | undefined, farewell: Uint8Array | undefined): void {
+    this.#refuse(reason, detail, farewell)
   }
 
-  /** Whether this gateway has told a backend of the same connection: the id is one of its own. */
-  #hasSent({ uniqueId }: ProxyHeader): boolean {
-    if (uniqueId?.length !== UNIQUE_ID_BYTES) return false
-    return Buffer.from(uniqueId).toString("latin1").startsWith(this.#host.family)
-  }
-
-  #believe({ addresses }: ProxyHeader): void {
-    if (addresses === undefined) return
-    const connection = this.#connection
-    connection.via = { address: connection.clientAddress, port: connection.clientPort }
-    connection.clientAddress = addresses.source.address
-    connection.clientPort = addresses.source.port
-    this.#destination = addresses.destination
-  }
-
-  // STARTTLS, towards the client
-
-  /** It is known who the client is: it is greeted, where its protocol has that. */
-  #begin(): void {
-    const { starttls } = this.#policy
-    if (starttls === undefined) return
-    const { protocol, greetingName } = starttls
-    const prelude = this.#guarded(() => protocol.toClient({ greetingName, nonce: randomUUID }))
-    this.#stage = { name: "prelude", prelude }
-    if (prelude.isBroken) this.#refuse("starttls-failed", "STARTTLS_FAULT")
-    else if (prelude.opening !== undefined) this.#client.write(prelude.opening)
-  }
-
-  #readPrelude(prelude: Prelude, chunk: Uint8Array): void {
-    const step = prelude.push(chunk)
-    if (step.status === "refused") {
-      this.#endPrelude(step)
-      return
-    }
-    if (step.send !== undefined) this.#client.write(step.send)
-    if (step.status === "more") return
-    this.#stage = HELLO
-    if (step.rest.length > 0) this.#readHello(step.rest)
-  }
-
-  #endPrelude({ code, send }: PreludeStep & { readonly status: "refused" }): void {
-    if (code !== "STARTTLS_QUIT") {
-      this.#refuse("starttls-failed", code, send)
-      return
-    }
-    // The client took its leave, in the way of its protocol.
+  clientLeft(code: string, farewell: Uint8Array | undefined): void {
     this.#gone(code)
-    if (send !== undefined) this.#client.write(send)
+    if (farewell !== undefined) this.#client.write(farewell)
     this.#client.destroySoon()
-  }
-
-  #guarded(make: () => Prelude): GuardedPrelude {
-    return new GuardedPrelude(make, (cause) => {
-      const message = "The prelude of a STARTTLS protocol threw or answered nonsense; it must not"
-      this.#host.connectionError(new ProxyError("ERR_TLSROUTE_STARTTLS", message, { cause }))
-    })
-  }
-
-  // The ClientHello
-
-  #readHello(chunk: Uint8Array): void {
-    const { draft } = this.#connection
-    const result = this.#parser.push(chunk)
-    if (result.status === "incomplete") return
-    if (result.status === "invalid") {
-      draft.offeredName = result.error.offeredName
-      this.#refuse(rejectReason(result.error.code), result.error.code)
-      return
-    }
-    draft.helloAt = performance.now()
-    draft.offeredName = result.hello.offeredName
-    this.#connection.hello = result.hello
-    this.#connection.serverName = result.hello.serverName
-    if (this.#host.describesHello) draft.offered = summarizeHello(result.hello)
-    this.#route(result.hello)
   }
 
   // Routing
 
-  #route(hello: ClientHello): void {
+  clientRead(hello: ClientHello): void {
     const { gate } = this.#host
     const connection = this.#connection
     const request = new ConnectionRequest(connection, this.#client, hello)
@@ -489,14 +334,14 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
     const { serverName } = this.#connection
     return {
       header: this.#header(),
-      prelude: () => this.#guarded(() => protocol.toBackend({ greetingName, serverName })),
+      prelude: () => guardPrelude(this.#host, () => protocol.toBackend({ greetingName, serverName })),
     }
   }
 
   #header(): Uint8Array | undefined {
     const { proxyHeader } = this.#connection.policy.backend
     if (proxyHeader === undefined) return undefined
-    const header = sentHeader(proxyHeader, this.#connection, this.#client, this.#destination)
+    const header = sentHeader(proxyHeader, this.#connection, this.#client, this.#reader.destination)
     this.#connection.draft.proxyHeaderBytes = header.length
     return header
   }
@@ -504,7 +349,7 @@ export class Opening extends Timed implements SocketOwner, DialObserver {
   /** What the backend reads first: what the client sent, byte for byte, and in one segment where it fits. */
   #firstBytes(): Uint8Array {
     const header = this.#policy.starttls === undefined ? this.#header() : undefined
-    const { bytes } = this.#parser
+    const { bytes } = this.#reader
     if (header === undefined && this.#early === undefined) return bytes
     return Buffer.concat([header ?? NOTHING, bytes, ...(this.#early ?? [])])
   }
