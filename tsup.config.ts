@@ -52,6 +52,7 @@ const library = {
   sources: "src/sources/index.ts",
   kubernetes: "src/kubernetes/index.ts",
   metrics: "src/metrics/index.ts",
+  opentelemetry: "src/opentelemetry/index.ts",
 }
 
 export default defineConfig({

@@ -1,4 +1,4 @@
-// Metrics for OpenTelemetry, taken from the records that every connection leaves.
+// Metrics for OpenTelemetry.
 //
 //   node examples/opentelemetry.mjs examples/reference 8000
 //
@@ -6,6 +6,7 @@
 import { metrics } from "@opentelemetry/api"
 import { ConsoleMetricExporter, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics"
 import { createPassthroughGateway, fileSource } from "tlsroute"
+import { measure } from "tlsroute/opentelemetry"
 
 const [path = "examples/reference", localPort = "8000"] = process.argv.slice(2)
 
@@ -21,23 +22,8 @@ const gateway = createPassthroughGateway({
   externalBackends: ["httpbin.org"],
 })
 
-// In a program this is all there is to it. What clients send, such as the SNI, makes no attribute: there would be a
-// series for whatever anyone on the internet likes to write. Routes are as many as are configured.
-const meter = metrics.getMeter("tlsroute")
-const connections = meter.createCounter("tlsroute.connections", { description: "Connections that ended." })
-const bytes = meter.createCounter("tlsroute.transferred", { unit: "By", description: "Bytes of those connections." })
-const duration = meter.createHistogram("tlsroute.connection.duration", { unit: "s" })
-meter
-  .createObservableGauge("tlsroute.connections.active")
-  .addCallback((result) => result.observe(gateway.connections.size))
-
-gateway.on("close", (record) => {
-  const { listener, route = "", outcome } = record
-  connections.add(1, { listener, route, outcome })
-  bytes.add(record.bytesFromClient, { listener, route, direction: "from_client" })
-  bytes.add(record.bytesFromBackend, { listener, route, direction: "from_backend" })
-  duration.record(record.durations.total / 1000, { listener, route })
-})
+// In a program this is all there is to it.
+measure({ gateway, meter: metrics.getMeter("tlsroute") })
 
 await gateway.start()
 for (const state of gateway.addresses()) {

@@ -1,5 +1,5 @@
 import type { Counts, Observations } from "./observations.ts"
-import type { Phases } from "./phases.ts"
+import { CONNECTION_BUCKETS, PHASE_BUCKETS, type Phases } from "./phases.ts"
 import type { Reading, Sums } from "./tallies.ts"
 
 /** All that is read at one moment. */
@@ -242,18 +242,21 @@ export const PHASES = [
     name: "tlsroute.hello.duration",
     label: "listener",
     help: "Time from accept to a whole ClientHello.",
+    buckets: PHASE_BUCKETS,
   },
   {
     phase: "dial",
     name: "tlsroute.dial.duration",
     label: "route",
     help: "Time from the choice of a route to an established backend connection.",
+    buckets: PHASE_BUCKETS,
   },
   {
     phase: "total",
     name: "tlsroute.connection.duration",
     label: "listener",
     help: "Time from accept to the end.",
+    buckets: CONNECTION_BUCKETS,
   },
 ] as const
 

@@ -1,7 +1,7 @@
 import { type Metric, Registry } from "prom-client"
 import { version } from "../../package.json"
-import { GatewayError } from "../gateway/errors.ts"
-import { type Checks, having, optionFault, wholeNumber } from "../primitives/option-checks.ts"
+import { having } from "../primitives/option-checks.ts"
+import { checkMetricsOptions } from "./check-options.ts"
 import type { Histogram } from "./histogram.ts"
 import { INSTRUMENTS, type Instrument, type Moment, momentOf, PHASES, valuesOf } from "./instruments.ts"
 import { Observations } from "./observations.ts"
@@ -23,15 +23,6 @@ export interface Metrics {
   close(): void
 }
 
-const source = having("on", "off")
-
-const CHECKS: Checks<{ gateway: unknown; proxy: unknown; registry: unknown; maxRoutes: unknown }> = {
-  gateway: source,
-  proxy: source,
-  registry: having("registerMetric", "metrics"),
-  maxRoutes: wholeNumber(1),
-}
-
 /**
  * Counts what a gateway or proxy does. Every name begins with `tlsroute_`; times are in seconds, sizes in
  * bytes. docs/observability.md lists them.
@@ -39,8 +30,7 @@ const CHECKS: Checks<{ gateway: unknown; proxy: unknown; registry: unknown; maxR
  * @throws `GatewayError` `ERR_TLSROUTE_OPTION` when an option cannot be used
  */
 export function createMetrics(options: MetricsOptions): Metrics {
-  const fault = optionFault(options, CHECKS, "proxy" in Object(options) ? {} : { gateway: "gateway" })
-  if (fault !== undefined) throw new GatewayError("ERR_TLSROUTE_OPTION", `createMetrics: ${fault}`)
+  checkMetricsOptions("createMetrics", options, { registry: having("registerMetric", "metrics") })
   const observed = new Observations("gateway" in options ? options.gateway : options.proxy, options.maxRoutes)
   const registry = options.registry ?? openMetricsRegistry()
   const names = publish(observed, registry)

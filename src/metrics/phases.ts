@@ -2,9 +2,9 @@ import type { ConnectionDurations } from "../proxy/connection/record.ts"
 import { Histogram } from "./histogram.ts"
 
 /** Upper bounds for what is over in seconds. */
-const PHASE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
+export const PHASE_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const
 /** Upper bounds for whole connections. */
-const CONNECTION_BUCKETS = [0.01, 0.1, 1, 10, 60, 600, 3600, 86_400] as const
+export const CONNECTION_BUCKETS = [0.01, 0.1, 1, 10, 60, 600, 3600, 86_400] as const
 
 type ByLabel = Map<string, Histogram>
 

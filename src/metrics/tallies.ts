@@ -124,7 +124,7 @@ export class Tallies {
   read(each?: (connection: ConnectionInfo, route: string) => void): Reading {
     const live = new Map<RouteTally, LiveTally>()
     for (const connection of this.#source.connections) {
-      const route = this.#label(connection)
+      const route = this.label(connection)
       const tally = entry(this.#way(connection).routes, route, () => new RouteTally())
       const sums = entry(live, tally, () => new LiveTally())
       sums.add(connection)
@@ -168,7 +168,7 @@ export class Tallies {
 
   readonly #onClose = (record: ConnectionRecord): void => {
     const { listener, kind, outcome, detail, endedBy, durations } = record
-    const route = this.#label(record)
+    const route = this.label(record)
     const way = this.#way(record)
     const tally = entry(way.routes, route, () => new RouteTally())
     tally.ended.add(record)
@@ -181,7 +181,8 @@ export class Tallies {
     way.failures[side].set(detail, (way.failures[side].get(detail) ?? 0) + 1)
   }
 
-  #label({ route }: Pick<ConnectionInfo, "route">): string {
+  /** The label of a connection's route; the empty text where it has none. */
+  label({ route }: Pick<ConnectionInfo, "route">): string {
     return route === undefined ? "" : this.#labels.admit(route)
   }
 

@@ -54,6 +54,7 @@ beforeAll(async () => {
       options.alias = {
         "tlsroute/kubernetes": join(root, "src/kubernetes/index.ts"),
         "tlsroute/metrics": join(root, "src/metrics/index.ts"),
+        "tlsroute/opentelemetry": join(root, "src/opentelemetry/index.ts"),
         "tlsroute/client-hello": join(root, "src/client-hello/index.ts"),
         "tlsroute/routing": join(root, "src/routing/index.ts"),
         "tlsroute/proxy": join(root, "src/proxy/index.ts"),
@@ -278,7 +279,7 @@ describe("examples", () => {
     const { child, until, listening } = start("opentelemetry", await manifests(), "0")
     expect(await greeting(await listening(), "httpbin.org")).toBe("hello from the backend\n")
     child.kill("SIGINT")
-    await until(/name: 'tlsroute.connections'/)
+    await until(/name: 'tlsroute.connections.closed'/)
     await until(/route: 'httpbin\/httpbin'/)
     expect((await once(child, "close"))[0]).toBe(0)
   })
