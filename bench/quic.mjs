@@ -72,7 +72,6 @@ async function startEnvoy(program) {
           name: "quic",
           address: at(port),
           udp_listener_config: {},
-          socket_options: buffers,
           listener_filters: [{ name: "envoy.filters.udp_listener.udp_proxy", typed_config: udpProxy }],
         },
       ],
