@@ -9,7 +9,8 @@
  * await gateway.start()
  * ```
  *
- * Each part can be used alone: `tlsroute/client-hello`, `tlsroute/routing`, `tlsroute/proxy`, `tlsroute/sources`.
+ * Each part can be used alone: `tlsroute/client-hello`, `tlsroute/quic`, `tlsroute/routing`, `tlsroute/proxy`,
+ * `tlsroute/sources`.
  *
  * It routes by the name a client asks for, without decrypting. It does not terminate TLS, does not speak HTTP,
  * and the name is not proof of who asks.
