@@ -8,9 +8,16 @@ export const endpointKey = (
   { address, port }: { readonly address: string; readonly port: number },
 ): string => `${target} ${formatAddress(address, port)}`
 
+interface CountedTarget {
+  live: number
+  /** Of a target that is one name: all its connections are that endpoint's, whichever address it leads to. */
+  readonly name: string | undefined
+  readonly endpoints: Map<string, Map<number, number>>
+}
+
 /** Counts live connections by the targets and endpoints of some routes, and puts no key into words for each. */
 export class EndpointCounts {
-  readonly #targets = new Map<string, { live: number; readonly endpoints: Map<string, Map<number, number>> }>()
+  readonly #targets = new Map<string, CountedTarget>()
 
   /**
    * @param routes - whose targets are counted
@@ -19,7 +26,9 @@ export class EndpointCounts {
   constructor(routes: readonly TableRoute[], most: number) {
     for (const { target } of routes.flatMap(({ backends }) => backends)) {
       const endpoints = new Map<string, Map<number, number>>()
-      this.#targets.set(target.id, { live: 0, endpoints })
+      const name =
+        target.kind === "name" ? endpointKey(target.id, { address: target.host, port: target.port }) : undefined
+      this.#targets.set(target.id, { live: 0, name, endpoints })
       if (target.kind !== "endpoints") continue
       for (const { address, port } of target.endpoints.slice(0, most)) {
         endpoints.set(address, (endpoints.get(address) ?? new Map<number, number>()).set(port, 0))
@@ -39,8 +48,9 @@ export class EndpointCounts {
   /** By target, and by `target address:port`; those that have any. */
   counts(): Readonly<Record<string, number>> {
     const counts: Record<string, number> = {}
-    for (const [target, { live, endpoints }] of this.#targets) {
+    for (const [target, { live, name, endpoints }] of this.#targets) {
       if (live > 0) counts[target] = live
+      if (live > 0 && name !== undefined) counts[name] = live
       for (const [address, ports] of endpoints) {
         for (const [port, count] of ports) if (count > 0) counts[endpointKey(target, { address, port })] = count
       }

@@ -260,7 +260,7 @@ export class Overview {
       case "invalid":
         return { total: 0, list: [] }
       case "name":
-        return { total: 1, list: [{ where: `${target.host}:${target.port}`, unhealthy: undefined }] }
+        return { total: 1, list: [{ where: formatAddress(target.host, target.port), unhealthy: undefined }] }
       case "endpoints": {
         const list = target.endpoints.slice(0, MOST_ENDPOINTS).map((endpoint) => ({
           where: formatAddress(endpoint.address, endpoint.port),

@@ -52,9 +52,8 @@ function describeChange(fields) {
   for (const verb of ["added", "changed", "removed"])
     if (fields[verb] !== undefined) parts.push(named(verb, fields[verb]))
   for (const { gatewayPort, address, port, error } of fields.bindings) {
-    parts.push(
-      error === undefined ? `port ${gatewayPort} listens on ${address}:${port}` : `port ${gatewayPort}: ${error}`,
-    )
+    const at = address?.includes(":") ? `[${address}]` : address
+    parts.push(error === undefined ? `port ${gatewayPort} listens on ${at}:${port}` : `port ${gatewayPort}: ${error}`)
   }
   if (fields.closed !== undefined) parts.push(named("closed", fields.closed))
   if (fields.problems.length > 0) parts.push(plural(fields.problems.length, "new problem"))
