@@ -19,7 +19,8 @@ test.skipIf(skipped !== "")(
       cap_drop: ["ALL"],
       stop_grace_period: "1m15s",
       ports: [
-        { target: 8443, published: "443" },
+        { target: 8443, published: "443", protocol: "tcp" },
+        { target: 8443, published: "443", protocol: "udp" },
         { host_ip: "127.0.0.1", target: 9900 },
       ],
     })
