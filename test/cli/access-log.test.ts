@@ -112,13 +112,13 @@ describe("a line of the access log", () => {
     )
   })
 
-  it("tells times to the microsecond", () => {
+  it("tells times to the nearest microsecond", () => {
     const time = fc.double({ min: 0, max: 2 ** 42, noNaN: true })
     fc.assert(
       fc.property(time, time, (since, total) => {
         const line = JSON.parse(accessLine({ ...record, since, durations: { ...record.durations, total } }))
-        expect(line.since).toBeCloseTo(since, 3)
-        expect(line.durations.total).toBeCloseTo(total, 3)
+        expect(line.since).toBe(Math.round(since * 1_000) / 1_000)
+        expect(line.durations.total).toBe(Math.round(total * 1_000) / 1_000)
       }),
     )
   })
