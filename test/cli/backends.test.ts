@@ -1,6 +1,5 @@
 import { once } from "node:events"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { connect } from "node:tls"
 import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest"
@@ -13,12 +12,11 @@ let directory: string
 
 beforeAll(async () => {
   cli = await Cli.build()
-  directory = await mkdtemp(join(tmpdir(), "tlsroute-backends-"))
+  directory = cli.folder
 })
 
 afterAll(async () => {
   await cli[Symbol.asyncDispose]()
-  await rm(directory, { recursive: true, force: true })
 })
 
 it("says in the log and in the metrics which endpoints are left out, and which names cannot be looked up", async () => {

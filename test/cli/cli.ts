@@ -1,6 +1,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { text } from "node:stream/consumers"
@@ -19,10 +20,13 @@ export interface CliResult {
 
 /** The command, bundled from the sources as they are. */
 export class Cli implements AsyncDisposable {
+  /** A folder for files of the tests, empty at first, gone with the command. */
+  readonly folder: string
   readonly #directory: string
 
-  private constructor(directory: string) {
+  private constructor(directory: string, folder: string) {
     this.#directory = directory
+    this.folder = folder
   }
 
   /** Bundles the command inside node_modules, where its dependencies are found. */
@@ -42,7 +46,14 @@ export class Cli implements AsyncDisposable {
       silent: true,
     })
     await writeFile(join(directory, "package.json"), '{ "type": "module" }')
-    return new Cli(directory)
+    return new Cli(directory, await mkdtemp(join(tmpdir(), "tlsroute-cli-")))
+  }
+
+  /** Writes a file into the folder. @returns its path */
+  async write(name: string, text: string): Promise<string> {
+    const file = join(this.folder, name)
+    await writeFile(file, text)
+    return file
   }
 
   /** Starts the command as a user would: a process of its own, without a terminal. */
@@ -68,8 +79,8 @@ export class Cli implements AsyncDisposable {
     return { code, stdout, stderr }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return rm(this.#directory, { recursive: true, force: true })
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const path of [this.#directory, this.folder]) await rm(path, { recursive: true, force: true })
   }
 }
 

@@ -1,5 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { FakeApiServer } from "../kubernetes-source/fake-api-server.ts"
@@ -12,7 +11,7 @@ let kubeconfig: string
 
 beforeAll(async () => {
   cli = await Cli.build()
-  directory = await mkdtemp(join(tmpdir(), "tlsroute-cluster-"))
+  directory = cli.folder
   api = await FakeApiServer.start()
   kubeconfig = join(directory, "kubeconfig")
   await writeFile(kubeconfig, api.kubeConfig.exportConfig())
@@ -47,7 +46,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await api[Symbol.asyncDispose]()
   await cli[Symbol.asyncDispose]()
-  await rm(directory, { recursive: true, force: true })
 })
 
 const edge = ["--controller-name", "example.com/edge"]

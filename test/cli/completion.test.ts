@@ -1,6 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process"
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { chmod, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { stripVTControlCharacters } from "node:util"
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
@@ -12,7 +11,7 @@ const sessions: ChildProcessWithoutNullStreams[] = []
 
 beforeAll(async () => {
   cli = await Cli.build()
-  directory = await mkdtemp(join(tmpdir(), "tlsroute-completion-"))
+  directory = cli.folder
   const program = join(directory, "tlsroute")
   await writeFile(program, `#!/bin/sh\nexec ${cli.commandLine([])} "$@"\n`)
   await chmod(program, 0o755)
@@ -25,7 +24,6 @@ afterEach(() => {
 
 afterAll(async () => {
   await cli[Symbol.asyncDispose]()
-  await rm(directory, { recursive: true, force: true })
 })
 
 const shells = [

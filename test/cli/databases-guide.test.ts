@@ -1,7 +1,5 @@
 import { readFileSync } from "node:fs"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join, resolve } from "node:path"
+import { resolve } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { Cli } from "./cli.ts"
 
@@ -11,23 +9,14 @@ const [files = "", cloudNativePg = "", ...others] = [...guide.matchAll(/^```yaml
 )
 
 let cli: Cli
-let directory: string
 
 beforeAll(async () => {
   cli = await Cli.build()
-  directory = await mkdtemp(join(tmpdir(), "tlsroute-guide-"))
 })
 
 afterAll(async () => {
   await cli[Symbol.asyncDispose]()
-  await rm(directory, { recursive: true, force: true })
 })
-
-async function manifest(name: string, text: string): Promise<string> {
-  const file = join(directory, name)
-  await writeFile(file, text)
-  return file
-}
 
 /**
  * A Service that CloudNativePG makes for a Cluster (its documentation, "Service Management"; `specs/services.go`), with
@@ -70,7 +59,7 @@ describe("the guide to databases", () => {
   ])(
     "has manifests for %s that check finds nothing wrong with, and that lead each name to its server",
     async (what, text, names) => {
-      const file = await manifest(`${what.slice(0, 5)}.yaml`, text())
+      const file = await cli.write(`${what.slice(0, 5)}.yaml`, text())
       expect(await cli.run(["check", "--strict", file])).toMatchObject({
         code: 0,
         stdout: expect.stringContaining("0 errors, 0 warnings; 1 listener and"),

@@ -1,7 +1,6 @@
 import { once } from "node:events"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
+import { writeFile } from "node:fs/promises"
 import { type AddressInfo, connect as connectTcp, createServer } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import { connect as connectTls } from "node:tls"
@@ -14,13 +13,12 @@ let hello: Buffer
 
 beforeAll(async () => {
   cli = await Cli.build()
-  directory = await mkdtemp(join(tmpdir(), "tlsroute-hello-"))
+  directory = cli.folder
   hello = await captureHello()
 })
 
 afterAll(async () => {
   await cli[Symbol.asyncDispose]()
-  await rm(directory, { recursive: true, force: true })
 })
 
 /** What a real client sends first. */

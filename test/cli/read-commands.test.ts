@@ -1,28 +1,16 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import packageJson from "../../package.json"
 import { Cli } from "./cli.ts"
 
 let cli: Cli
-let directory: string
 
 beforeAll(async () => {
   cli = await Cli.build()
-  directory = await mkdtemp(join(tmpdir(), "tlsroute-cli-"))
 })
 
 afterAll(async () => {
   await cli[Symbol.asyncDispose]()
-  await rm(directory, { recursive: true, force: true })
 })
-
-async function manifest(name: string, text: string): Promise<string> {
-  const file = join(directory, name)
-  await writeFile(file, text)
-  return file
-}
 
 const gateway = `apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
@@ -115,7 +103,7 @@ describe("tlsroute", () => {
 
 describe("tlsroute check", () => {
   test("finds nothing wrong in sound manifests", async () => {
-    const file = await manifest("sound.yaml", gateway + route("web", "web.example.com"))
+    const file = await cli.write("sound.yaml", gateway + route("web", "web.example.com"))
     expect(await cli.run(["check", file])).toEqual({
       code: 0,
       stdout: "0 errors, 0 warnings; 1 listener and 1 route served\n",
@@ -124,7 +112,7 @@ describe("tlsroute check", () => {
   })
 
   test("names file, line and column of what is wrong in an object, and exits with 1", async () => {
-    const file = await manifest(
+    const file = await cli.write(
       "mode.yaml",
       gateway.replace("Passthrough", "Passtrough") + route("web", "a.example.com"),
     )
@@ -140,7 +128,7 @@ describe("tlsroute check", () => {
       "  name: edge\n",
       '  name: edge\n  annotations:\n    tlsroute.dev/idle-timeot: "10s"\n',
     )
-    const file = await manifest("annotated.yaml", annotated + route("a", "a.example.com"))
+    const file = await cli.write("annotated.yaml", annotated + route("a", "a.example.com"))
     const { code, stdout } = await cli.run(["check", file])
     expect(code).toBe(1)
     expect(stdout).toMatch(/annotated\.yaml:6:31: error: Gateway shop\/edge .*did you mean tlsroute\.dev\/idle-timeout/)
@@ -148,8 +136,8 @@ describe("tlsroute check", () => {
   })
 
   test("names file, line and column of what is no YAML, with the rest checked all the same", async () => {
-    const broken = await manifest("broken.yaml", `a: 1\nb: "open\n`)
-    const file = await manifest("other.yaml", gateway)
+    const broken = await cli.write("broken.yaml", `a: 1\nb: "open\n`)
+    const file = await cli.write("other.yaml", gateway)
     const { code, stdout } = await cli.run(["check", broken, file])
     expect(code).toBe(1)
     expect(stdout).toContain(`${broken}:3:1: error: Missing closing "quote [InvalidYaml]\n`)
@@ -164,13 +152,13 @@ describe("tlsroute check", () => {
 
   test("gives manifests without a namespace the one of -n", async () => {
     const bare = (gateway + route("web", "web.example.com")).replaceAll("  namespace: shop\n", "")
-    const file = await manifest("bare.yaml", bare.replace("Passthrough", "Passtrough"))
+    const file = await cli.write("bare.yaml", bare.replace("Passthrough", "Passtrough"))
     const { stdout } = await cli.run(["check", file, "-n", "httpbin"])
     expect(stdout).toContain(`${file}:13:15: error: Gateway httpbin/edge `)
   })
 
   test("counts external backends as found unless told otherwise", async () => {
-    const file = await manifest("external.yaml", gateway + route("web", "web.example.com"))
+    const file = await cli.write("external.yaml", gateway + route("web", "web.example.com"))
     const without = await cli.run(["check", file, "--no-external-backends"])
     const others = await cli.run(["check", file, "--external-backends", "*.example.org,example.net"])
     for (const { stdout } of [without, others])
@@ -182,14 +170,14 @@ describe("tlsroute check", () => {
 
   test("shows warnings, and exits with 0 when there is nothing worse", async () => {
     const unused = route("web", "web.example.com").replace("port: 443", "port: 443\n          weight: 0")
-    const file = await manifest("unused.yaml", gateway + unused)
+    const file = await cli.write("unused.yaml", gateway + unused)
     const { code, stdout } = await cli.run(["check", file])
     expect(stdout).toMatch(/unused\.yaml:\d+:\d+: warning: TLSRoute shop\/web .+\[\w+\]\n0 errors, 1 warning;/)
     expect(code).toBe(0)
   })
 
   test("prints one JSON object for machines", async () => {
-    const file = await manifest("json.yaml", gateway.replace("Passthrough", "Passtrough"))
+    const file = await cli.write("json.yaml", gateway.replace("Passthrough", "Passtrough"))
     const { code, stdout } = await cli.run(["check", file, "--json"])
     expect(code).toBe(1)
     const report = JSON.parse(stdout)
@@ -199,10 +187,10 @@ describe("tlsroute check", () => {
   })
 
   test("escapes what a manifest says", async () => {
-    const file = await manifest("escape.yaml", `kind: "\\e[2J\\u202e"\n`)
+    const file = await cli.write("escape.yaml", `kind: "\\e[2J\\u202e"\n`)
     const { stdout } = await cli.run([
       "check",
-      await manifest("hostile.yaml", gateway.replace("tls\n", '"\\e[2J"\n')),
+      await cli.write("hostile.yaml", gateway.replace("tls\n", '"\\e[2J"\n')),
       file,
     ])
     expect(stdout).not.toContain("\u001b")
@@ -212,7 +200,7 @@ describe("tlsroute check", () => {
 
 describe("tlsroute explain", () => {
   test("tells which route a name gets, and what became of the others", async () => {
-    const file = await manifest(
+    const file = await cli.write(
       "explain.yaml",
       gateway + route("wide", "*.example.com") + route("web", "web.example.com"),
     )
@@ -231,7 +219,7 @@ describe("tlsroute explain", () => {
     ["a name no route has", ["--port", "8000", "--sni", "other.example.com"], "NoMatchingRoute"],
     ["no name", ["--port", "8000"], "NoServerName"],
   ])("tells why there is no route for %s, and exits with 1", async (_what, args, reason) => {
-    const file = await manifest("none.yaml", gateway + route("web", "web.example.com"))
+    const file = await cli.write("none.yaml", gateway + route("web", "web.example.com"))
     const { code, stdout } = await cli.run(["explain", file, ...args])
     expect(stdout).toContain(`✗ refused: ${reason}\n`)
     expect(code).toBe(1)
@@ -239,35 +227,35 @@ describe("tlsroute explain", () => {
 
   test("tells that names are served over QUIC too, where a listener takes it", async () => {
     const quic = gateway.replace("  name: edge\n", '  name: edge\n  annotations: { tlsroute.dev/quic: "on" }\n')
-    const file = await manifest("quic.yaml", quic + route("web", "web.example.com"))
+    const file = await cli.write("quic.yaml", quic + route("web", "web.example.com"))
     const args = ["explain", file, "--port", "8000", "--sni", "web.example.com"]
     expect((await cli.run(args)).stdout).toContain("the same over QUIC, on UDP port 8000 (quic)\n")
     expect(JSON.parse((await cli.run([...args, "--json"])).stdout)).toMatchObject({ quic: true })
-    const plain = await manifest("plain.yaml", gateway + route("web", "web.example.com"))
+    const plain = await cli.write("plain.yaml", gateway + route("web", "web.example.com"))
     expect((await cli.run(["explain", plain, ...args.slice(2)])).stdout).not.toContain("QUIC")
   })
 
   test("tells what is spoken before TLS", async () => {
     const spoken = gateway.replace("metadata:", 'metadata:\n  annotations: {"tlsroute.dev/starttls": "postgres"}')
-    const file = await manifest("starttls.yaml", spoken + route("web", "web.example.com"))
+    const file = await cli.write("starttls.yaml", spoken + route("web", "web.example.com"))
     const { stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com"])
     expect(stdout).toContain("before TLS, clients and the backend are spoken to in postgres (starttls)\n")
     const asked = ["--port", "8000", "--sni", "web.example.com", "--json"]
     expect(JSON.parse((await cli.run(["explain", file, ...asked])).stdout)).toMatchObject({ starttls: "postgres" })
-    const plain = await manifest("plain.yaml", gateway + route("web", "web.example.com"))
+    const plain = await cli.write("plain.yaml", gateway + route("web", "web.example.com"))
     expect(JSON.parse((await cli.run(["explain", plain, ...asked])).stdout)).not.toHaveProperty("starttls")
   })
 
   test("tells which ports have listeners, where the one asked for has none", async () => {
-    const file = await manifest("ports.yaml", gateway)
+    const file = await cli.write("ports.yaml", gateway)
     const { stdout } = await cli.run(["explain", file, "--port", "443", "--sni", "web.example.com"])
     expect(stdout).toBe("web.example.com on port 443\n✗ refused: NoListener\nlisteners are on port 8000\n")
-    const none = await manifest("no-ports.yaml", route("web", "web.example.com"))
+    const none = await cli.write("no-ports.yaml", route("web", "web.example.com"))
     expect((await cli.run(["explain", none, "--port", "443"])).stdout).toContain("no listener is served at all\n")
   })
 
   test("tells of a backend that is refused, with its share", async () => {
-    const file = await manifest("refused.yaml", gateway + route("web", "web.example.com", "missing"))
+    const file = await cli.write("refused.yaml", gateway + route("web", "web.example.com", "missing"))
     const { stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com"])
     expect(stdout).toMatch(/✗ 100 % Service shop\/missing → refused, BackendNotFound: /)
   })
@@ -281,7 +269,7 @@ metadata:
 spec:
   controllerName: example.com/other
 `
-    const file = await manifest("other-class.yaml", gateway + route("web", "web.example.com") + otherClass)
+    const file = await cli.write("other-class.yaml", gateway + route("web", "web.example.com") + otherClass)
     const { code, stdout, stderr } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com"])
     expect(stdout).toContain("✗ refused: NoListener")
     expect(stderr).toMatch(
@@ -294,7 +282,7 @@ spec:
 
   test("tells which Gateway a route beside others was probably meant for", async () => {
     const stray = route("stray", "stray.example.com").replace("name: edge", "name: egde")
-    const file = await manifest("near-miss.yaml", gateway + route("web", "web.example.com") + stray)
+    const file = await cli.write("near-miss.yaml", gateway + route("web", "web.example.com") + stray)
     const { stderr } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com"])
     expect(stderr).toContain("there is no Gateway shop/egde; did you mean shop/edge? [NoParent]")
   })
@@ -306,14 +294,14 @@ kind: Service
 metadata: { name: db, namespace: shop }
 spec: { type: ExternalName, externalName: db.example.net }
 `
-    const file = await manifest("external-name.yaml", gateway + route("web", "web.example.com", "db") + service)
+    const file = await cli.write("external-name.yaml", gateway + route("web", "web.example.com", "db") + service)
     const query = ["explain", file, "--port", "8000", "--sni", "web.example.com"]
     expect((await cli.run(query)).stdout).toMatch(/name db\.example\.net in the backendRef.*--external-name-services\)/)
     expect((await cli.run([...query, "--external-name-services"])).stdout).toContain("→ db.example.net:443 (DNS)")
   })
 
   test("prints one JSON object for machines", async () => {
-    const file = await manifest("explain-json.yaml", gateway + route("web", "web.example.com"))
+    const file = await cli.write("explain-json.yaml", gateway + route("web", "web.example.com"))
     const { stdout } = await cli.run(["explain", file, "--port", "8000", "--sni", "web.example.com", "--json"])
     expect(JSON.parse(stdout)).toMatchObject({ result: { matched: true, hostname: "web.example.com" } })
   })

@@ -1,8 +1,7 @@
 import type { ChildProcessWithoutNullStreams } from "node:child_process"
 import { once } from "node:events"
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { type AddressInfo, connect as connectTcp, createServer } from "node:net"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -21,7 +20,7 @@ const running: ChildProcessWithoutNullStreams[] = []
 
 beforeAll(async () => {
   cli = await Cli.build()
-  directory = await mkdtemp(join(tmpdir(), "tlsroute-run-"))
+  directory = cli.folder
   certificate = selfSigned(["httpbin.org"])
   // Greets at once, then echoes.
   backend = createTlsServer(certificate, (socket) => {
@@ -40,7 +39,6 @@ afterEach(async () => {
 afterAll(async () => {
   backend.close()
   await cli[Symbol.asyncDispose]()
-  await rm(directory, { recursive: true, force: true })
 })
 
 async function stop(child: ChildProcessWithoutNullStreams): Promise<void> {

@@ -1,8 +1,7 @@
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import { existsSync } from "node:fs"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -19,7 +18,7 @@ let file: string
 
 beforeAll(async () => {
   cli = await Cli.build()
-  directory = await mkdtemp(join(tmpdir(), "tlsroute-notify-"))
+  directory = cli.folder
   file = join(directory, "gateway.yaml")
   await writeFile(
     file,
@@ -35,7 +34,6 @@ spec:
 
 afterAll(async () => {
   await cli[Symbol.asyncDispose]()
-  await rm(directory, { recursive: true, force: true })
 })
 
 const run = (environment: NodeJS.ProcessEnv) =>

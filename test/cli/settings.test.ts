@@ -1,6 +1,5 @@
 import { once } from "node:events"
-import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { tmpdir } from "node:os"
+import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
@@ -12,7 +11,7 @@ let file: string
 
 beforeAll(async () => {
   cli = await Cli.build()
-  directory = await mkdtemp(join(tmpdir(), "tlsroute-settings-"))
+  directory = cli.folder
   file = join(directory, "gateway.yaml")
   await writeFile(
     file,
@@ -36,7 +35,6 @@ spec:
 
 afterAll(async () => {
   await cli[Symbol.asyncDispose]()
-  await rm(directory, { recursive: true, force: true })
 })
 
 /** Runs a command with variables and with a file of flags; what it says is in lines. */
