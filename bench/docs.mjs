@@ -158,6 +158,12 @@ ${markdownTable(
   peers.map(({ title, version }) => [title, version]),
 )}
 ${missing.map(({ title, missing }) => `\n${title} is not in the tables: ${missing}\n`).join("")}
+${Object.values(groups)
+  .flatMap(({ failures }) => failures)
+  .map(
+    ({ title, measure, reason }) => `\n${title} failed once at ${measure}, and that round is without it: ${reason}\n`,
+  )
+  .join("")}
 ### What the gateway is held to
 
 ${markdownTable(comparison.head, comparison.rows)}

@@ -28,6 +28,9 @@ export function printReport(results) {
       console.log(`${title} had CPU time to spare, something else set the pace: ${spare.join(", ")} busy`)
     }
   }
+  for (const { title, measure, reason } of Object.values(results.groups).flatMap(({ failures }) => failures)) {
+    console.log(`${title} failed once at ${measure}, and that round is without it: ${reason}`)
+  }
   for (const { title, missing } of results.missing) console.log(`${title}: ${missing}`)
 }
 

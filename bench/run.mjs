@@ -19,6 +19,7 @@ import { Session } from "./session.mjs"
  * @property {number} rounds
  * @property {number} seconds of a window
  * @property {number} warmup seconds before it
+ * @property {readonly { title: string, measure: string, reason: string }[]} failures of other projects' proxies
  *
  * @typedef {object} Results What a run leaves, as JSON.
  * @property {{ cpu: string, cpus: number, memoryGiB: number, kernel: string, system: string }} machine
@@ -113,7 +114,7 @@ async function sit(group, all, results, cpus) {
   const seconds = positive("seconds", options.seconds ?? String(group.seconds))
   const warmup = Math.min(0.5, seconds / 4)
   const chosen = group.measures
-  results.groups[group.id] = { date: new Date().toISOString(), rounds, seconds, warmup }
+  results.groups[group.id] = { date: new Date().toISOString(), rounds, seconds, warmup, failures: [] }
   const session = new Session({ seconds, warmup, ...cpus })
   try {
     const underLoad = chosen.filter((measure) => "mode" in measure)
@@ -205,10 +206,16 @@ async function measureAll(session, measure, all, round, results) {
 async function measureOne(session, measure, peer, round, results) {
   if (process.stderr.isTTY) progress(`${round === 0 ? "warm-up" : `round ${round}`}: ${measure.id}, ${peer.title}`)
   const samples = results.samples[peer.id]
-  const { values, busy } = await session.measure(measure, peer).catch((error) => {
-    throw new Error(`${measure.id} of ${peer.title}: ${error.message}`)
+  const measured = await session.measure(measure, peer).catch((error) => {
+    if (peer.kind !== "native") throw new Error(`${measure.id} of ${peer.title}: ${error.message}`)
+    // Another project's proxy that fails once is no reason to know nothing of the rest.
+    const reason = error.message.trim().split("\n").at(-1)
+    console.error(`${measure.id} of ${peer.title} failed: ${error.message}`)
+    const { id } = groups.find(({ measures }) => measures.includes(measure))
+    results.groups[id].failures.push({ title: peer.title, measure: measure.id, reason })
   })
-  if (round === 0) return
+  if (measured === undefined || round === 0) return
+  const { values, busy } = measured
   for (const [metric, value] of Object.entries(values)) {
     if (!Number.isFinite(value)) throw new Error(`${metric} of ${peer.title} is ${value}: lengthen --seconds`)
     samples[metric] ??= []
