@@ -11,12 +11,15 @@ export type BindingState =
       readonly binding: ListenerBinding
       readonly address: string
       readonly port: number
+      /** STARTTLS protocol that is spoken there before TLS; absent where connections begin with TLS. */
+      readonly starttls?: string | undefined
       /** The UDP port beside it; `undefined` where it takes no QUIC. */
       readonly quic?: QuicState | undefined
     }
   | {
       readonly bound: false
       readonly binding: ListenerBinding
+      readonly starttls?: string | undefined
       readonly message: string
       /** The system's own code, for example `EADDRINUSE`, where it gave one. */
       readonly code: string | undefined

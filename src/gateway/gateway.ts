@@ -3,7 +3,7 @@ import type { ConnectionInfo } from "../proxy/connection/record.ts"
 import { describe, GuardedEmitter } from "../proxy/guarded-emitter.ts"
 import type { CloseOptions } from "../proxy/options.ts"
 import type { GatewayResources, ResourceProblem } from "../routing/resources.ts"
-import type { Explanation, RouteQuery, RouteTable, Statuses, StatusOptions } from "../routing/route-table.ts"
+import type { RouteQuery, RouteTable, Statuses, StatusOptions } from "../routing/route-table.ts"
 import type { GatewaySource } from "../sources/source.ts"
 import { type BindingState, Bindings } from "./bindings.ts"
 import { checkCloseOptions, checkGatewayOptions, checkStartOptions } from "./check-options.ts"
@@ -12,6 +12,7 @@ import { type DataPlane, dnsCache } from "./data-plane.ts"
 import { GatewayError } from "./errors.ts"
 import { EventRelay, RELAYED } from "./event-relay.ts"
 import type { GatewayEvents } from "./events.ts"
+import { explainLookup, type GatewayExplanation } from "./explain.ts"
 import { HealthChecks } from "./health-checks.ts"
 import type { PassthroughGatewayOptions } from "./options.ts"
 import { type CompiledSnapshot, type OnError, SnapshotCompiler } from "./snapshot-compiler.ts"
@@ -145,7 +146,11 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
 
   /** Where the gateway listens, or why it does not, socket by socket. */
   addresses(): readonly BindingState[] {
-    return this.#bindings.states()
+    const { policies } = this.#compiled
+    return this.#bindings.states().map((state) => {
+      const starttls = policies.binding(state.binding.key)?.listener.starttls?.protocol.name
+      return starttls === undefined ? state : { ...state, starttls }
+    })
   }
 
   /** The table in force. */
@@ -158,9 +163,10 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
     return this.#compiled.kept
   }
 
-  /** Tells which route a name gets on a port, and why: see {@link RouteTable.explain}. */
-  explain(query: RouteQuery): Explanation {
-    return this.#compiled.table.explain(query)
+  /** Tells which route a name gets on a port, and why, as {@link RouteTable.explain} does, and how connections begin there. */
+  explain(query: RouteQuery): GatewayExplanation {
+    const { table, policies } = this.#compiled
+    return explainLookup(table, policies, query)
   }
 
   /** Statuses of every object, with `Programmed` telling what is really bound, and which policies are refused. */
@@ -248,7 +254,7 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
         return [...kept, ...table.problems, ...policies.problems]
       },
       kept,
-      bindings: this.#bindings.states(),
+      bindings: this.addresses(),
     })
   }
 }

@@ -9,7 +9,7 @@ import { objectSource } from "../../src/sources/object-source.ts"
 import { startPage } from "../support/admin.ts"
 import { selfSigned } from "../support/certificate.ts"
 import { launchChromium, missingChromium } from "../support/chromium.ts"
-import { oneRoute, route } from "../support/resources.ts"
+import { listener, oneRoute, route } from "../support/resources.ts"
 
 const HOSTILE = '<img src=x onerror="window.hacked=1">.example'
 
@@ -142,6 +142,38 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
     await page.getByRole("textbox", { name: "Name" }).fill("Checkout.Example.com")
     await page.keyboard.press("Enter")
     await page.getByText("takes it, by checkout.example.com").waitFor()
+  })
+
+  it("tells of what is spoken before TLS, and of QUIC: at the listener, and where a name would go", async () => {
+    const annotations = { "tlsroute.dev/mail.starttls": "postgres", "tlsroute.dev/web.quic": "on" }
+    const listeners = [listener("mail", 8443), listener("web", 8444)]
+    source.set({
+      gateways: gateways.map((each) => ({
+        ...each,
+        metadata: { ...each.metadata, annotations },
+        spec: { ...each.spec, listeners },
+      })),
+      tlsRoutes,
+    })
+    onTestFinished(() => source.set({ gateways, tlsRoutes }))
+    const page = await open()
+    await expect.poll(() => page.locator("#listeners-body tr").count()).toBe(2)
+    await expect
+      .poll(() => page.locator("#listeners-body tr td:first-child").allTextContents())
+      .toEqual([
+        expect.stringMatching(/^127\.0\.0\.1:\d+ postgres, then TLS$/),
+        expect.stringMatching(/^127\S+ and QUIC$/),
+      ])
+    await page.getByRole("textbox", { name: "Name" }).fill("checkout.example.com")
+    for (const [port, said] of [
+      ["8443", "before TLS, clients and the backend are spoken to in postgres (starttls)"],
+      ["8444", "the same over QUIC, on UDP port 8444 (quic)"],
+    ] as const) {
+      await page.getByRole("combobox", { name: "Port" }).selectOption(port)
+      await page.getByRole("button", { name: "Explain" }).click()
+      await page.getByText(said).waitFor()
+      expect(await page.locator("#explain-result").textContent()).toContain("100 % default/origin.example.com → ")
+    }
   })
 
   it("tells of a changed configuration, its problems with file and line, while it is open", async () => {

@@ -516,6 +516,34 @@ describe("tlsroute run", () => {
     })
   })
 
+  test("explains on its admin server what is spoken before TLS, and over QUIC, as the command does", async () => {
+    const file = await manifests("ways.yaml")
+    const listeners = ["postgres", "quic"].map((name, at) => {
+      return `    - {name: ${name}, port: ${8001 + at}, protocol: TLS, tls: {mode: Passthrough}}`
+    })
+    const annotations = `{tlsroute.dev/postgres.starttls: postgres, tlsroute.dev/quic.quic: "on"}`
+    const manifest = (await readFile(file, "utf8"))
+      .replace("metadata: {name: edge}", `metadata: {name: edge, annotations: ${annotations}}`)
+      .replace("\n---", `\n${listeners.join("\n")}\n---`)
+    await writeFile(file, manifest)
+    const ports = [8000, 8001, 8002].flatMap((port) => ["--map-port", `${port}:0`])
+    const child = cli.start(["run", file, "--json", "--address", "127.0.0.1", ...ports, "--admin", "127.0.0.1:0"])
+    running.push(child)
+    const event = eventsOf(child)
+    const { port: admin } = await event("admin")
+    await event("started")
+    for (const [port, told] of [
+      [8000, { quic: false }],
+      [8001, { starttls: "postgres", quic: false }],
+      [8002, { quic: true }],
+    ] as const) {
+      const { stdout } = await cli.run(["explain", file, "--json", "--port", `${port}`, "--sni", "httpbin.org"])
+      const asked = await fetch(`http://127.0.0.1:${admin}/explain?port=${port}&sni=httpbin.org`)
+      expect(await asked.json()).toEqual(JSON.parse(stdout))
+      expect(JSON.parse(stdout)).toMatchObject({ result: { matched: true }, ...told })
+    }
+  })
+
   test("names the port that is taken, and exits with 1", async () => {
     const taken = createServer().listen(0, "127.0.0.1")
     await once(taken, "listening")

@@ -56,6 +56,31 @@ async function serve(options: Parameters<typeof startGateway>[0]) {
 
 const toApp = [{ name: "app", port: 443 }]
 
+it("explains how connections begin on a port, whichever address of a socket for all of them is asked for", async () => {
+  const open = gateway([listener("open", 8443)], "open")
+  const annotations = { "tlsroute.dev/starttls": "postgres" }
+  const own = gateway([listener("own", 8443)], "own")
+  const source = objectSource({
+    gateways: [
+      { ...open, metadata: { ...open.metadata, annotations } },
+      {
+        ...own,
+        metadata: { ...own.metadata, annotations },
+        spec: { ...own.spec, addresses: [{ type: "IPAddress", value: "127.0.0.1" }] },
+      },
+    ],
+  })
+  const { gateway: served } = await serve({ source })
+  for (const address of [undefined, "127.0.0.1", "::ffff:127.0.0.1", "192.0.2.1"]) {
+    expect(served.explain({ port: 8443, address, serverName: "a.example" })).toMatchObject({
+      starttls: "postgres",
+      quic: false,
+    })
+  }
+  expect(served.explain({ port: 9443, serverName: "a.example" })).toMatchObject({ starttls: undefined, quic: false })
+  expect(served.addresses()).toMatchObject([{ bound: true, starttls: "postgres" }])
+})
+
 async function appOn(ports: readonly number[], word = "app"): Promise<GatewayResources> {
   const listeners = ports.map((port) => listener(`tls-${port}`, port))
   return resources(

@@ -43,6 +43,10 @@ interface SceneListener {
   readonly bound: string | undefined
   /** Why it is not. */
   readonly error: string | undefined
+  /** STARTTLS protocol that is spoken there before TLS. */
+  readonly starttls: string | undefined
+  /** Whether the UDP port beside it is open; `undefined` where it takes no QUIC. */
+  readonly quic: { readonly error: string | undefined } | undefined
   readonly listeners: readonly { readonly id: string; readonly hostname: string }[]
 }
 
@@ -291,11 +295,14 @@ export class Overview {
 
 function sceneListener(state: BindingState): SceneListener {
   const { key, port, listeners } = state.binding
+  const quic = state.bound ? state.quic : undefined
   return {
     key,
     port,
     bound: state.bound ? formatAddress(state.address, state.port) : undefined,
     error: state.bound ? undefined : state.message,
+    starttls: state.starttls,
+    quic: quic && { error: quic.bound ? undefined : quic.message },
     listeners: listeners.map(({ id, hostname }) => ({ id, hostname: hostname ?? "*" })),
   }
 }

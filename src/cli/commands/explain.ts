@@ -1,4 +1,5 @@
 import { Command } from "commander"
+import { explainLookup } from "../../gateway/explain.ts"
 import { listFew } from "../../primitives/list-few.ts"
 import { formatExplanation } from "../../routing/report/format-explanation.ts"
 import type { RouteTable } from "../../routing/route-table.ts"
@@ -31,22 +32,13 @@ async function explain(files: readonly string[], flags: ExplainFlags): Promise<v
   if (port === undefined) throw new UsageError("say which port the connection comes to: --port 443")
   const { table, policies, locate } = await loadConfiguration(files, flags)
   const { sni, address } = flags
-  const explanation = table.explain({ port, address, serverName: sni })
+  const explanation = explainLookup(table, policies, { port, address, serverName: sni })
   if (!explanation.result.matched) process.exitCode = 1
-  const asked = table.listeners
-    .filter((binding) => binding.port === port && (address === undefined || binding.address === address))
-    .flatMap(({ key }) => policies.binding(key)?.listener ?? [])
-  const spoken = asked.flatMap(({ starttls }) => starttls?.protocol.name ?? [])
-  const overQuic = asked.some(({ quic }) => quic)
-  if (flags.json) return printJson({ ...explanation, starttls: spoken[0], quic: overQuic })
+  if (flags.json) return printJson(explanation)
   const out = terminal(process.stdout)
   for (const line of formatExplanation(explanation).split("\n")) {
     out.line(printable(line).replace("✓", out.style("green", "✓")).replace("✗", out.style("red", "✗")))
   }
-  for (const name of new Set(spoken)) {
-    out.line(`before TLS, clients and the backend are spoken to in ${name} (starttls)`)
-  }
-  if (overQuic) out.line(`the same over QUIC, on UDP port ${port} (quic)`)
   if (!explanation.result.matched && explanation.result.reason === "NoListener") out.line(listenersThere(table))
   // What is wrong elsewhere may be why the route is not the expected one.
   const log = terminal(process.stderr)

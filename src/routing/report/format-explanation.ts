@@ -2,8 +2,14 @@ import { ANY_HOSTNAME } from "../hostnames/hostname.ts"
 import type { ObjectRef } from "../resources.ts"
 import type { ExplainedRoute, Explanation, TableRoute, WeightedBackend } from "../route-table.ts"
 
-/** Writes an explanation as a tree of lines for people. Where thousands of routes do not match, a few of them are shown. */
-export function formatExplanation(explanation: Explanation): string {
+/**
+ * Writes an explanation as a tree of lines for people. Where thousands of routes do not match, a few of them are shown.
+ *
+ * @param explanation - of a table, or of a gateway, which knows how connections begin on the port too
+ */
+export function formatExplanation(
+  explanation: Explanation & { readonly starttls?: string | undefined; readonly quic?: boolean | undefined },
+): string {
   const { query, result, listeners, routes } = explanation
   const where = query.address === undefined ? `port ${query.port}` : `${query.address} port ${query.port}`
   const lines = [`${query.serverName ?? "(no SNI)"} on ${where}`]
@@ -26,6 +32,9 @@ export function formatExplanation(explanation: Explanation): string {
   )
   if (result.matched) lines.push(...branch(`backends of ${named(result.route.ref)}`, backendLines(result.route)))
   else lines.push(`✗ refused: ${result.reason}`)
+  const { starttls, quic } = explanation
+  if (starttls !== undefined) lines.push(`before TLS, clients and the backend are spoken to in ${starttls} (starttls)`)
+  if (quic) lines.push(`the same over QUIC, on UDP port ${query.port} (quic)`)
   return lines.join("\n")
 }
 

@@ -24,6 +24,7 @@ export async function openDrawer(id) {
       ["client", `${connection.clientAddress} port ${connection.clientPort}`],
       ["through", address(connection.via)],
       ["listener", connection.matchedListener ?? connection.listener],
+      ["over", [connection.starttls, connection.transport === "quic" ? "QUIC" : "TCP"].filter(Boolean).join(" on ")],
       ["route", connection.route ?? "none"],
       ["backend", connection.target ?? "none"],
       ["endpoint", address(connection.endpoint)],

@@ -29,10 +29,13 @@ export function showListeners(scene, moment) {
     ({ key }) => key,
     () => makeRow("listeners-body", [0, 1]),
     (row, listener) => {
-      const { bound, error, listeners } = listener
+      const { bound, error, starttls, quic, listeners } = listener
       row.children[0].replaceChildren(
         element("span", { class: "name" }, bound ?? listener.key),
-        ...(error === undefined ? [] : [" ", element("span", { class: "bad" }, error)]),
+        starttls === undefined ? "" : element("small", {}, ` ${starttls}, then TLS`),
+        quic === undefined || quic.error ? "" : element("small", {}, " and QUIC"),
+        error === undefined ? "" : element("div", { class: "bad" }, error),
+        quic?.error === undefined ? "" : element("div", { class: "bad" }, `no QUIC: ${quic.error}`),
       )
       fill(row, undefined, listeners.map(({ id, hostname }) => `${id} (${hostname})`).join(", "))
       fillFlow(row, 2, moment?.listeners[listener.key])
