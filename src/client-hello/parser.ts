@@ -1,4 +1,11 @@
-import { type Checks, positive, refuseOptions } from "../primitives/option-checks.ts"
+import {
+  bytes as asBytes,
+  type Checks,
+  isBytes,
+  positive,
+  refuseArgument,
+  refuseOptions,
+} from "../primitives/option-checks.ts"
 import { uint16 } from "../primitives/uint16.ts"
 import { ClientHelloError, type ClientHelloErrorCode } from "./errors.ts"
 import { FOREIGN, foreignProtocol } from "./foreign.ts"
@@ -34,9 +41,10 @@ const UNKNOWN = -1
  * @param bytes - from the first byte that the client sent; what follows the ClientHello's last record is left alone
  * @param options - `maxBytes`: default 65 536
  * @returns the ClientHello, why it is none, or that bytes are missing
- * @throws {@link OptionError} when `maxBytes` is no positive number
+ * @throws {@link OptionError} when `maxBytes` is no positive number, or `bytes` are none
  */
 export function parseClientHello(bytes: Uint8Array, options?: ClientHelloOptions): ClientHelloResult {
+  refuseArgument("parseClientHello", bytes, asBytes)
   return new ClientHelloParser(options).push(bytes)
 }
 
@@ -81,8 +89,11 @@ export class ClientHelloParser {
    * that they were read into.
    *
    * After a final result the bytes are still kept for replay, however many they are, and the result stays.
+   *
+   * @throws {@link OptionError} for what is no bytes, as of a socket that has an encoding
    */
   push(chunk: Uint8Array): ClientHelloResult {
+    if (!isBytes(chunk)) refuseArgument("push", chunk, asBytes)
     this.#keep(chunk)
     if (this.#result !== INCOMPLETE) return this.#result
     try {

@@ -1,10 +1,12 @@
 import {
   anything,
+  argumentRefuser,
   type Checks,
   callable,
   either,
   flag,
   having,
+  holding,
   ipAddress,
   listOf,
   oneOf,
@@ -94,6 +96,27 @@ export function checkStartOptions(given: unknown): asserts given is StartOptions
 export function checkCloseOptions(given: unknown): asserts given is CloseOptions {
   refuse("close", optionFault(given, CLOSE))
 }
+
+/**
+ * Refuses what a table server cannot serve.
+ *
+ * @throws {@link GatewayError} `ERR_TLSROUTE_OPTION`
+ */
+export function checkApplied(proxy: unknown, table: unknown, resources: unknown): void {
+  refuseArgument("apply", proxy, PROXY)
+  refuseArgument("apply", table, TABLE)
+  refuseArgument("apply", resources, RESOURCES)
+}
+
+const PROXY = holding("the SpliceProxy first", (value) => typeof Object(value).setListenerPolicy === "function")
+const TABLE = holding(
+  "a table, as buildRouteTable() makes it, second",
+  (value) => typeof Object(value).match === "function",
+)
+const RESOURCES = holding("the resources that the table was built from third", (value) => {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+})
+const refuseArgument = argumentRefuser((message) => new GatewayError("ERR_TLSROUTE_OPTION", message))
 
 function refuse(what: string, fault: string | undefined): void {
   if (fault !== undefined) throw new GatewayError("ERR_TLSROUTE_OPTION", `${what}: ${fault}`)

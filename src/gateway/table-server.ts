@@ -4,7 +4,8 @@ import type { GatewayResources, ResourceProblem } from "../routing/resources.ts"
 import type { RouteTable } from "../routing/route-table.ts"
 import { buildRouteTable } from "../routing/table-builder.ts"
 import { type BindingState, Bindings } from "./bindings.ts"
-import { checkTableServerOptions } from "./check-options.ts"
+import { checkApplied, checkTableServerOptions } from "./check-options.ts"
+import { GatewayError } from "./errors.ts"
 import type { TableServerOptions } from "./options.ts"
 import { AnnotationScan } from "./policies/annotated-objects.ts"
 import { PolicyCompiler } from "./policies/compiler.ts"
@@ -61,12 +62,15 @@ export class TableServer implements Router {
    * @param table - what to serve
    * @param resources - the snapshot it was built from, for policies in annotations; left out, they do not count
    * @returns each socket that the table wants, and whether it listens
+   * @throws {@link GatewayError} `ERR_TLSROUTE_OPTION` for what cannot be served, `ERR_TLSROUTE_STATE` for another proxy
+   * than before
    */
   async apply(
     proxy: SpliceProxy,
     table: RouteTable,
     resources: GatewayResources = {},
   ): Promise<readonly BindingState[]> {
+    checkApplied(proxy, table, resources)
     const bindings = this.#bindingsOf(proxy)
     this.#policies = this.#compiler.compile(this.#annotations.scan(resources), table)
     this.#successors = bindings.successors(table.listeners)
@@ -97,7 +101,7 @@ export class TableServer implements Router {
 
   #bindingsOf(proxy: SpliceProxy): Bindings {
     if (this.#proxy !== undefined && this.#proxy !== proxy) {
-      throw new TypeError("a TableServer serves one proxy; make another one for another proxy")
+      throw new GatewayError("ERR_TLSROUTE_STATE", "a TableServer serves one proxy; make another one for another proxy")
     }
     this.#proxy = proxy
     this.#bindings ??= new Bindings(

@@ -1,4 +1,4 @@
-import { refuser } from "../primitives/option-checks.ts"
+import { argumentRefuser, refuser } from "../primitives/option-checks.ts"
 
 /** Stable codes of {@link KubernetesError}. */
 export type KubernetesErrorCode =
@@ -47,7 +47,14 @@ export class KubernetesError extends Error {
 }
 
 /** Refuses options that cannot be what was meant: throws {@link KubernetesError} `ERR_TLSROUTE_KUBERNETES_OPTION`. */
-export const refuseOptions = refuser((message) => new KubernetesError("ERR_TLSROUTE_KUBERNETES_OPTION", message))
+export const refuseOptions = refuser(optionError)
+
+/** The same, for an argument that is no object of options. */
+export const refuseArgument = argumentRefuser(optionError)
+
+function optionError(message: string): KubernetesError {
+  return new KubernetesError("ERR_TLSROUTE_KUBERNETES_OPTION", message)
+}
 
 /** The resource version, or the page of a list, is older than the server remembers: list again. */
 export const isExpired = (error: unknown): boolean =>

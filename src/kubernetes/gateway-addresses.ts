@@ -1,4 +1,6 @@
+import { anything, holding, listOf } from "../primitives/option-checks.ts"
 import type { Service } from "../routing/resources.ts"
+import { refuseArgument } from "./errors.ts"
 
 /** One entry of `Gateway.status.addresses`. */
 export interface PublishedAddress {
@@ -19,6 +21,9 @@ export interface Node {
 
 type FrontService = Service & { readonly spec?: { readonly externalIPs?: readonly string[] } }
 
+const SERVICE = holding("a Service", (value) => typeof value === "object" && value !== null)
+const NODES = listOf(anything, "Nodes")
+
 // The API allows no more on one Gateway.
 const MAX_ADDRESSES = 16
 
@@ -26,8 +31,12 @@ const MAX_ADDRESSES = 16
  * Addresses at which clients reach pods behind a Service: what the load balancer was given (none as long as it is
  * pending), the external addresses of ready nodes for NodePort (internal ones when there are none), else the
  * cluster IPs. `spec.externalIPs` come first.
+ *
+ * @throws {@link KubernetesError} `ERR_TLSROUTE_KUBERNETES_OPTION` for what is no Service, or no list of Nodes
  */
 export function serviceAddresses(service: FrontService, nodes: readonly Node[]): readonly PublishedAddress[] {
+  refuseArgument("serviceAddresses", service, SERVICE)
+  refuseArgument("serviceAddresses", nodes, NODES)
   const found = [...(service.spec?.externalIPs ?? []).map(ipAddress), ...addressesOfType(service, nodes)]
   const unique = new Map(found.map((address) => [address.value, address]))
   return [...unique.values()].slice(0, MAX_ADDRESSES)

@@ -1,6 +1,8 @@
+import { abortSignal, anything, type Checks, text } from "../primitives/option-checks.ts"
 import type { KubernetesObject } from "../routing/resources.ts"
 import { ApiClient } from "./api-client.ts"
 import { type ClusterAccess, loadClusterAccess } from "./cluster-access.ts"
+import { refuseOptions } from "./errors.ts"
 import { resourcePath } from "./resource-kinds.ts"
 
 /** Options of {@link readNodeZone}. */
@@ -13,16 +15,20 @@ export interface NodeZoneOptions {
   readonly signal?: AbortSignal
 }
 
+const OPTIONS: Checks<NodeZoneOptions> = { kubeConfig: anything, nodeName: text, signal: abortSignal }
+
 const ZONE_LABEL = "topology.kubernetes.io/zone"
 
 /**
  * Reads in which zone a Node is, as its label `topology.kubernetes.io/zone` tells; `undefined` when it has none. Needs
  * the right to get nodes. From Kubernetes 1.35 on a pod has the label of its node itself, for the downward API.
  *
- * @throws {@link KubernetesError} when there is no kubeconfig to read, when the server cannot be reached, or when it
+ * @throws {@link KubernetesError} when an option cannot be used, when there is no kubeconfig to read, when the server cannot be reached, or when it
  * refuses: there is no such Node, or it may not be read.
  */
-export async function readNodeZone({ kubeConfig, nodeName, signal }: NodeZoneOptions): Promise<string | undefined> {
+export async function readNodeZone(options: NodeZoneOptions): Promise<string | undefined> {
+  refuseOptions("readNodeZone", options, OPTIONS, { nodeName: "process.env.NODE_NAME" })
+  const { kubeConfig, nodeName, signal } = options
   const client = new ApiClient(kubeConfig ?? (await loadClusterAccess()))
   try {
     const { metadata } = await client.send<KubernetesObject>({

@@ -81,8 +81,25 @@ export function refuser(error: (message: string) => Error): Refuse {
   }
 }
 
+/** Refuses an argument that is not what a function takes. `what` is the function, as its caller knows it. */
+type RefuseArgument = (what: string, given: unknown, check: Check) => void
+
+/** @returns what throws the error that is made of a message, where an argument cannot be what was meant */
+export function argumentRefuser(error: (message: string) => Error): RefuseArgument {
+  return (what, given, check) => {
+    const fault = check(given)
+    if (typeof fault === "function") throw error(`${what}: ${fault("")}`)
+    if (fault !== undefined) throw error(`${what}: it must be given ${fault}, not ${told(given)}`)
+  }
+}
+
+const optionError = (message: string) => new OptionError(message)
+
 /** For functions that have no error of their own: throws {@link OptionError}. */
-export const refuseOptions = refuser((message) => new OptionError(message))
+export const refuseOptions = refuser(optionError)
+
+/** The same, for an argument that is no object of options. */
+export const refuseArgument = argumentRefuser(optionError)
 
 function faultOf(path: string, value: unknown, check: Check): string | undefined {
   const fault = check(value)
@@ -106,6 +123,17 @@ export const flag = holding("true or false", (value) => typeof value === "boolea
 
 /** A function. */
 export const callable = holding("a function", (value) => typeof value === "function")
+
+/** Text, which may be empty. */
+export const anyText = holding("text", (value) => typeof value === "string")
+
+/** What was read from a socket. */
+export const bytes = holding("bytes, as a socket gives them that has no encoding: a Buffer or Uint8Array", isBytes)
+
+/** Bytes of any realm: those of a test runner's are not those of Node.js's own. */
+export function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array || Object.prototype.toString.call(value) === "[object Uint8Array]"
+}
 
 /** An IP address. */
 export const ipAddress = holding("an IP address", (value) => typeof value === "string" && isIP(withoutZone(value)))

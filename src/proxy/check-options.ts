@@ -1,6 +1,7 @@
 import {
   anything,
   type Checks,
+  callable,
   flag,
   having,
   holding,
@@ -12,9 +13,11 @@ import {
   wholeNumber,
 } from "../primitives/option-checks.ts"
 import { scopePolicy } from "./check-policy.ts"
-import { refuseUsage } from "./errors.ts"
+import { refuseArgument, refuseUsage } from "./errors.ts"
 import type { ProxyLimits } from "./limits/gate.ts"
 import type { CloseOptions, Deadlines, ListenOptions, SpliceProxyOptions } from "./options.ts"
+import type { Router } from "./router.ts"
+import type { DialEndpoint } from "./target.ts"
 
 const PROXY: Checks<SpliceProxyOptions> = {
   router: having("route"),
@@ -50,6 +53,13 @@ const LISTEN: Checks<ListenOptions> = {
   reusePort: flag,
 }
 
+const TARGET = holding("the id of a target", (value) => typeof value === "string")
+const ENDPOINT = holding("an endpoint of it: { address, port }", (value) => {
+  const { address, port } = Object(value) as Partial<DialEndpoint>
+  return typeof address === "string" && typeof port === "number"
+})
+const CHECK = holding("the id of a check", (value) => typeof value === "string")
+
 /** What {@link CloseOptions} may be. */
 export const CLOSE: Checks<CloseOptions> = { drainTimeout: milliseconds, spread: milliseconds }
 
@@ -61,6 +71,24 @@ export function checkProxyOptions(given: unknown): asserts given is SpliceProxyO
 /** Refuses a port that cannot be bound as it was meant. */
 export function checkListenOptions(given: unknown): asserts given is ListenOptions {
   refuseUsage("listen", given, LISTEN, { key: '"https"', port: "443" })
+}
+
+/** Refuses another router that is none. */
+export function checkRouter(given: unknown): asserts given is Router {
+  refuseArgument("setRouter", given, PROXY.router)
+}
+
+/** Refuses what a check cannot have come to. */
+export function checkEndpointHealth(target: unknown, endpoint: unknown, check: unknown, isHealthy: unknown): void {
+  refuseArgument("setEndpointHealth", target, TARGET)
+  refuseArgument("setEndpointHealth", endpoint, ENDPOINT)
+  refuseArgument("setEndpointHealth", check, CHECK)
+  refuseArgument("setEndpointHealth", isHealthy, flag)
+}
+
+/** Refuses what cannot tell of a removal. */
+export function checkRemoval(given: unknown): void {
+  refuseArgument("drainRemoved", given, callable)
 }
 
 /** Refuses what is no way to close, before anything is closed. */

@@ -15,7 +15,7 @@ import {
 import { refuseUsage } from "./errors.ts"
 import type { CircuitLimits } from "./health/circuit.ts"
 import type { HealthPolicy } from "./health/endpoint-health.ts"
-import type { AccessList } from "./limits/cidr.ts"
+import { ACCESS } from "./limits/cidr.ts"
 import type {
   BackendPolicy,
   ConnectionPolicy,
@@ -36,7 +36,7 @@ const SCOPE_EXAMPLE = { key: '"all"', maxConnections: "Infinity", maxConnections
 export const scopePolicy = options<ScopePolicy>(
   {
     key: text,
-    access: options<AccessList>({ allow: having("has"), deny: having("has") }),
+    access: options(ACCESS),
     maxConnections: many,
     maxConnectionsPerClient: many,
     rate: options<NonNullable<ScopePolicy["rate"]>>({ perSecond: many, burst: many }, { perSecond: "1", burst: "1" }),

@@ -1,4 +1,4 @@
-import { refuser } from "../primitives/option-checks.ts"
+import { argumentRefuser, refuser } from "../primitives/option-checks.ts"
 
 /** Stable codes of {@link ProxyError}. */
 export type ProxyErrorCode =
@@ -38,7 +38,14 @@ export class ProxyError extends Error {
 }
 
 /** Refuses options that cannot be what was meant: throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE`. */
-export const refuseUsage = refuser((message) => new ProxyError("ERR_TLSROUTE_PROXY_USAGE", message))
+export const refuseUsage = refuser(usageError)
+
+/** The same, for an argument that is no object of options. */
+export const refuseArgument = argumentRefuser(usageError)
+
+function usageError(message: string): ProxyError {
+  return new ProxyError("ERR_TLSROUTE_PROXY_USAGE", message)
+}
 
 /** A port that could not be bound. */
 export class ListenError extends ProxyError {

@@ -1,5 +1,12 @@
 import type { AddressInfo, Server, Socket } from "node:net"
-import { checkCloseOptions, checkListenOptions, checkProxyOptions } from "./check-options.ts"
+import {
+  checkCloseOptions,
+  checkEndpointHealth,
+  checkListenOptions,
+  checkProxyOptions,
+  checkRemoval,
+  checkRouter,
+} from "./check-options.ts"
 import { checkListenerPolicy } from "./check-policy.ts"
 import { Connection } from "./connection/connection.ts"
 import type { ConnectionInfo, Removal } from "./connection/record.ts"
@@ -40,7 +47,10 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
   readonly #hosts = new Map<string, string | undefined>()
   #closing: Promise<void> | undefined
 
-  /** @param options - the router, and limits that all have defaults */
+  /**
+   * @param options - the router, and limits that all have defaults
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` when one cannot be used
+   */
   constructor(options: SpliceProxyOptions) {
     super()
     checkProxyOptions(options)
@@ -157,8 +167,13 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
     else quic.unwant(key)
   }
 
-  /** Puts another router in force for every connection whose ClientHello is not whole yet. Live ones go on. */
+  /**
+   * Puts another router in force for every connection whose ClientHello is not whole yet. Live ones go on.
+   *
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` for what is no router; the one before stays in force
+   */
   setRouter(router: Router): void {
+    checkRouter(router)
     this.#host.router = router
     this.forgetUnused()
   }
@@ -176,8 +191,10 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
    * @param endpoint - one of its endpoints
    * @param check - id of the check: {@link HealthCheck.id}
    * @param isHealthy - whether connections may be sent there
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` when one of them cannot be what was meant
    */
   setEndpointHealth(target: string, endpoint: DialEndpoint, check: string, isHealthy: boolean): void {
+    checkEndpointHealth(target, endpoint, check, isHealthy)
     this.#host.balancer.checked(target, endpoint, check, isHealthy)
   }
 
@@ -186,8 +203,10 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
    *
    * @param removal - tells what a connection was routed by and is there no longer; asked only of those that a
    * removal would end
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` for what is no function
    */
   drainRemoved(removal: (connection: ConnectionInfo) => Removal | undefined): void {
+    checkRemoval(removal)
     for (const connection of this.#host.connections) {
       if (connection.drainsOnRemoval) connection.removed(removal(connection))
     }

@@ -1,11 +1,13 @@
+import { holding, refuseArgument, wholeNumber } from "../primitives/option-checks.ts"
 import { initialKeys } from "./initial-keys.ts"
-import type { LongPacket } from "./packet.ts"
+import { type LongPacket, longPacket } from "./packet.ts"
 import { InitialProtection } from "./protection.ts"
 
 const CONNECTION_CLOSE = 0x1c
 const LONG_HEADER = 0xc0
 /** CRYPTO_ERROR: a TLS alert is told as this plus its description (RFC 9001 section 4.8). */
 const CRYPTO_ERROR = 0x0100
+const ALERT = holding("a TLS alert, from 0 to 255", (value) => wholeNumber(0, 255)(value) === undefined)
 
 /**
  * A server's first Initial packet that does nothing but close the connection (RFC 9000 section 19.19), with a TLS alert
@@ -14,11 +16,14 @@ const CRYPTO_ERROR = 0x0100
  * @param packet - Initial packet of the client, of a version that can be read
  * @param alert - description of the TLS alert (RFC 8446 section 6), for example 112 for `unrecognized_name`
  * @returns `undefined` in answer to a packet of another version
+ * @throws {@link OptionError} when it is given no packet, or no alert
  */
 export function connectionClose(
   packet: Pick<LongPacket, "version" | "destination" | "source">,
   alert: number,
 ): Uint8Array | undefined {
+  refuseArgument("connectionClose", packet, longPacket)
+  refuseArgument("connectionClose", alert, ALERT)
   const { version, destination, source } = packet
   if (version === undefined) return undefined
   // No frame caused it, and there is nothing to say in words.

@@ -1,7 +1,7 @@
 import { ClientHelloError } from "../client-hello/errors.ts"
 import type { ClientHello } from "../client-hello/hello.ts"
 import { readClientHello } from "../client-hello/message.ts"
-import { type Checks, positive, refuseOptions } from "../primitives/option-checks.ts"
+import { bytes, type Checks, positive, refuseArgument, refuseOptions } from "../primitives/option-checks.ts"
 import { equalBytes } from "./bytes.ts"
 import { CryptoStream } from "./crypto-stream.ts"
 import { QuicError } from "./errors.ts"
@@ -86,7 +86,11 @@ export class QuicHelloReader {
     return this.#message?.length ?? this.#stream.memory
   }
 
-  /** Takes the next datagram of the client, as long as there is no final result. The datagram is not kept. */
+  /**
+   * Takes the next datagram of the client, as long as there is no final result. The datagram is not kept.
+   *
+   * @throws {@link OptionError} for what is no bytes
+   */
   push(datagram: Uint8Array): QuicHelloResult {
     if (this.#result !== INCOMPLETE) return this.#result
     const initials = this.#initialsOf(datagram)
@@ -108,6 +112,8 @@ export class QuicHelloReader {
    * Whether a datagram that came after the ClientHello was complete may follow it to the server: each Initial packet in it
    * is authentic, and says nothing else than what was read. Without this a client could have one name read here and
    * another one there, by beginning again under the same connection id.
+   *
+   * @throws {@link OptionError} for what is no bytes
    */
   agrees(datagram: Uint8Array): boolean {
     const initials = this.#initialsOf(datagram)
@@ -128,8 +134,11 @@ export class QuicHelloReader {
   /**
    * The server has answered with a Retry packet: Initial packets are protected with keys from its Source Connection ID
    * from now on (RFC 9001 section 5.2).
+   *
+   * @throws {@link OptionError} for what is no bytes
    */
   retried(id: Uint8Array): void {
+    refuseArgument("retried", id, bytes)
     // A client takes one Retry at most (RFC 9000 section 17.2.5.2).
     this.#retryId ??= Uint8Array.from(id)
   }

@@ -1,3 +1,4 @@
+import { bytes, holding, isBytes, refuseArgument } from "../primitives/option-checks.ts"
 import { ByteReader, equalBytes } from "./bytes.ts"
 import { type PacketType, type QuicVersion, quicVersion } from "./versions.ts"
 
@@ -28,8 +29,13 @@ export interface LongPacket {
   readonly end: number
 }
 
-/** Whether a datagram begins with a long header (RFC 8999 section 5.1). */
+/**
+ * Whether a datagram begins with a long header (RFC 8999 section 5.1).
+ *
+ * @throws {@link OptionError} for what is no bytes
+ */
 export function hasLongHeader(datagram: Uint8Array): boolean {
+  if (!isBytes(datagram)) refuseArgument("hasLongHeader", datagram, bytes)
   return ((datagram[0] ?? 0) & LONG_HEADER) !== 0
 }
 
@@ -39,8 +45,10 @@ export function hasLongHeader(datagram: Uint8Array): boolean {
  * @param datagram - holds the packet
  * @param start - where the packet begins
  * @returns `undefined` for what is no whole packet with a long header
+ * @throws {@link OptionError} for what is no bytes
  */
 export function readLongPacket(datagram: Uint8Array, start = 0): LongPacket | undefined {
+  if (!isBytes(datagram)) refuseArgument("readLongPacket", datagram, bytes)
   const reader = new ByteReader(datagram, start)
   const first = reader.uint8()
   if ((first & LONG_HEADER) === 0) return undefined
@@ -73,8 +81,10 @@ export function readLongPacket(datagram: Uint8Array, start = 0): LongPacket | un
  *
  * @returns `undefined` unless every server takes the datagram alike: all of it is for one connection id, and whatever
  * has a long header is whole
+ * @throws {@link OptionError} for what is no bytes
  */
 export function readLongPackets(datagram: Uint8Array): readonly LongPacket[] | undefined {
+  if (!isBytes(datagram)) refuseArgument("readLongPackets", datagram, bytes)
   const packets: LongPacket[] = []
   for (let at = 0; at < datagram.length && ((datagram[at] ?? 0) & LONG_HEADER) !== 0; ) {
     const packet = readLongPacket(datagram, at)
@@ -86,5 +96,11 @@ export function readLongPackets(datagram: Uint8Array): readonly LongPacket[] | u
   }
   return packets.length === 0 ? undefined : packets
 }
+
+/** What answers are made from. */
+export const longPacket = holding(
+  "a packet, as readLongPacket() reads it",
+  (value) => isBytes(Object(value).source) && isBytes(Object(value).destination),
+)
 
 const NOTHING = new Uint8Array(0)

@@ -1,3 +1,4 @@
+import { checkLookup, checkTableData } from "./check-options.ts"
 import { HostnameMap } from "./hostnames/hostname-map.ts"
 import { type ListenerRoutes, matchRoute, Sockets } from "./listeners/sockets.ts"
 import type {
@@ -27,8 +28,13 @@ export function tableData(snapshot: Snapshot): RouteTableData {
   return { routes, listeners }
 }
 
-/** Makes a matcher of what {@link RouteTable.toData} gave, in this or another thread. It matches as the table does. */
+/**
+ * Makes a matcher of what {@link RouteTable.toData} gave, in this or another thread. It matches as the table does.
+ *
+ * @throws {@link OptionError} for what is no such data
+ */
 export function routeTableFromData(data: RouteTableData): RouteMatcher {
+  checkTableData(data)
   return new DataTable(data)
 }
 
@@ -53,6 +59,7 @@ class DataTable implements RouteMatcher {
   }
 
   match(query: RouteQuery): RouteMatch | NoMatch {
+    checkLookup(query)
     return matchRoute(this.#sockets, this.#routes, query)
   }
 }

@@ -1,4 +1,4 @@
-import { checkRouteQuery } from "./check-options.ts"
+import { checkLookup, checkReference, checkRouteQuery, checkStatusOptions } from "./check-options.ts"
 import { matchRoute, type Sockets } from "./listeners/sockets.ts"
 import { explainQuery } from "./report/explain.ts"
 import { lintSnapshot } from "./report/lint.ts"
@@ -42,11 +42,12 @@ export class Table implements RouteTable {
     return this.#routes
   }
 
-  hostnamesOf({ namespace, name }: ObjectRef): readonly string[] {
+  hostnamesOf(route: ObjectRef): readonly string[] {
+    checkReference("hostnamesOf", route)
     this.#hostnames ??= new Map(
       attachedRoutes(this.#snapshot).map(({ route }) => [`${route.ref.namespace}/${route.ref.name}`, route.hostnames]),
     )
-    return this.#hostnames.get(`${namespace}/${name}`) ?? []
+    return this.#hostnames.get(`${route.namespace}/${route.name}`) ?? []
   }
 
   get problems(): readonly ResourceProblem[] {
@@ -55,6 +56,7 @@ export class Table implements RouteTable {
   }
 
   match(query: RouteQuery): RouteMatch | NoMatch {
+    checkLookup(query)
     return matchRoute(this.#sockets, this.#snapshot.contests, query)
   }
 
@@ -75,6 +77,7 @@ export class Table implements RouteTable {
   }
 
   statuses(options: StatusOptions = {}): Statuses {
+    checkStatusOptions(options)
     return computeStatuses(this.#snapshot, options)
   }
 }

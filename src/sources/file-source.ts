@@ -4,7 +4,7 @@ import type { GatewayResources, ObjectRef } from "../routing/resources.ts"
 import { ManifestSet, type SourceLocation } from "./manifest-set.ts"
 import { PathWatcher } from "./path-watcher.ts"
 import { type ScannedPath, scanPaths } from "./scan.ts"
-import { SourceError } from "./source-error.ts"
+import { refuseArgument, SourceError } from "./source-error.ts"
 import { loadYaml } from "./yaml-module.ts"
 
 /** Bounds of what is read. */
@@ -68,11 +68,14 @@ const FILE_SOURCE: Checks<FileSourceOptions> = {
   allowMissing: flag,
 }
 
-const PATHS = holding("a path, or a list of paths", (value) => [value].flat().every((path) => typeof path === "string"))
+const PATHS = holding("a path, or a list of paths", (value) => {
+  const paths = [value].flat()
+  return paths.length > 0 && paths.every((path) => typeof path === "string")
+})
 
 function checkArguments<Options>(what: string, paths: unknown, options: unknown, checks: Checks<Options>): void {
-  const expected = PATHS(paths)
-  const fault = expected === undefined ? optionFault(options, checks) : `it must be given ${expected}`
+  refuseArgument(what, paths, PATHS)
+  const fault = optionFault(options, checks)
   if (fault !== undefined) throw new SourceError("ERR_TLSROUTE_SOURCE_OPTION", `${what}: ${fault}`)
 }
 
@@ -92,6 +95,8 @@ function checkArguments<Options>(what: string, paths: unknown, options: unknown,
  * ```ts
  * const gateway = createPassthroughGateway({ source: fileSource("gateway.yaml") })
  * ```
+ *
+ * @throws {@link SourceError} `ERR_TLSROUTE_SOURCE_OPTION` when there is no path, or an option cannot be used
  */
 export function fileSource(pathOrPaths: string | readonly string[], options: FileSourceOptions = {}): FileSource {
   checkArguments("fileSource", pathOrPaths, options, FILE_SOURCE)

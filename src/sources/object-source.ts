@@ -1,10 +1,22 @@
+import { holding } from "../primitives/option-checks.ts"
 import type { GatewayResources } from "../routing/resources.ts"
+import { refuseArgument } from "./source-error.ts"
+
+/** What is wrong within becomes a problem of the snapshot. */
+const RESOURCES = holding(
+  "an object of lists, for example { gateways: [gateway], tlsRoutes: [route] }",
+  (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+)
 
 /** A source that a program fills: what `createPassthroughGateway` takes as `source`. */
 export interface ObjectSource {
   /** Yields the snapshot in force, if any, then every later one until the signal aborts; never one that is outdated. */
   (signal: AbortSignal): AsyncIterable<GatewayResources>
-  /** Puts a whole new snapshot in force. Reuse objects that did not change: routing rebuilds only those that did. */
+  /**
+   * Puts a whole new snapshot in force. Reuse objects that did not change: routing rebuilds only those that did.
+   *
+   * @throws {@link SourceError} `ERR_TLSROUTE_SOURCE_OPTION` for what is no object of lists; the last snapshot stays
+   */
   set(resources: GatewayResources): void
 }
 
@@ -17,8 +29,13 @@ export interface ObjectSource {
  * await edge.start()
  * source.set({ gateways: [gateway], tlsRoutes: [route] })
  * ```
+ *
+ * A list of objects of any kinds is sorted into such an object by {@link resourcesFromObjects}.
+ *
+ * @throws {@link SourceError} `ERR_TLSROUTE_SOURCE_OPTION` for what is no object of lists
  */
 export function objectSource(initial?: GatewayResources): ObjectSource {
+  if (initial !== undefined) refuseArgument("objectSource", initial, RESOURCES)
   let current = initial
   const waiting = new Set<() => void>()
   const wakeAll = (): void => {
@@ -45,6 +62,7 @@ export function objectSource(initial?: GatewayResources): ObjectSource {
 
   return Object.assign(follow, {
     set(resources: GatewayResources): void {
+      refuseArgument("set", resources, RESOURCES)
       current = resources
       wakeAll()
     },

@@ -1,5 +1,12 @@
+import { holding } from "../primitives/option-checks.ts"
 import type { GatewayResources, KubernetesObject, ObjectRef, ResourceProblem } from "../routing/resources.ts"
+import { refuseArgument } from "./source-error.ts"
 import { strayObjects } from "./stray-objects.ts"
+
+const OBJECTS = holding(
+  "a list of Kubernetes objects",
+  (value) => typeof value !== "string" && typeof Object(value)[Symbol.iterator] === "function",
+)
 
 /** The lists of {@link GatewayResources} that hold objects. */
 type ObjectList = Exclude<keyof GatewayResources, "admitted" | "bundleVersions" | "problems" | "latest">
@@ -64,8 +71,11 @@ export function* unwrapObjects(value: unknown): Generator<Unwrapped> {
  * Sorts Kubernetes objects of any kinds into a snapshot, for a program that holds them in one list.
  * Lists (`kind: List`, `TLSRouteList`) are unwrapped, kinds that routing does not know go to `others`,
  * and values that are no Kubernetes objects become problems.
+ *
+ * @throws {@link SourceError} `ERR_TLSROUTE_SOURCE_OPTION` for what is no list, or nothing else to iterate over
  */
 export function resourcesFromObjects(objects: Iterable<unknown>): GatewayResources {
+  refuseArgument("resourcesFromObjects", objects, OBJECTS)
   const sound: KubernetesObject[] = []
   const problems: ResourceProblem[] = []
   let position = 0

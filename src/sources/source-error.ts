@@ -1,3 +1,5 @@
+import { argumentRefuser } from "../primitives/option-checks.ts"
+
 /** Stable codes of {@link SourceError}. */
 export type SourceErrorCode =
   /** A path that was named does not exist. */
@@ -19,3 +21,6 @@ export class SourceError extends Error {
     this.code = code
   }
 }
+
+/** Refuses an argument that cannot be what was meant: throws {@link SourceError} `ERR_TLSROUTE_SOURCE_OPTION`. */
+export const refuseArgument = argumentRefuser((message) => new SourceError("ERR_TLSROUTE_SOURCE_OPTION", message))

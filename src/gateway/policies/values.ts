@@ -2,7 +2,7 @@ import { CidrList } from "../../proxy/limits/cidr.ts"
 
 /**
  * How one kind of policy value is read: from the text of an annotation, or from what a program gives. Both
- * throw a RangeError that says what was expected.
+ * throw an error that says what was expected: a RangeError, or that of who reads it.
  */
 export interface ValueType<Input, Value> {
   /** For the documentation: what the text looks like. */

@@ -1,4 +1,4 @@
-import { BlockList, isIPv6 } from "node:net"
+import { BlockList, isIP } from "node:net"
 import { formatIp, parseIp, withoutZone } from "../../primitives/ip-address.ts"
 import { uint16 } from "../../primitives/uint16.ts"
 
@@ -34,10 +34,12 @@ for (const [network, prefix, family] of FORBIDDEN) forbidden.addSubnet(network, 
 /**
  * Whether an address that came out of DNS may be dialled: not loopback, link-local, multicast, unspecified,
  * nor a cloud's metadata service, an IPv4 address within an IPv6 one (mapped, NAT64 under `64:ff9b::/96`, or 6to4)
- * included. Private networks may: backends live there.
+ * included. Private networks may: backends live there. What is no IP address may not: where a name leads is not known yet.
  */
 export function isSafeDestination(address: string): boolean {
-  if (!isIPv6(address)) return !forbidden.check(address, "ipv4")
+  const version = typeof address === "string" ? isIP(address) : 0
+  if (version === 0) return false
+  if (version === 4) return !forbidden.check(address, "ipv4")
   if (forbidden.check(address, "ipv6")) return false
   const embedded = embeddedIPv4(address)
   return embedded === undefined || !forbidden.check(embedded, "ipv4")

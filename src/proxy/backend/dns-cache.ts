@@ -11,7 +11,7 @@ import {
   text,
   wholeNumber,
 } from "../../primitives/option-checks.ts"
-import { ProxyError, refuseUsage } from "../errors.ts"
+import { ProxyError, refuseArgument, refuseUsage } from "../errors.ts"
 import type { DialEndpoint } from "../target.ts"
 import { LONGEST_TIMER } from "../timer-wheel.ts"
 import { isSafeDestination } from "./destinations.ts"
@@ -234,6 +234,7 @@ export class DnsCache implements NameResolver {
   }
 
   onFailure(listener: (failure: LookupFailure) => void): () => void {
+    refuseArgument("onFailure", listener, callable)
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
   }

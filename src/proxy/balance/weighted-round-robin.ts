@@ -1,4 +1,7 @@
-import { ProxyError } from "../errors.ts"
+import { holding } from "../../primitives/option-checks.ts"
+import { ProxyError, refuseArgument } from "../errors.ts"
+
+const CHOICES = holding("a list of { id, weight }", (value) => Array.isArray(value))
 
 /** One of several targets that share connections by weight. */
 export interface WeightedChoice {
@@ -26,12 +29,14 @@ export class WeightedRoundRobin {
   /**
    * @param choices - who shares; invalid targets included, so that their share is refused and not spread
    * @param previous - the turns so far: choices with the same id go on where they stood
-   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` when a weight is no share
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` when it is given no list, or a weight is no share
    */
   constructor(choices: readonly WeightedChoice[], previous?: WeightedRoundRobin) {
-    for (const { id, weight } of choices) {
+    refuseArgument("WeightedRoundRobin", choices, CHOICES)
+    for (const choice of choices) {
+      const { id, weight } = Object(choice) as WeightedChoice
       if (Number.isSafeInteger(weight) && weight >= 0) continue
-      const message = `the weight of "${id}" must be a whole number, 0 or more, not ${String(weight)}`
+      const message = `the weight of ${JSON.stringify(id)} must be a whole number, 0 or more, not ${String(weight)}`
       throw new ProxyError("ERR_TLSROUTE_PROXY_USAGE", message)
     }
     this.#choices = choices

@@ -1,5 +1,7 @@
 import { BlockList } from "node:net"
 import { formatIp, parseIp, unmapped, withoutZone } from "../../primitives/ip-address.ts"
+import { anyText, type Checks, having, holding } from "../../primitives/option-checks.ts"
+import { ProxyError, refuseArgument, refuseUsage } from "../errors.ts"
 
 /** A network: an address and how many of its first bits count. */
 export interface Cidr {
@@ -11,31 +13,39 @@ export interface Cidr {
   readonly family: "ipv4" | "ipv6"
 }
 
+const NETWORK = holding("an address or CIDR", (value) => typeof value === "string")
+const NETWORKS = holding("a list of addresses and CIDRs", (value) => Array.isArray(value))
+
 /**
  * Reads `192.0.2.0/24`, `2001:db8::/32`, or a single address.
  *
- * @throws RangeError when it is none, or when bits beyond the prefix are set: `10.0.0.1/8` may be a slip for
- *   one host, and a list that admits sixteen million must not rest on a guess.
+ * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` when it is none, or when bits beyond the prefix are set:
+ *   `10.0.0.1/8` may be a slip for one host, and a list that admits sixteen million must not rest on a guess.
  */
 export function parseCidr(text: string): Cidr {
-  // In JavaScript it may be anything.
-  const [address = "", prefixText, ...extra] = String(text).split("/")
+  refuseArgument("parseCidr", text, NETWORK)
+  const [address = "", prefixText, ...extra] = text.split("/")
   const read = parseIp(address)
-  if (read === undefined || extra.length > 0) throw new RangeError(`${JSON.stringify(text)} is no address or CIDR`)
+  if (read === undefined || extra.length > 0) {
+    throw notOne(text, "is no address or CIDR: write it as 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32")
+  }
   const bytes = unmapped(read)
   const bits = 8 * bytes.length
   // An IPv4-mapped network is the IPv4 network: its first 96 bits are the mapping.
   const mapped = 8 * (read.length - bytes.length)
   const prefix = prefixText === undefined ? bits : readPrefix(prefixText) - mapped
-  if (!(prefix >= 0 && prefix <= bits)) throw new RangeError(`${JSON.stringify(text)} has no prefix from 0 to ${bits}`)
+  if (!(prefix >= 0 && prefix <= bits)) throw notOne(text, `has no prefix from ${mapped} to ${bits + mapped}`)
 
   const first = bytes.map((byte, index) => byte & (0xff00 >> Math.min(8, Math.max(0, prefix - 8 * index))))
   if (first.some((byte, index) => byte !== bytes[index])) {
-    throw new RangeError(
-      `${JSON.stringify(text)} has bits set beyond its prefix; the network is ${formatIp(first)}/${prefix}`,
-    )
+    const network = `${formatIp(first)}/${prefix}`
+    throw notOne(text, `has bits set beyond its prefix; the network is ${network}, the address alone ${address}`)
   }
   return { address: formatIp(first), prefix, family: bits === 32 ? "ipv4" : "ipv6" }
+}
+
+function notOne(text: string, message: string): ProxyError {
+  return new ProxyError("ERR_TLSROUTE_PROXY_USAGE", `${JSON.stringify(text)} ${message}`)
 }
 
 function readPrefix(text: string): number {
@@ -50,8 +60,12 @@ export class CidrList {
   readonly #ipv4 = new BlockList()
   readonly #ipv6 = new BlockList()
 
-  /** @throws RangeError as {@link parseCidr}. */
+  /**
+   * @param cidrs - addresses and networks, as {@link parseCidr} reads them
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE`, as {@link parseCidr}, and for what is no list
+   */
   constructor(cidrs: readonly string[]) {
+    refuseArgument("CidrList", cidrs, NETWORKS)
     const parsed = cidrs.map(parseCidr)
     for (const { address, prefix, family } of parsed) this.#listOf(family).addSubnet(address, prefix, family)
     this.text = parsed
@@ -62,9 +76,12 @@ export class CidrList {
 
   /**
    * Whether one of the networks holds the address. IPv4-mapped addresses count as IPv4, and no IPv4 address is in an
-   * IPv6 network; no IP literal is in no list.
+   * IPv6 network; what is no IP literal is in no list.
+   *
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` for what is no text: whether it is denied is not to be guessed
    */
   has(address: string): boolean {
+    if (typeof address !== "string") refuseArgument("has", address, anyText)
     return address.includes(":") ? this.#hasIPv6(address) : this.#ipv4.check(address, "ipv4")
   }
 
@@ -88,8 +105,23 @@ export interface AccessList {
   readonly deny?: CidrList | undefined
 }
 
-/** Whether the list lets the address connect. */
+/** What {@link AccessList} may be. */
+export const ACCESS: Checks<AccessList> = { allow: having("has"), deny: having("has") }
+
+/**
+ * Whether the list lets the address connect.
+ *
+ * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` for what is no such list: a slip must not let everybody in
+ */
 export function admits(access: AccessList, address: string): boolean {
+  // Policies are looked at when they are put in force; only what may be a slip is looked at closely here.
+  if (!isNetworks(access?.allow) || !(access.deny === undefined || isNetworks(access.deny))) {
+    refuseUsage("admits", access, ACCESS)
+  }
   if (access.deny?.has(address)) return false
   return access.allow === undefined || access.allow.has(address)
+}
+
+function isNetworks(list: CidrList | undefined): boolean {
+  return list !== undefined && list !== null && typeof list.has === "function"
 }

@@ -1,4 +1,16 @@
 import { formatIp, parseIp, toIPv6Bytes, unmapped, withoutZone } from "../../primitives/ip-address.ts"
+import {
+  anyText,
+  bytes as asBytes,
+  type Checks,
+  either,
+  flag,
+  holding,
+  listOf,
+  options,
+  wholeNumber,
+} from "../../primitives/option-checks.ts"
+import { refuseUsage } from "../errors.ts"
 import { crc32c } from "./crc32c.ts"
 import { ProxyProtocolError } from "./errors.ts"
 import {
@@ -34,14 +46,31 @@ export interface ProxyHeaderFields {
 
 const utf8 = new TextEncoder()
 
+// What they hold is looked at where it is written.
+const END = holding("one end: { address, port }", (value) => typeof Object(value).address === "string")
+const ADDRESSES: Checks<ProxyHeaderAddresses> = { source: END, destination: END }
+const EXAMPLE = '{ address: "192.0.2.1", port: 443 }'
+
+const FIELDS: Checks<ProxyHeaderFields> = {
+  authority: anyText,
+  alpn: either(anyText, asBytes),
+  uniqueId: either(anyText, asBytes),
+  tlvs: listOf(
+    options<ProxyTlv>({ type: wholeNumber(0, 255), value: asBytes }, { type: "0xe0", value: "bytes" }),
+    "fields",
+  ),
+  crc32c: flag,
+}
+
 /**
  * Writes a version 1 line, `PROXY UNKNOWN` without addresses.
  *
- * @throws {@link ProxyProtocolError} when an address is no IP literal or a port no port.
+ * @throws {@link ProxyProtocolError} when an address is no IP literal or a port no port; {@link ProxyError}
+ * `ERR_TLSROUTE_PROXY_USAGE` for what are no addresses
  */
 export function encodeProxyV1(addresses: ProxyHeaderAddresses | undefined): Uint8Array {
   if (addresses === undefined) return utf8.encode("PROXY UNKNOWN\r\n")
-  const { size, source, destination } = endpointBytes(addresses)
+  const { size, source, destination } = endpointBytes("encodeProxyV1", addresses)
   const text = (bytes: Uint8Array) =>
     size === 16 && bytes.length === 4 ? `::ffff:${bytes.join(".")}` : formatIp(bytes)
   const family = size === 4 ? "TCP4" : "TCP6"
@@ -52,10 +81,12 @@ export function encodeProxyV1(addresses: ProxyHeaderAddresses | undefined): Uint
 /**
  * Writes a version 2 header: PROXY over TCP with addresses, LOCAL without.
  *
- * @throws {@link ProxyProtocolError} when an address is no IP literal, a port no port, or a field too long.
+ * @throws {@link ProxyProtocolError} when an address is no IP literal, a port no port, or a field too long;
+ * {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` for what are no addresses, and a field that there is not
  */
 export function encodeProxyV2(addresses: ProxyHeaderAddresses | undefined, fields: ProxyHeaderFields = {}): Uint8Array {
-  const endpoints = addresses === undefined ? undefined : endpointBytes(addresses)
+  refuseUsage("encodeProxyV2", fields, FIELDS)
+  const endpoints = addresses === undefined ? undefined : endpointBytes("encodeProxyV2", addresses)
   const size = endpoints?.size ?? 0
   const tlvs = tlvList(fields)
   const addressBytes = endpoints === undefined ? 0 : 2 * size + 4
@@ -103,7 +134,9 @@ function tlvList(fields: ProxyHeaderFields): ProxyTlv[] {
 }
 
 /** A header has one family: when only one end is IPv4, both are written as IPv6. */
-function endpointBytes({ source, destination }: ProxyHeaderAddresses) {
+function endpointBytes(what: string, addresses: ProxyHeaderAddresses) {
+  refuseUsage(what, addresses, ADDRESSES, { source: EXAMPLE, destination: EXAMPLE })
+  const { source, destination } = addresses
   const bytes = { source: checkedAddress(source), destination: checkedAddress(destination) }
   const size: 4 | 16 = bytes.source.length === 4 && bytes.destination.length === 4 ? 4 : 16
   return { size, ...bytes }
@@ -111,13 +144,14 @@ function endpointBytes({ source, destination }: ProxyHeaderAddresses) {
 
 function checkedAddress({ address }: ProxyAddress): Uint8Array {
   const bytes = parseIp(withoutZone(address))
-  if (bytes === undefined) throw new ProxyProtocolError("PROXY_ADDRESS", `${JSON.stringify(address)} is no IP literal`)
+  if (bytes === undefined)
+    throw new ProxyProtocolError("PROXY_ADDRESS", `${JSON.stringify(address)} is no IP literal: resolve names first`)
   return unmapped(bytes)
 }
 
 function checkedPort({ port }: ProxyAddress): number {
   if (!Number.isInteger(port) || port < 0 || port > 65535) {
-    throw new ProxyProtocolError("PROXY_PORT", `${port} is no TCP port`)
+    throw new ProxyProtocolError("PROXY_PORT", `${String(port)} is no TCP port: it must be from 0 to 65535`)
   }
   return port
 }

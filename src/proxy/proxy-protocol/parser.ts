@@ -1,5 +1,5 @@
-import { type Checks, positive } from "../../primitives/option-checks.ts"
-import { refuseUsage } from "../errors.ts"
+import { bytes as asBytes, type Checks, isBytes, positive } from "../../primitives/option-checks.ts"
+import { refuseArgument, refuseUsage } from "../errors.ts"
 import { ProxyProtocolError } from "./errors.ts"
 import { type ProxyHeader, V1_MAX_BYTES, V2_FIXED_BYTES, V2_SIGNATURE } from "./header.ts"
 import { parseV1 } from "./v1.ts"
@@ -38,16 +38,19 @@ const V1_PREFIX = Uint8Array.from("PROXY ", (character) => character.charCodeAt(
 const INCOMPLETE: ProxyHeaderResult = { status: "incomplete" }
 
 /**
- * Reads a PROXY protocol header, version 1 or 2, from the beginning of `bytes`. Throws for no bytes.
+ * Reads a PROXY protocol header, version 1 or 2, from the beginning of `bytes`. It never throws for what the bytes say.
  *
  * @example
  * ```ts
  * const result = parseProxyHeader(Buffer.from("PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n"))
  * if (result.status === "complete") console.log(result.header.addresses?.source.address)
  * ```
+ *
+ * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` when an option cannot be used, or `bytes` are none
  */
 export function parseProxyHeader(bytes: Uint8Array, options?: ProxyHeaderOptions): ProxyHeaderResult {
   if (options !== undefined) refuseUsage("parseProxyHeader", options, OPTIONS)
+  if (!isBytes(bytes)) refuseArgument("parseProxyHeader", bytes, asBytes)
   try {
     if (beginsWith(bytes, V1_PREFIX)) return readV1(bytes)
     if (beginsWith(bytes, V2_SIGNATURE)) return readV2(bytes, options?.maxBytes ?? DEFAULT_MAX_BYTES)
@@ -73,12 +76,17 @@ export class ProxyHeaderParser {
    * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` when one cannot be used
    */
   constructor(options?: ProxyHeaderOptions) {
-    if (options !== undefined) refuseUsage("parseProxyHeader", options, OPTIONS)
+    if (options !== undefined) refuseUsage("ProxyHeaderParser", options, OPTIONS)
     this.#options = options
   }
 
-  /** Takes the next bytes. The first chunk is read in place; `rest` is a view of the chunk where it can be. */
+  /**
+   * Takes the next bytes. The first chunk is read in place; `rest` is a view of the chunk where it can be.
+   *
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` for what is no bytes, as of a socket that has an encoding
+   */
   push(chunk: Uint8Array): ProxyHeaderResult {
+    if (!isBytes(chunk)) refuseArgument("push", chunk, asBytes)
     if (this.#result.status !== "incomplete") return this.#result
     const before = this.#length
     const bytes = before === 0 ? chunk : this.#append(chunk)

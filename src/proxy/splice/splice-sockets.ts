@@ -1,6 +1,6 @@
 import type { Socket } from "node:net"
-import { abortSignal, type Checks, milliseconds } from "../../primitives/option-checks.ts"
-import { refuseUsage } from "../errors.ts"
+import { abortSignal, type Checks, holding, milliseconds } from "../../primitives/option-checks.ts"
+import { refuseArgument, refuseUsage } from "../errors.ts"
 import { Timed, TimerWheel } from "../timer-wheel.ts"
 import { adoptReading } from "./socket-owner.ts"
 import { Splice, type SpliceObserver } from "./splice.ts"
@@ -33,6 +33,10 @@ export interface SpliceOptions {
 }
 
 const OPTIONS: Checks<SpliceOptions> = { idle: milliseconds, halfClosed: milliseconds, signal: abortSignal }
+const SOCKET = holding(
+  "two sockets, as node:net has them",
+  (value) => typeof Object(value).resetAndDestroy === "function",
+)
 
 /**
  * Moves bytes between two connected sockets, both ways, until both sides have ended: half-close, reset and
@@ -46,11 +50,12 @@ const OPTIONS: Checks<SpliceOptions> = { idle: milliseconds, halfClosed: millise
  * @param a - first socket; give it no `data` listener
  * @param b - second socket
  * @param options - limits
- * @returns byte counts and how it ended; it rejects for options that cannot be used, with
+ * @returns byte counts and how it ended; it rejects for what are no sockets and options that cannot be used, with
  * {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE`, and for nothing else
  */
 export function spliceSockets(a: Socket, b: Socket, options: SpliceOptions = {}): Promise<SpliceResult> {
   return new Promise((resolve) => {
+    for (const socket of [a, b]) refuseArgument("spliceSockets", socket, SOCKET)
     refuseUsage("spliceSockets", options, OPTIONS)
     new LoneSplice(a, b, options, resolve).start()
   })

@@ -1,3 +1,5 @@
+import { anyText, atLeast, type Checks, callable, flag, wholeNumber } from "../../primitives/option-checks.ts"
+import { refuseUsage } from "../errors.ts"
 import { type Prelude, type PreludeStep, type StarttlsCode, startTls, TLS_HANDSHAKE } from "./prelude.ts"
 
 /** What a line calls for. Texts are sent as they are, each byte from one character. */
@@ -13,7 +15,7 @@ export type LineAnswer =
 export interface LineDialect {
   /** Said before anything is read. */
   readonly opening?: string
-  /** Longest line, in bytes, its CRLF included. */
+  /** Longest line, in bytes, its CRLF included: 2 to 1 048 576. */
   readonly maxLineBytes: number
   /** Most lines. */
   readonly maxLines: number
@@ -23,6 +25,15 @@ export interface LineDialect {
   readonly farewell?: string
   /** Takes a line without its CRLF. */
   line(text: string): LineAnswer
+}
+
+const DIALECT: Checks<LineDialect> = {
+  opening: anyText,
+  maxLineBytes: wholeNumber(2, 1_048_576),
+  maxLines: atLeast(1, " of lines"),
+  allows8bit: flag,
+  farewell: anyText,
+  line: callable,
 }
 
 const CR = 0x0d
@@ -40,8 +51,13 @@ export class LinePrelude implements Prelude {
   #length = 0
   #lines = 0
 
-  /** @param dialect - what lines mean */
+  /**
+   * @param dialect - what lines mean
+   * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` when a part of it is missing or cannot be used: it would bound
+   * nothing
+   */
   constructor(dialect: LineDialect) {
+    checkDialect(dialect)
     this.#dialect = dialect
     this.#line = Buffer.allocUnsafe(dialect.maxLineBytes)
     this.opening = encode(dialect.opening)
@@ -89,6 +105,14 @@ export class LinePrelude implements Prelude {
     this.#length += 1
     return undefined
   }
+}
+
+/** A dialect may be an object of any class, with more to it than what is asked for here. */
+function checkDialect(dialect: LineDialect): void {
+  const required = { maxLineBytes: "512", maxLines: "20", allows8bit: "false", line: "(text) => answer" }
+  if (typeof dialect !== "object" || dialect === null) refuseUsage("LinePrelude", dialect, DIALECT, required)
+  const { opening, maxLineBytes, maxLines, allows8bit, farewell, line } = dialect
+  refuseUsage("LinePrelude", { opening, maxLineBytes, maxLines, allows8bit, farewell, line }, DIALECT, required)
 }
 
 function encode(text: string | undefined): Uint8Array | undefined {

@@ -1,3 +1,5 @@
+import { anyText, refuseArgument } from "../../primitives/option-checks.ts"
+
 /**
  * Hostnames as Gateway API compares them: exact (`a.example.com`), wildcard (`*.example.com`, any number
  * of labels before the suffix) and any (`*`, how a hostname that was left out is written here).
@@ -12,21 +14,31 @@ const MAX_LENGTH = 253
 
 /**
  * Whether `text` may stand in `hostnames` or `listeners[].hostname`: lower case, at most 253 characters,
- * a wildcard only as the whole first label, no IP address, no trailing dot.
+ * a wildcard only as the whole first label, no IP address, no trailing dot. What is no text may not.
  */
 export function isHostname(text: string): boolean {
-  return text.length <= MAX_LENGTH && PATTERN.test(text) && !IPV4.test(text)
+  return typeof text === "string" && text.length <= MAX_LENGTH && PATTERN.test(text) && !IPV4.test(text)
 }
 
-/** Whether `hostname` (exact, wildcard or `*`) matches the one name `name`. A wildcard never matches its own suffix. */
+/**
+ * Whether `hostname` (exact, wildcard or `*`) matches the one name `name`. A wildcard never matches its own suffix.
+ *
+ * @throws {@link OptionError} when one of them is no text
+ */
 export function hostnameMatches(hostname: string, name: string): boolean {
+  refuseOtherThanText("hostnameMatches", hostname, name)
   if (hostname === ANY_HOSTNAME) return true
   if (!isWildcard(hostname)) return hostname === name
   return name.length >= hostname.length && name.endsWith(hostname.slice(1))
 }
 
-/** The hostname that matches exactly the names that both match, or `undefined` when there are none. */
+/**
+ * The hostname that matches exactly the names that both match, or `undefined` when there are none.
+ *
+ * @throws {@link OptionError} when one of them is no text: a hostname that was left out is {@link ANY_HOSTNAME}
+ */
 export function intersectHostnames(a: string, b: string): string | undefined {
+  refuseOtherThanText("intersectHostnames", a, b)
   if (a === b || b === ANY_HOSTNAME) return a
   if (a === ANY_HOSTNAME) return b
   const wildA = isWildcard(a)
@@ -40,8 +52,11 @@ export function intersectHostnames(a: string, b: string): string | undefined {
 /**
  * How specific a hostname is: exact before wildcard, wildcards by the number of labels after `*`, `*` last.
  * A greater number is more specific; only numbers of hostnames that share a name compare meaningfully.
+ *
+ * @throws {@link OptionError} when it is no text
  */
 export function hostnameSpecificity(hostname: string): number {
+  refuseOtherThanText("hostnameSpecificity", hostname)
   if (hostname === ANY_HOSTNAME) return 0
   return isWildcard(hostname) ? labelCount(hostname, 1) : Number.POSITIVE_INFINITY
 }
@@ -60,6 +75,10 @@ export function widerHostnames(hostname: string): readonly string[] {
 /** Whether `hostname` is a wildcard with a suffix. */
 export function isWildcard(hostname: string): boolean {
   return hostname.length > 1 && hostname.charCodeAt(0) === 0x2a
+}
+
+function refuseOtherThanText(what: string, ...given: readonly string[]): void {
+  for (const text of given) if (typeof text !== "string") refuseArgument(what, text, anyText)
 }
 
 function nested(longer: string, shorter: string): string | undefined {

@@ -1,15 +1,20 @@
+import { holding, refuseArgument } from "../../primitives/option-checks.ts"
 import { ANY_HOSTNAME } from "../hostnames/hostname.ts"
 import type { ObjectRef } from "../resources.ts"
 import type { ExplainedRoute, Explanation, TableRoute, WeightedBackend } from "../route-table.ts"
+
+const EXPLANATION = holding("what explain() gives", (value) => Object(value).query !== undefined)
 
 /**
  * Writes an explanation as a tree of lines for people. Where thousands of routes do not match, a few of them are shown.
  *
  * @param explanation - of a table, or of a gateway, which knows how connections begin on the port too
+ * @throws {@link OptionError} for what is no explanation
  */
 export function formatExplanation(
   explanation: Explanation & { readonly starttls?: string | undefined; readonly quic?: boolean | undefined },
 ): string {
+  refuseArgument("formatExplanation", explanation, EXPLANATION)
   const { query, result, listeners, routes } = explanation
   const where = query.address === undefined ? `port ${query.port}` : `${query.address} port ${query.port}`
   const lines = [`${query.serverName ?? "(no SNI)"} on ${where}`]

@@ -83,6 +83,7 @@ interface Inspection {
  * read is dropped. Objects of other kinds, and parts of the wrong type, are returned as they are.
  */
 export function applyDefaults<T>(object: T, options: ValidateOptions = {}): T {
+  refuseOptions("applyDefaults", options, OPTIONS)
   if (!isRecord(object)) return object
   const found = identify(object, options)
   return "code" in found ? object : (found.shape.fill(object) as T)
