@@ -7,8 +7,10 @@ import { plainAddress } from "../connection/route-request.ts"
 import { clientKey } from "../limits/client-key.ts"
 import type { ListenerPolicy } from "../policy.ts"
 import type { DropReason } from "./drops.ts"
-import { type ClientDatagram, type FlowHost, type FlowPort, QuicFlow } from "./flow.ts"
+import { type FlowHost, QuicFlow } from "./flow.ts"
+import type { ClientDatagram, FlowPort } from "./flow-port.ts"
 import { FlowTable, idOf } from "./flow-table.ts"
+import { Initials } from "./initials.ts"
 import type { UdpBindOptions, UdpPort } from "./udp.ts"
 
 /** What a port needs of the proxy it belongs to. */
@@ -28,7 +30,7 @@ const MIN_FIRST_ID = 8
 const ANY_ADDRESS: ReadonlySet<string> = new Set(["::", "0.0.0.0"])
 
 /** One UDP port: hands each datagram to the flow that it belongs to, and begins flows for clients that are new. */
-export class QuicPort implements FlowPort {
+export class QuicPort implements FlowPort<QuicFlow> {
   readonly listener: string
   readonly table = new FlowTable<QuicFlow>()
   readonly #host: QuicPortHost
@@ -136,8 +138,15 @@ export class QuicPort implements FlowPort {
       const close = connectionClose(first, alertDescription("no-endpoints", undefined, false))
       if (close !== undefined) this.send(close, port, address)
     } else {
-      const flow = new QuicFlow(this.#host, this, this.#host.nextId(), policy, datagram, first)
-      if (!flow.begin(datagram, isKnown, () => this.#host.connectionAccepted(flow))) this.#drop("not-initial")
+      const initials = new Initials(this.#host, policy.maxHelloBytes)
+      const read = initials.begin(bytes)
+      if (read.status === "ignored") {
+        this.#drop("not-initial")
+        return
+      }
+      const flow = new QuicFlow(this.#host, this, this.#host.nextId(), policy, datagram, first, initials)
+      this.#host.connectionAccepted(flow)
+      flow.start(datagram, read, isKnown)
     }
   }
 
