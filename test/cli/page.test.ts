@@ -18,6 +18,9 @@ const { gateways = [], tlsRoutes = [] } = oneRoute("checkout", "checkout.example
 describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chromium)", () => {
   const source = objectSource({ gateways, tlsRoutes })
   let backend: Server
+  /** Listens only when it is told to. */
+  let lostBackend: Server
+  let lostPort: number
   let gateway: PassthroughGateway
   let admin: Admin
   let browser: Browser
@@ -27,14 +30,22 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
       socket.on("error", () => {})
       socket.pipe(socket)
     })
-    backend.listen(0, "127.0.0.1")
-    await once(backend, "listening")
+    lostBackend = createServer(selfSigned(["lost.example.com"]), (socket) => void socket.on("error", () => {}))
+    for (const server of [backend, lostBackend]) {
+      server.listen(0, "127.0.0.1")
+      await once(server, "listening")
+    }
+    lostPort = (lostBackend.address() as AddressInfo).port
+    lostBackend.close()
     gateway = createPassthroughGateway({
       source,
       address: "127.0.0.1",
       mapPort: () => 0,
-      externalBackends: ["origin.example.com"],
-      resolve: { "origin.example.com": `127.0.0.1:${(backend.address() as AddressInfo).port}` },
+      externalBackends: ["origin.example.com", "lost.example.net"],
+      resolve: {
+        "origin.example.com": `127.0.0.1:${(backend.address() as AddressInfo).port}`,
+        "lost.example.net": `127.0.0.1:${lostPort}`,
+      },
     })
     admin = await startPage(gateway, 0, ({ problems }) =>
       problems.map((problem) => ({ ...problem, location: { file: "shop.yaml", line: 7, column: 3 } })),
@@ -48,6 +59,7 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
     await admin?.close()
     await gateway?.close({ drainTimeout: 0 })
     backend?.close()
+    lostBackend?.close()
   })
 
   async function client(servername: string): Promise<TLSSocket> {
@@ -142,6 +154,24 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
     await page.getByRole("textbox", { name: "Name" }).fill("Checkout.Example.com")
     await page.keyboard.press("Enter")
     await page.getByText("takes it, by checkout.example.com").waitFor()
+  })
+
+  it("tells of a backend by name that is not reached, and why, until a connection reaches it", async () => {
+    const lost = route("lost", ["lost.example.com"], [{ name: "lost.example.net", port: 443 }])
+    source.set({ gateways, tlsRoutes: [...tlsRoutes, lost] })
+    onTestFinished(() => source.set({ gateways, tlsRoutes }))
+    const page = await open()
+    const row = page.locator("#routes-body tr", { hasText: "default/lost" })
+    await expect.poll(() => row.textContent()).toContain("○ lost.example.net:443")
+    await closed(await client("lost.example.com"))
+    const told =
+      /▲ lost\.example\.net:443.*1 connection in a row did not reach it, the last \d+ s ago: dial-failed, ECONNREFUSED/
+    await expect.poll(() => row.textContent(), { timeout: 10_000 }).toMatch(told)
+    lostBackend.listen(lostPort, "127.0.0.1")
+    await once(lostBackend, "listening")
+    await once(await client("lost.example.com"), "secureConnect")
+    await expect.poll(() => row.textContent(), { timeout: 10_000 }).toContain("● lost.example.net:443 1")
+    expect(await row.textContent()).not.toContain("in a row")
   })
 
   it("tells of what is spoken before TLS, and of QUIC: at the listener, and where a name would go", async () => {

@@ -68,9 +68,10 @@ const scene: Scene = {
             error: undefined,
             endpoints: {
               total: 2,
+              leftOut: 1,
               list: [
-                { where: "10.0.0.1:443", unhealthy: undefined },
-                { where: "10.0.0.2:443", unhealthy: "connection refused" },
+                { where: "10.0.0.1:443", isName: false, unhealthy: undefined },
+                { where: "10.0.0.2:443", isName: false, unhealthy: "connection refused" },
               ],
             },
           },
@@ -85,7 +86,7 @@ const scene: Scene = {
             weight: 1,
             target: "x",
             error: "BackendNotFound: no Service",
-            endpoints: { total: 0, list: [] },
+            endpoints: { total: 0, leftOut: 0, list: [] },
           },
         ],
       },
@@ -103,6 +104,9 @@ function moment(live: number, name = (at: number) => `${at}.example.com`): Momen
     listeners: { "*:443": flow({ live, rate: 3.25, refusedRate: 1, up: 1_234, down: 5_600_000 }) },
     routes: { "shop/checkout": flow({ live }) },
     endpoints: { "shop/checkout:443": live },
+    failures: {
+      "shop/checkout:443": { connections: 2, why: "dial-timeout, ETIMEDOUT", last: 8_198_000, covered: false },
+    },
     refusals: [{ serverName: "nobody.example", outcome: "no-route", detail: "NO_ROUTE", count: 17, last: 8_190_000 }],
     connections: Array.from({ length: live }, (_, at) => ({
       id: String(at),
@@ -146,6 +150,7 @@ describe("the screen of tlsroute top", () => {
     expect(all).toMatch(/^shop\/checkout +checkout\.example\.com +3 /m)
     expect(all).toContain("  -> shop/checkout:443  3 live, weight 3, 1 of 2 endpoints healthy")
     expect(all).toContain("     unhealthy 10.0.0.2:443  connection refused")
+    expect(all).toContain("     2 connections in a row did not reach it: dial-timeout, ETIMEDOUT, 3s ago")
     expect(all).not.toContain("10.0.0.1:443  connection refused")
     expect(all).toContain("  -> shop/gone  0 live, weight 1, 0 endpoints  BackendNotFound: no Service")
     expect(all).toMatch(/^nobody\.example +no-route: NO_ROUTE +17 +11s$/m)

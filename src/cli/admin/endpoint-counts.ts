@@ -3,10 +3,8 @@ import type { TableRoute } from "../../routing/route-table.ts"
 import { formatAddress } from "../shared/terminal.ts"
 
 /** What tells an endpoint of a target from all others. */
-export const endpointKey = (
-  target: string,
-  { address, port }: { readonly address: string; readonly port: number },
-): string => `${target} ${formatAddress(address, port)}`
+const endpointKey = (target: string, { address, port }: { readonly address: string; readonly port: number }): string =>
+  `${target} ${formatAddress(address, port)}`
 
 interface CountedTarget {
   live: number

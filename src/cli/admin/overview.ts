@@ -1,18 +1,19 @@
 import { monitorEventLoopDelay } from "node:perf_hooks"
 import { version } from "../../../package.json"
 import type { BindingState } from "../../gateway/bindings.ts"
+import type { GatewayEvents } from "../../gateway/events.ts"
 import type { PassthroughGateway } from "../../gateway/gateway.ts"
-import type { EndpointHealthChange } from "../../gateway/health-checks.ts"
 import type { Tallies } from "../../metrics/tallies.ts"
 import type { ConnectionInfo, ConnectionRecord } from "../../proxy/connection/record.ts"
-import type { Ejection } from "../../proxy/health/endpoint-health.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
 import type { BackendTarget, RouteTable, TableRoute } from "../../routing/route-table.ts"
 import type { ToldConfig } from "../log/config-feed.ts"
 import { formatAddress } from "../shared/terminal.ts"
-import { EndpointCounts, endpointKey } from "./endpoint-counts.ts"
+import { EndpointCounts } from "./endpoint-counts.ts"
+import { type BackendFailure, Failures } from "./failures.ts"
 import { type Carried, carried, type Flow, flows } from "./flows.ts"
 import { HelloMemory } from "./hello-memory.ts"
+import { LeftOut } from "./left-out.ts"
 import { LiveRates, type LiveRow } from "./live-rates.ts"
 import { type RefusalCount, Refusals } from "./refusals.ts"
 import { Timeline, type TimelineEntry } from "./timeline.ts"
@@ -59,13 +60,16 @@ interface SceneRoute {
     readonly target: string
     /** Why it is refused. */
     readonly error: string | undefined
-    readonly endpoints: { readonly total: number; readonly list: readonly SceneEndpoint[] }
+    /** `leftOut` counts those of all that are left out, in the list or not. */
+    readonly endpoints: { readonly total: number; readonly leftOut: number; readonly list: readonly SceneEndpoint[] }
   }[]
 }
 
 interface SceneEndpoint {
   /** `address:port`, or `name:port` of what DNS is asked for. */
   readonly where: string
+  /** It is a name: nothing is known of what it leads to but what connections find. */
+  readonly isName: boolean
   /** Why it is left out: what active checks found, or that connects to it fail; `undefined` where nothing speaks against it. */
   readonly unhealthy: string | undefined
 }
@@ -81,6 +85,8 @@ export interface Moment {
   readonly routes: Readonly<Record<string, Flow>>
   /** Live connections by target, and by target and endpoint, as `target address:port`. */
   readonly endpoints: Readonly<Record<string, number>>
+  /** What fails about backends, by target; those that are shown, and about which something does. */
+  readonly failures: Readonly<Record<string, BackendFailure>>
   readonly refusals: readonly RefusalCount[]
   readonly connections: readonly LiveRow[]
 }
@@ -99,10 +105,8 @@ export class Overview {
   readonly #timeline = new Timeline()
   readonly #rates = new LiveRates()
   readonly #hellos = new HelloMemory()
-  /** Endpoints that active checks find unhealthy, each with the reason, by `target address:port`. */
-  readonly #unhealthy = new Map<string, string>()
-  /** Endpoints that are left out for a while, each with its latest ejection. */
-  readonly #ejected = new Map<string, Ejection>()
+  readonly #failures = new Failures()
+  readonly #leftOut = new LeftOut(() => this.#revision++)
   readonly #loop = monitorEventLoopDelay({ resolution: 20 })
   #problems: readonly ResourceProblem[] = []
   #revision = 0
@@ -118,6 +122,7 @@ export class Overview {
     this.#tallies = tallies
     gateway.on("health", this.#onHealth)
     gateway.on("eject", this.#onEject)
+    gateway.on("lookupFailed", this.#onLookupFailed)
     gateway.on("close", this.#onClose)
     gateway.on("route", this.#onRoute)
   }
@@ -147,6 +152,7 @@ export class Overview {
     this.shut()
     this.#gateway.off("health", this.#onHealth)
     this.#gateway.off("eject", this.#onEject)
+    this.#gateway.off("lookupFailed", this.#onLookupFailed)
     this.#gateway.off("close", this.#onClose)
     this.#gateway.off("route", this.#onRoute)
   }
@@ -177,11 +183,13 @@ export class Overview {
     const now = performance.now()
     const seconds = Math.max(0.001, (now - this.#looked) / 1_000)
     this.#looked = now
-    const shown = new EndpointCounts(this.#gateway.routeTable.routes.slice(0, MOST_ROUTES), MOST_ENDPOINTS)
+    const routes = this.#gateway.routeTable.routes.slice(0, MOST_ROUTES)
+    const shown = new EndpointCounts(routes, MOST_ENDPOINTS)
     this.#rates.begin(this.#gateway.connections.size, seconds, filters)
     const carries = carried(
       this.#tallies.read((connection) => {
         this.#rates.see(connection)
+        this.#failures.see(connection)
         shown.count(connection)
       }),
     )
@@ -192,8 +200,9 @@ export class Overview {
       live: this.#gateway.connections.size,
       loopDelay: this.#loop.percentile(99) / 1e6,
       listeners: flows(before.listeners, carries.listeners, seconds),
-      routes: this.#shownRoutes(flows(before.routes, carries.routes, seconds)),
+      routes: only(routes, flows(before.routes, carries.routes, seconds)),
       endpoints: shown.counts(),
+      failures: this.#failuresOf(routes),
       refusals: this.#refusals.top(MOST_REFUSALS),
     }
     this.#loop.reset()
@@ -215,28 +224,16 @@ export class Overview {
     this.#revision++
   }
 
-  readonly #onHealth = ({ target, endpoint, healthy, reason }: EndpointHealthChange): void => {
-    const key = endpointKey(target, endpoint)
-    if (healthy) this.#unhealthy.delete(key)
-    else this.#unhealthy.set(key, reason ?? "unhealthy")
-    this.#revision++
-  }
+  readonly #onHealth = (...[change]: GatewayEvents["health"]): void => this.#leftOut.checked(change)
 
-  readonly #onEject = (ejection: Ejection): void => {
-    const key = endpointKey(ejection.target, ejection.endpoint)
-    this.#ejected.set(key, ejection)
-    this.#revision++
-    setTimeout(() => {
-      // Another worker may have left it out since.
-      if (this.#ejected.get(key) !== ejection) return
-      this.#ejected.delete(key)
-      this.#revision++
-    }, ejection.duration).unref()
-  }
+  readonly #onEject = (...[ejection]: GatewayEvents["eject"]): void => this.#leftOut.ejected(ejection)
+
+  readonly #onLookupFailed = (...[failure]: GatewayEvents["lookupFailed"]): void => this.#failures.lookupFailed(failure)
 
   readonly #onClose = (record: ConnectionRecord): void => {
     this.#hellos.forget(record.id)
     this.#refusals.add(record)
+    this.#failures.ended(record)
   }
 
   readonly #onRoute = (connection: ConnectionInfo): void => {
@@ -260,37 +257,48 @@ export class Overview {
   }
 
   #sceneEndpoints(target: BackendTarget): SceneRoute["backends"][number]["endpoints"] {
+    const reasons = this.#leftOut.of(target.id)
+    const leftOut = reasons.size
     switch (target.kind) {
       case "invalid":
-        return { total: 0, list: [] }
-      case "name":
-        return { total: 1, list: [{ where: formatAddress(target.host, target.port), unhealthy: undefined }] }
+        return { total: 0, leftOut: 0, list: [] }
+      case "name": {
+        // Of the addresses that it leads to, those are known that are left out.
+        const bad = [...reasons].slice(0, MOST_ENDPOINTS)
+        const list = bad.map(([where, unhealthy]) => ({ where, isName: false, unhealthy }))
+        const name = { where: formatAddress(target.host, target.port), isName: true, unhealthy: undefined }
+        return { total: 1 + leftOut, leftOut, list: [name, ...list] }
+      }
       case "endpoints": {
-        const list = target.endpoints.slice(0, MOST_ENDPOINTS).map((endpoint) => ({
-          where: formatAddress(endpoint.address, endpoint.port),
-          unhealthy: this.#whyLeftOut(endpointKey(target.id, endpoint)),
-        }))
-        return { total: target.endpoints.length, list }
+        const list = target.endpoints.slice(0, MOST_ENDPOINTS).map(({ address, port }) => {
+          const where = formatAddress(address, port)
+          return { where, isName: false, unhealthy: reasons.get(where) }
+        })
+        return { total: target.endpoints.length, leftOut, list }
       }
     }
   }
 
-  #whyLeftOut(key: string): string | undefined {
-    const ejection = this.#ejected.get(key)
-    const failing = ejection && `connects fail: left out for ${Math.round(ejection.duration / 1_000)} s`
-    return this.#unhealthy.get(key) ?? failing
-  }
-
-  #shownRoutes(all: Readonly<Record<string, Flow>>): Readonly<Record<string, Flow>> {
-    const shown = this.#gateway.routeTable.routes.slice(0, MOST_ROUTES)
+  #failuresOf(routes: readonly TableRoute[]): Readonly<Record<string, BackendFailure>> {
+    const targets = routes.flatMap(({ backends }) => backends.map(({ target }) => target))
     return Object.fromEntries(
-      shown.flatMap(({ ref }) => {
-        const name = `${ref.namespace}/${ref.name}`
-        const flow = all[name]
-        return flow === undefined ? [] : [[name, flow] as const]
+      targets.flatMap((target) => {
+        const failure = this.#failures.of(target)
+        return failure === undefined ? [] : [[target.id, failure]]
       }),
     )
   }
+}
+
+/** What is told of those routes. */
+function only(routes: readonly TableRoute[], all: Readonly<Record<string, Flow>>): Readonly<Record<string, Flow>> {
+  return Object.fromEntries(
+    routes.flatMap(({ ref }) => {
+      const name = `${ref.namespace}/${ref.name}`
+      const flow = all[name]
+      return flow === undefined ? [] : [[name, flow] as const]
+    }),
+  )
 }
 
 function sceneListener(state: BindingState): SceneListener {

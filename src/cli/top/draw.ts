@@ -1,3 +1,4 @@
+import type { BackendFailure } from "../admin/failures.ts"
 import type { Flow } from "../admin/flows.ts"
 import type { Moment, Scene } from "../admin/overview.ts"
 import { count } from "../shared/terminal.ts"
@@ -177,19 +178,28 @@ function routes(scene: Scene, moment: Moment | undefined, columns: number): Sect
 function backends(route: Scene["routes"]["list"][number] | undefined, moment: Moment | undefined): readonly Line[] {
   return (route?.backends ?? []).flatMap(({ name, weight, target, error, endpoints }) => {
     const unhealthy = endpoints.list.filter(({ unhealthy }) => unhealthy !== undefined && unhealthy !== null)
-    const healthy = endpoints.total - unhealthy.length
+    const healthy = endpoints.total - endpoints.leftOut
+    const failure = own(moment?.failures, target)
     const told = [
       `${own(moment?.endpoints, target) ?? 0} live`,
       `weight ${weight}`,
-      unhealthy.length === 0
+      endpoints.leftOut === 0
         ? count(endpoints.total, "endpoint")
         : `${healthy} of ${endpoints.total} endpoints healthy`,
     ]
     return [
       [span("  -> ", "dim"), span(name), span(`  ${told.join(", ")}`, "dim"), ...fault(error)],
       ...unhealthy.map(({ where, unhealthy }) => [span("     unhealthy ", "red"), span(where), ...fault(unhealthy)]),
+      ...(failure === undefined || moment === undefined ? [] : [failureLine(failure, moment.at)]),
     ]
   })
+}
+
+/** What fails about a backend. */
+function failureLine({ connections, why, last, covered }: BackendFailure, at: number): Line {
+  const times = connections === 0 ? "" : `${count(connections, "connection")} in a row did not reach it: `
+  const rest = covered ? "; an older answer is in use" : ""
+  return [span("     "), span(`${times}${why}, ${duration(at - last)} ago${rest}`, covered ? "yellow" : "red")]
 }
 
 function fault(text: string | undefined | null): Line {

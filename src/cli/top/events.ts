@@ -181,7 +181,11 @@ const isScene = fields({
             weight: amount,
             target: text,
             error: maybe(text),
-            endpoints: fields({ total: amount, list: list(fields({ where: text, unhealthy: maybe(text) })) }),
+            endpoints: fields({
+              total: amount,
+              leftOut: amount,
+              list: list(fields({ where: text, unhealthy: maybe(text) })),
+            }),
           }),
         ),
       }),
@@ -197,6 +201,9 @@ const isMoment = fields({
   listeners: each(flow),
   routes: each(flow),
   endpoints: each(amount),
+  failures: each(
+    fields({ connections: amount, why: text, last: amount, covered: (value) => typeof value === "boolean" }),
+  ),
   refusals: list(fields({ serverName: maybe(text), outcome: text, detail: maybe(text), count: amount, last: amount })),
   connections: list(
     fields({

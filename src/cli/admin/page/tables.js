@@ -1,7 +1,7 @@
 // Listeners, and routes with their backends.
 
 import { byId, element, fill, keep, makeRow, setText } from "./elements.js"
-import { perSecond, rate, whole } from "./words.js"
+import { perSecond, plural, rate, span, whole } from "./words.js"
 
 const nothing = { live: 0, connections: 0, refused: 0, rate: 0, refusedRate: 0, up: 0, down: 0 }
 
@@ -72,6 +72,7 @@ function showBackends(cell, route, moment) {
     const count = live(backend.target)
     const share = sum === 0 ? 0 : count / sum
     const meant = weights === 0 ? 0 : backend.weight / weights
+    const failure = moment?.failures[backend.target]
     const told = `${Math.round(share * 100)} % of live connections, meant ${Math.round(meant * 100)} %`
     return element(
       "li",
@@ -83,23 +84,51 @@ function showBackends(cell, route, moment) {
       element(
         "ul",
         { class: "endpoints" },
-        ...backend.endpoints.list.map(({ where, unhealthy }) =>
+        ...backend.endpoints.list.map(({ where, isName, unhealthy }) =>
           element(
             "li",
             {},
-            unhealthy === undefined
-              ? element("span", { class: "good", "aria-hidden": "true" }, "● ")
-              : element("span", { class: "bad" }, "▲ "),
+            mark(
+              unhealthy !== undefined || (isName && failure !== undefined && !failure.covered),
+              isName && count === 0,
+            ),
             where,
             element("small", {}, ` ${whole(live(`${backend.target} ${where}`))}`),
             unhealthy === undefined ? "" : element("span", { class: "bad" }, ` ${unhealthy}`),
           ),
         ),
-        backend.endpoints.total > backend.endpoints.list.length
-          ? element("li", {}, `and ${whole(backend.endpoints.total - backend.endpoints.list.length)} more`)
-          : "",
+        moreEndpoints(backend.endpoints),
       ),
+      failure === undefined ? "" : failureLine(failure, moment.at),
     )
   })
   cell.replaceChildren(element("ul", { class: "backends" }, ...items))
+}
+
+/** Green where nothing speaks against an endpoint; hollow where nothing is known of it: a name that nobody is connected to. */
+function mark(isBad, isUnknown) {
+  if (isBad) return element("span", { class: "bad" }, "▲ ")
+  return element("span", { class: isUnknown ? "quiet" : "good", "aria-hidden": "true" }, isUnknown ? "○ " : "● ")
+}
+
+function moreEndpoints({ total, leftOut, list }) {
+  const rest = total - list.length
+  if (rest <= 0) return ""
+  const bad = leftOut - list.filter(({ unhealthy }) => unhealthy !== undefined).length
+  return element(
+    "li",
+    {},
+    `and ${whole(rest)} more`,
+    bad > 0 ? element("span", { class: "bad" }, `, ${whole(bad)} of them left out`) : "",
+  )
+}
+
+/** What fails about a backend, and since when nothing else is known. */
+function failureLine({ connections, why, last, covered }, at) {
+  const ago = `${span(at - last)} ago`
+  const text =
+    connections > 0
+      ? `${plural(connections, "connection")} in a row did not reach it, the last ${ago}: ${why}`
+      : `${why}, ${ago}${covered ? "; connections go on with an older answer" : ""}`
+  return element("div", { class: covered ? "warn" : "bad" }, text)
 }
