@@ -55,6 +55,9 @@ const library = {
   opentelemetry: "src/opentelemetry/index.ts",
 }
 
+/** tslib as a module. */
+const TSLIB = "tslib/tslib.es6.mjs"
+
 export default defineConfig({
   entry: { ...library, cli: "src/cli/main.ts", worker: "src/gateway/workers/worker.ts" },
   format: ["esm", "cjs"],
@@ -68,8 +71,12 @@ export default defineConfig({
   shims: true,
   // tsup leaves out dependencies and peers by itself, but would bundle these.
   external: ["commander", "yaml"],
+  noExternal: ["tslib"],
   esbuildPlugins: [rawText, lowerWithTslib],
   esbuildOptions(options, { format }) {
+    // By its name alone Node.js loads a CommonJS file of it, and with that a parser of such files: 2 to 6 MB of memory.
+    if (format === "esm") options.alias = { tslib: TSLIB }
+    options.external = [...(options.external ?? []), format === "esm" ? TSLIB : "tslib"]
     // The command and the workers are programs and share the library's ESM chunks: nobody requires them.
     if (format === "cjs") options.entryPoints = library
   },

@@ -219,7 +219,7 @@ export class ClientHello {
     return this.#ja3
   }
 
-  /** JA4, the TLS client fingerprint of the JA4 family: `t…` for TLS over TCP, `q…` for QUIC. */
+  /** JA4, the TLS client fingerprint of the JA4 family; it begins with `t` for TLS over TCP, with `q` for QUIC. */
   get ja4(): string {
     this.#ja4 ??= ja4(this)
     return this.#ja4

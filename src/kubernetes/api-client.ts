@@ -1,7 +1,8 @@
-import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http"
-import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from "node:https"
+import type { ClientRequest, Agent as HttpAgent, IncomingMessage } from "node:http"
+import type { RequestOptions } from "node:https"
 import type { ClusterAccess } from "./cluster-access.ts"
 import { KubernetesError } from "./errors.ts"
+import { http } from "./node-http.ts"
 
 /** One request to the API server. */
 export interface ApiRequest {
@@ -83,7 +84,7 @@ export class ApiClient {
       }
       let sent: ClientRequest
       try {
-        sent = url.protocol === "http:" ? httpRequest(url, options) : httpsRequest(url, options)
+        sent = url.protocol === "http:" ? http.request(url, options) : https().request(url, options)
       } catch (cause) {
         unreachable(cause)
         return
@@ -149,12 +150,15 @@ function agentKey(url: URL, options: RequestOptions): string {
 function reusableAgent(url: URL, options: RequestOptions): HttpAgent {
   const made = options.agent
   // A subclass knows a proxy: it stays as it is.
-  const special = made instanceof HttpAgent && made.constructor !== HttpsAgent && made.constructor !== HttpAgent
+  const special = made instanceof http.Agent && made.constructor !== https().Agent && made.constructor !== http.Agent
   if (special) return made
-  if (url.protocol === "http:") return new HttpAgent({ keepAlive: true })
-  const given = made instanceof HttpsAgent ? made.options : {}
-  return new HttpsAgent({ ...given, keepAlive: true })
+  if (url.protocol === "http:") return new http.Agent({ keepAlive: true })
+  const given = made instanceof https().Agent ? made.options : {}
+  return new (https().Agent)({ ...given, keepAlive: true })
 }
+
+/** Loaded, and TLS with it, by those only who reach a cluster: the command's other sources have no use for it. */
+const https = () => process.getBuiltinModule("node:https")
 
 const contentType = (method: ApiRequest["method"]): string =>
   method === "PATCH" ? "application/merge-patch+json" : "application/json"

@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
-import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { promisify } from "node:util"
@@ -8,6 +8,7 @@ import { build } from "tsup"
 import { afterAll, beforeAll, expect, test } from "vitest"
 import { linesOf } from "../cli/cli.ts"
 import { FakeApiServer } from "../kubernetes-source/fake-api-server.ts"
+import { freePort } from "../support/free-port.ts"
 
 const exec = promisify(execFile)
 const root = resolve(import.meta.dirname, "../..")
@@ -19,6 +20,15 @@ const READ_ONLY = [
   "--allow-fs-read=*",
   ...(MAJOR >= 25 ? ["--allow-net"] : []),
 ]
+
+const gateway = (port: number) => `
+kind: Gateway
+apiVersion: gateway.networking.k8s.io/v1
+metadata: {name: edge}
+spec:
+  gatewayClassName: any
+  listeners: [{name: tls, port: ${port}, protocol: TLS, tls: {mode: Passthrough}}]
+`
 
 let app: string
 
@@ -65,19 +75,30 @@ test("it serves a cluster, with health and metrics, and writes no file", async (
 
 test("it reads manifests too", async () => {
   const file = join(app, "gateway.yaml")
-  await writeFile(
-    file,
-    `
-kind: Gateway
-apiVersion: gateway.networking.k8s.io/v1
-metadata: {name: edge}
-spec:
-  gatewayClassName: any
-  listeners: [{name: tls, port: 8443, protocol: TLS, tls: {mode: Passthrough}}]
-`,
-  )
+  await writeFile(file, gateway(8443))
   const { stdout } = await exec(process.execPath, [join(app, "tlsroute.js"), "check", "--json", file], { cwd: app })
   expect(JSON.parse(stdout)).toMatchObject({ errors: 0, listeners: 1 })
+})
+
+test("it serves manifests with the memory of what it needs: neither TLS nor fetch is loaded, nor text beyond ASCII", async () => {
+  const file = join(app, "served.yaml")
+  await writeFile(file, gateway(await freePort()))
+  const loaded = "data:text/javascript,process.on('exit',()=>console.log(process.moduleLoadList.join()))"
+  const child = spawn(
+    process.execPath,
+    ["--import", loaded, join(app, "tlsroute.js"), "run", "--json", file, "--admin", "127.0.0.1:0"],
+    { stdio: ["ignore", "pipe", "inherit"], cwd: app },
+  )
+  const line = linesOf(child.stdout)
+  while (JSON.parse(await line()).event !== "started");
+  child.kill("SIGTERM")
+  let last = await line()
+  while (last.startsWith("{")) last = await line()
+  expect(last).toMatch(/NativeModule _http_server\b/)
+  expect(last.match(/\b(NativeModule (tls|https|http2|zlib)|undici)\b/)?.[0]).toBeUndefined()
+  for (const name of await readdir(app)) {
+    if (name.endsWith(".js")) expect(await readFile(join(app, name), "latin1"), name).not.toMatch(/[^\0-\x7f]/)
+  }
 })
 
 test("the Dockerfile ends as a user that is not root, and copies what is there", async () => {

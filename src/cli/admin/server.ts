@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import { isIP } from "node:net"
+import { http } from "../../kubernetes/node-http.ts"
 import type { ConnectionInfo } from "../../proxy/connection/record.ts"
 import type { QuicState } from "../../proxy/quic/quic-ports.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
@@ -83,7 +84,7 @@ const LISTED = 1000
  * @throws the system's error when the address cannot be bound
  */
 export async function startAdmin(options: AdminOptions): Promise<Admin> {
-  const server = createServer({
+  const server = http.createServer({
     requestTimeout: 5_000,
     headersTimeout: 5_000,
     keepAliveTimeout: 5_000,

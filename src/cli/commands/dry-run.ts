@@ -1,5 +1,5 @@
-import { get } from "node:http"
 import { json as readJson } from "node:stream/consumers"
+import { http } from "../../kubernetes/node-http.ts"
 import { tableJson } from "../admin/table-json.ts"
 import { type LoadedManifests, loadManifests } from "../shared/manifests.ts"
 import { formatProblem, locateProblems } from "../shared/problems.ts"
@@ -57,9 +57,11 @@ async function tableBehind({ host = "127.0.0.1", port }: NonNullable<ServingFlag
 function ask(host: string, port: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(ASK_MS)
-    get({ host, port, path: "/routes", agent: false, signal }, (response) => {
-      if (response.statusCode === 200) readJson(response).then(resolve, reject)
-      else reject(new Error(`it answers ${response.statusCode}`))
-    }).on("error", reject)
+    http
+      .get({ host, port, path: "/routes", agent: false, signal }, (response) => {
+        if (response.statusCode === 200) readJson(response).then(resolve, reject)
+        else reject(new Error(`it answers ${response.statusCode}`))
+      })
+      .on("error", reject)
   })
 }

@@ -1,4 +1,5 @@
-import { get, type IncomingMessage } from "node:http"
+import type { IncomingMessage } from "node:http"
+import { http } from "../../kubernetes/node-http.ts"
 import type { Moment, Scene } from "../admin/overview.ts"
 import { formatAddress } from "../shared/terminal.ts"
 import { isErrno } from "../shared/usage-error.ts"
@@ -59,7 +60,10 @@ export async function* readOverview(
 async function ask(target: AdminTarget, where: string, filter: string, signal: AbortSignal): Promise<IncomingMessage> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const path = `/events?filter=${encodeURIComponent(filter)}`
-    const request = get({ ...target, path, agent: false, signal, headers: { accept: "text/event-stream" } }, resolve)
+    const request = http.get(
+      { ...target, path, agent: false, signal, headers: { accept: "text/event-stream" } },
+      resolve,
+    )
     request.setTimeout(SILENCE_MS, () => request.destroy(silence(where)))
     request.on("error", (error) => reject(asUnreadable(error, where)))
   })

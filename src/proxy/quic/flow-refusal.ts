@@ -42,7 +42,7 @@ export class FlowRefusal extends Timed {
     this.#wheel.arm(this, LINGER)
   }
 
-  /** The client goes on: its first, second, fourth, eighth … datagram is answered (RFC 9000 section 10.2.1). */
+  /** The client goes on: its first, second, fourth, eighth and so on datagram is answered (RFC 9000 section 10.2.1). */
   clientDatagram(): void {
     this.#asked++
     if ((this.#asked & (this.#asked - 1)) === 0) this.#flow.answerClient(this.#close)

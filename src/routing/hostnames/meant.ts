@@ -23,7 +23,7 @@ export function hostnameHint(text: string): string {
 function hostnameMeant(text: string): string | undefined {
   const host = text
     .trim()
-    .replace(/^[“”„‘’«»"']+|[“”„‘’«»"']+$/g, "")
+    .replace(/^\p{Quotation_Mark}+|\p{Quotation_Mark}+$/gu, "")
     .replace(/^[a-z][a-z0-9+.-]*:\/\//i, "")
     .replace(/[/?#].*$/, "")
     .replace(/:\d*$/, "")
