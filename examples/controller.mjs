@@ -2,8 +2,8 @@
 //
 //   node examples/controller.mjs
 //
-// Uses the current context of your kubeconfig. `createPassthroughGateway` does all of this, and health checks, and
-// workers; this is for who wants a part of it otherwise.
+// Uses the current context of your kubeconfig. `createPassthroughGateway` does all of this, and workers; this is for who
+// wants a part of it otherwise.
 
 import { TableServer } from "tlsroute"
 import { kubernetesSource, startStatusWriter } from "tlsroute/kubernetes"
@@ -19,10 +19,13 @@ const proxy = new SpliceProxy({ router: server })
 const builder = createRouteTableBuilder({ controllerName })
 const writer = await startStatusWriter({ controllerName })
 
+// Statuses tell which ports are bound: they are due again when that changes.
+const publish = () => writer.write(() => server.statuses())
+server.on("bindings", publish)
+
 for await (const resources of kubernetesSource({ controllerName })(stop.signal)) {
-  const table = builder.build(resources)
-  const states = await server.apply(proxy, table, resources)
-  writer.write(() => table.statuses({ bound: new Map(states.map((state) => [state.binding.key, state])) }))
+  const states = await server.apply(proxy, builder.build(resources), resources)
+  publish()
   for (const state of states) {
     console.log(state.bound ? `listening on ${state.address}:${state.port}` : state.message)
   }

@@ -21,7 +21,7 @@
 export type { BindingState, ListenTarget, LocalAddressOptions } from "./gateway/bindings.ts"
 export type { DataPlaneOptions, EndpointVerdict } from "./gateway/data-plane.ts"
 export { GatewayError, type GatewayErrorCode } from "./gateway/errors.ts"
-export type { ConfigApplied, GatewayEvents, WorkerDeath } from "./gateway/events.ts"
+export type { ConfigApplied, GatewayEvents, TableServerEvents, WorkerDeath } from "./gateway/events.ts"
 export type { GatewayExplanation } from "./gateway/explain.ts"
 export { createPassthroughGateway, PassthroughGateway } from "./gateway/gateway.ts"
 export type { EndpointHealthChange } from "./gateway/health-checks.ts"

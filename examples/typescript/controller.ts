@@ -16,11 +16,12 @@ export async function serve(
   const server = new TableServer({ mapPort: (port) => port + 10_000, policies: { idleTimeout: "10m" } })
   const proxy = new SpliceProxy({ router: server })
   const builder = createRouteTableBuilder({ controllerName: "example.com/passthrough" })
+  // A port that was taken may be bound by now.
+  server.on("bindings", () => publish(server.statuses()))
   try {
     for await (const resources of snapshots) {
-      const table = builder.build(resources)
-      const states = await server.apply(proxy, table, resources)
-      publish(table.statuses({ bound: new Map(states.map((state) => [state.binding.key, state])) }))
+      await server.apply(proxy, builder.build(resources), resources)
+      publish(server.statuses())
     }
   } finally {
     server.stop()

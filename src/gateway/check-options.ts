@@ -56,7 +56,7 @@ const TABLE_SERVER: Checks<TableServerOptions> = {
   ...LOCAL_ADDRESS,
   policies,
   defaultNamespace: text,
-  onBindingChange: callable,
+  names: having("resolve"),
 }
 
 const START: Checks<StartOptions> = { tolerateBindErrors: flag, unusable: oneOf("reject", "wait", "serve") }

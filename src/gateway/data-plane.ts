@@ -6,15 +6,14 @@ import type { SpliceProxyEvents } from "../proxy/events.ts"
 import type { ProxyLimits } from "../proxy/limits/gate.ts"
 import type { LimitSharing } from "../proxy/limits/sharing.ts"
 import type { CloseOptions, ListenOptions, SpliceProxyOptions } from "../proxy/options.ts"
-import type { ListenerPolicy } from "../proxy/policy.ts"
 import { SpliceProxy } from "../proxy/proxy.ts"
 import type { DialEndpoint } from "../proxy/target.ts"
 import type { RouteMatcher, RouteTable } from "../routing/route-table.ts"
 import type { ListenTarget } from "./bindings.ts"
 import type { PolicyOptions } from "./policies/options.ts"
 import type { Policies } from "./policies/policies.ts"
-import { RemovalCheck } from "./removal.ts"
-import { NO_SUCCESSORS, type Successors, TableRouter } from "./table-router.ts"
+import { ServedTable } from "./served-table.ts"
+import { NO_SUCCESSORS, type Successors } from "./table-router.ts"
 
 /** Options of a data plane. */
 export interface DataPlaneOptions extends Pick<SpliceProxyOptions, "refusal" | "describeHello" | "names"> {
@@ -72,11 +71,7 @@ export function dnsCache(resolve: DataPlaneOptions["resolve"]): NameResolver {
 
 /** A data plane in this thread. */
 export class LocalDataPlane extends SpliceProxy implements DataPlane {
-  readonly #router: TableRouter
-  readonly #listening = new Set<string>()
-  readonly #ownsQuic: (key: string) => boolean
-  #policies: Policies
-  #successors: Successors = NO_SUCCESSORS
+  readonly #served: ServedTable
 
   /**
    * @param table - what connections are routed by
@@ -92,44 +87,26 @@ export class LocalDataPlane extends SpliceProxy implements DataPlane {
     sharing?: LimitSharing,
     ownsQuic: (key: string) => boolean = () => true,
   ) {
-    const router = new TableRouter(table, policies)
+    const served = new ServedTable(table, policies, (key, policy) =>
+      policy?.quic === true && !ownsQuic(key) ? { ...policy, quic: false } : policy,
+    )
     const { resolve, limits, refusal, describeHello, family } = options
     const names = options.names ?? dnsCache(resolve)
     const held = { ...limits, scope: policies.gatewayScope }
-    super({ router, names, refusal, describeHello, limits: held, family, sharing })
-    this.#router = router
-    this.#policies = policies
-    this.#ownsQuic = ownsQuic
+    super({ router: served.router, names, refusal, describeHello, limits: held, family, sharing })
+    this.#served = served
   }
 
-  setTable(table: RouteMatcher, policies: Policies, successors: Successors = NO_SUCCESSORS): Promise<void> {
-    this.#policies = policies
-    this.#successors = successors
-    this.#router.setTable(table, policies, successors)
-    const inForce = Array.from(this.#listening, (key) => this.setListenerPolicy(key, this.#policyOf(key)))
-    const check = new RemovalCheck(table)
-    this.drainRemoved((connection) => check.removalOf(connection))
-    this.forgetUnused()
-    return Promise.all(inForce).then(() => undefined)
+  setTable(table: RouteMatcher, policies: Policies, successors: Successors = NO_SUCCESSORS): void {
+    this.#served.set(this, table, policies, successors)
   }
 
-  override async listen(options: ListenOptions): Promise<AddressInfo> {
-    const { key } = options
-    const policies = this.#policies
-    const address = await super.listen({ ...options, policy: this.#policyOf(key) })
-    this.#listening.add(key)
-    // Others may have come into force while the port was being bound.
-    if (policies !== this.#policies) await this.setListenerPolicy(key, this.#policyOf(key))
-    return address
-  }
-
-  #policyOf(key: string): ListenerPolicy | undefined {
-    const policy = this.#policies.binding(this.#successors.get(key) ?? key)?.listener
-    return policy?.quic === true && !this.#ownsQuic(key) ? { ...policy, quic: false } : policy
+  override listen(options: ListenOptions): Promise<AddressInfo> {
+    return this.#served.listen(this, options, (adapted) => super.listen(adapted))
   }
 
   override unlisten(key: string): boolean {
-    this.#listening.delete(key)
+    this.#served.forget(key)
     return super.unlisten(key)
   }
 

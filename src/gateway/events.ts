@@ -37,3 +37,13 @@ export interface GatewayEvents extends Omit<SpliceProxyEvents, "error" | "quic">
   /** Something failed and the gateway goes on: the source threw, a port could not be bound. */
   readonly error: [error: Error]
 }
+
+/** Events of a {@link TableServer}, with their arguments. */
+export interface TableServerEvents {
+  /** A port that could not be bound was bound since, or failed otherwise, over TCP or UDP: statuses change with it. */
+  readonly bindings: [states: readonly BindingState[]]
+  /** Active checks found an endpoint unhealthy, or healthy again. The proxy has been told. */
+  readonly health: [change: EndpointHealthChange]
+  /** A listener of another event threw. Without a listener it becomes a process warning. */
+  readonly error: [error: Error]
+}

@@ -15,6 +15,7 @@ import type { GatewayEvents } from "./events.ts"
 import { explainLookup, type GatewayExplanation } from "./explain.ts"
 import { HealthChecks } from "./health-checks.ts"
 import type { PassthroughGatewayOptions } from "./options.ts"
+import { statesOf, statusesOf } from "./served-states.ts"
 import { type CompiledSnapshot, type OnError, SnapshotCompiler } from "./snapshot-compiler.ts"
 import { assertSource, followSource } from "./source-loop.ts"
 import { type StartOptions, whyUnusable } from "./start.ts"
@@ -146,11 +147,7 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
 
   /** Where the gateway listens, or why it does not, socket by socket. */
   addresses(): readonly BindingState[] {
-    const { policies } = this.#compiled
-    return this.#bindings.states().map((state) => {
-      const starttls = policies.binding(state.binding.key)?.listener.starttls?.protocol.name
-      return starttls === undefined ? state : { ...state, starttls }
-    })
+    return statesOf(this.#bindings.states(), this.#compiled.policies)
   }
 
   /** The table in force. */
@@ -171,9 +168,8 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
 
   /** Statuses of every object, with `Programmed` telling what is really bound, and which policies are refused. */
   statuses(options: Omit<StatusOptions, "bound" | "policyProblems"> = {}): Statuses {
-    const bound = new Map(this.addresses().map((state) => [state.binding.key, state]))
     const { table, policies } = this.#compiled
-    return table.statuses({ ...options, bound, policyProblems: policies.problems })
+    return statusesOf(table, this.addresses(), policies, options)
   }
 
   /** Live connections. */

@@ -1,6 +1,7 @@
+import type { NameResolver } from "../proxy/backend/dns-cache.ts"
 import type { RouteTableOptions } from "../routing/options.ts"
 import type { GatewaySource } from "../sources/source.ts"
-import type { BindingState, LocalAddressOptions } from "./bindings.ts"
+import type { LocalAddressOptions } from "./bindings.ts"
 import type { DataPlaneOptions } from "./data-plane.ts"
 import type { PolicyOptions } from "./policies/options.ts"
 
@@ -23,12 +24,12 @@ export interface PassthroughGatewayOptions extends RouteTableOptions, LocalAddre
   readonly workers?: number | "auto" | undefined
 }
 
-/** Options of a `TableServer`. */
+/** Options of a `TableServer`. Deadlines, limits and refusals that its proxy has hold where no policy says otherwise. */
 export interface TableServerOptions extends LocalAddressOptions {
-  /** Policies of the program: see docs/policies.md. Health checks are the gateway's alone. */
+  /** Policies of the program, for all connections and for single listeners, routes and backends: see docs/policies.md. */
   readonly policies?: PolicyOptions | undefined
   /** Namespace of objects that name none, as the table was built with. Default: `default`. */
   readonly defaultNamespace?: string | undefined
-  /** Told when a port that could not be bound was bound since, or failed again. */
-  readonly onBindingChange?: ((states: readonly BindingState[]) => void) | undefined
+  /** Resolves names of external backends for health checks: what the proxy is given. Default: a new `DnsCache`. */
+  readonly names?: NameResolver | undefined
 }

@@ -147,8 +147,8 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
 
   /**
    * Puts another policy in force on a listener, for connections accepted from now on; `undefined` for the default.
+   * Where it asks for QUIC, the event `quic` tells when the UDP port is bound, or why it is not.
    *
-   * @returns settles when the listener takes QUIC, if it is to, or its port could not be bound at the first attempt
    * @throws {@link ProxyError} naming the field of the policy that cannot be what was meant
    */
   setListenerPolicy(key: string, policy: ListenerPolicy | undefined): void {

@@ -23,6 +23,7 @@ const names = [
   "http3",
   "own-source",
   "controller",
+  "own-controller",
   "client-hello",
   "match",
   "metrics",
@@ -58,6 +59,7 @@ beforeAll(async () => {
         "tlsroute/client-hello": join(root, "src/client-hello/index.ts"),
         "tlsroute/routing": join(root, "src/routing/index.ts"),
         "tlsroute/proxy": join(root, "src/proxy/index.ts"),
+        "tlsroute/sources": join(root, "src/sources/index.ts"),
         tlsroute: join(root, "src/index.ts"),
       }
     },
@@ -183,6 +185,65 @@ describe("examples", () => {
       .toContainEqual(expect.stringContaining("/gateways/edge/status"))
     child.kill("SIGINT")
     expect((await once(child, "close"))[0]).toBe(0)
+  })
+
+  test("own-controller.mjs serves objects of a file, follows it, and writes statuses down", async () => {
+    const objects = join(directory, "objects.json")
+    const statuses = join(directory, "statuses.json")
+    const apiVersion = "gateway.networking.k8s.io/v1"
+    const tls = { name: "tls", port: 443, protocol: "TLS", tls: { mode: "Passthrough" } }
+    const routeTo = (hostname: string) => ({
+      apiVersion,
+      kind: "TLSRoute",
+      metadata: { name: "shop" },
+      spec: {
+        parentRefs: [{ name: "edge" }],
+        hostnames: [hostname],
+        rules: [{ backendRefs: [{ name: "web", port: 443 }] }],
+      },
+    })
+    const write = (hostname: string) =>
+      writeFile(
+        objects,
+        JSON.stringify([
+          {
+            apiVersion,
+            kind: "Gateway",
+            metadata: { name: "edge" },
+            spec: { gatewayClassName: "x", listeners: [tls] },
+          },
+          routeTo(hostname),
+          {
+            apiVersion: "v1",
+            kind: "Service",
+            metadata: { name: "web" },
+            spec: { ports: [{ name: "tls", port: 443 }] },
+          },
+          {
+            apiVersion: "discovery.k8s.io/v1",
+            kind: "EndpointSlice",
+            metadata: { name: "web-1", labels: { "kubernetes.io/service-name": "web" } },
+            addressType: "IPv4",
+            ports: [{ name: "tls", port: backendPort() }],
+            endpoints: [{ addresses: ["127.0.0.1"] }],
+          },
+        ]),
+      )
+    await write("httpbin.org")
+    const { child, until, listening } = start("own-controller", objects, statuses)
+    const port = await listening()
+    expect(await greeting(port, "shop.example.com")).toBe("")
+    await writeFile(objects, "[")
+    await until(/^nothing is changed: /)
+    await write("shop.example.com")
+    await until(/^listening on /)
+    expect(await greeting(port, "shop.example.com")).toBe("hello from the backend\n")
+    child.kill("SIGINT")
+    expect((await once(child, "close"))[0]).toBe(0)
+    expect(JSON.parse(await readFile(statuses, "utf8"))).toMatchObject([
+      { kind: "Gateway", name: "edge", status: { listeners: [{ attachedRoutes: 1 }] } },
+      { kind: "TLSRoute", name: "shop" },
+    ])
   })
 
   test("gateway.mjs serves manifests, tells of each connection, and drains", async () => {

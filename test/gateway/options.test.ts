@@ -103,7 +103,7 @@ describe("createPassthroughGateway", () => {
 it("a table server refuses what it cannot use, too", () => {
   const TableServerOf = TableServer as new (options: unknown) => unknown
   expect(() => new TableServerOf({ adress: "127.0.0.1" })).toThrow(refusal('did you mean "address"?'))
-  expect(() => new TableServerOf({ onBindingChange: true })).toThrow(refusal('"onBindingChange" must be a function'))
+  expect(() => new TableServerOf({ names: true })).toThrow(refusal('the option "names"'))
 })
 
 describe("a gateway", () => {

@@ -60,7 +60,7 @@ class Worker {
     const ownsQuic = (key: string) => quicOwner(key, count) === index
     const plane = new LocalDataPlane(...this.#read(configuration), options, sharingOf(limits), ownsQuic)
     // One that takes the place of another may have to bind sockets that are on their way out.
-    void plane.setTable(...this.#read(configuration), configuration.successors)
+    plane.setTable(...this.#read(configuration), configuration.successors)
     this.#plane = plane
     for (const verdict of unhealthy) plane.endpointChecked(verdict)
     plane.on("error", (error) => this.#post({ type: "error", error: errorMessage(error) }))
@@ -97,7 +97,7 @@ class Worker {
         return plane.listen({ key, host, port, reusePort })
       }
       case "configure":
-        await plane.setTable(...this.#read(request.configuration), request.configuration.successors)
+        plane.setTable(...this.#read(request.configuration), request.configuration.successors)
         break
       case "unlisten":
         plane.unlisten(request.key)
