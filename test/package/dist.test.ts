@@ -1,8 +1,8 @@
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
-import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
-import { join, relative, resolve } from "node:path"
+import { dirname, join, relative, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { buildPackage } from "../support/built-package.ts"
@@ -125,6 +125,8 @@ describe("the package in an empty project, with tslib and nothing else", () => {
     return { status, stdout, stderr }
   }
 
+  const at = (path: string): string => join(installed.directory, "node_modules/tlsroute", path)
+
   const command = (...args: readonly string[]) =>
     node(join(installed.directory, "node_modules/tlsroute", manifest.bin.tlsroute), ...args)
 
@@ -144,14 +146,19 @@ describe("the package in an empty project, with tslib and nothing else", () => {
     const code = installed.files.filter((file) => file.startsWith("dist/"))
     expect(code.toSorted()).toEqual([...reached].map((file) => `dist/${file}`).toSorted())
     const pages = installed.files.filter((file) => !file.startsWith("dist/"))
-    for (const file of pages) expect(file).toMatch(/^(docs|examples)\/|^[A-Z]+(\.md)?$|^package\.json$/)
+    for (const file of pages) expect(file).toMatch(/^(docs|examples|deploy)\/|^[A-Z]+(\.md)?$|^package\.json$/)
   })
 
-  it("holds every page, example and picture that its README links to", () => {
-    const readme = readFileSync(join(installed.directory, "node_modules/tlsroute/README.md"), "utf8")
-    const links = [...readme.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path]) => path)
-    expect(links).not.toEqual([])
-    for (const link of links) expect(installed.files).toContain(link)
+  it("holds every page, example, picture and manifest that its pages link to", () => {
+    const pages = installed.files.filter((file) => file.endsWith(".md"))
+    const links = pages.flatMap((page) => {
+      const text = readFileSync(at(page), "utf8")
+      return [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, path = ""]) => join(dirname(page), path))
+    })
+    expect(links.length).toBeGreaterThan(50)
+    // The two pages that lead into the sources and tests say that those are in the repository.
+    const dead = links.filter((link) => !/^(src|test)\//.test(link) && !existsSync(at(link)))
+    expect(dead).toEqual([])
   })
 
   it("runs the first example of its README as it stands", async () => {

@@ -29,7 +29,9 @@ export function installPackage(dist: string): InstalledPackage {
   for (const file of ["package.json", "README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]) {
     cpSync(join(root, file), join(unpacked, file))
   }
-  for (const folder of ["docs", "examples"]) cpSync(join(root, folder), join(unpacked, folder), { recursive: true })
+  for (const folder of ["docs", "examples", "deploy"]) {
+    cpSync(join(root, folder), join(unpacked, folder), { recursive: true })
+  }
   const [packed] = JSON.parse(
     execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: unpacked, encoding: "utf8" }),
   )
