@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { version } from "../../package.json"
+import { loadCommander } from "./shared/commander.ts"
 import { endOnOutputFailure } from "./shared/output.ts"
-import { isMissingModule } from "./shared/usage-error.ts"
+import { UsageError } from "./shared/usage-error.ts"
 
 endOnOutputFailure()
 
@@ -11,11 +12,16 @@ const args = process.argv.slice(2)
 const program =
   args.length === 1 && (args[0] === "--version" || args[0] === "-V")
     ? Promise.resolve(void process.stdout.write(`${version}\n`))
-    : import("./program.ts").then(({ runProgram }) => runProgram(args))
+    : run()
 
 program.catch((error: unknown) => {
-  // commander is optional to those who use the library alone.
-  if (!isMissingModule(error) || !error.message.includes("'commander'")) throw error
-  process.stderr.write("tlsroute: the command needs the package commander: run npm install commander\n")
+  if (!(error instanceof UsageError)) throw error
+  process.stderr.write(`tlsroute: ${error.message}\n`)
   process.exitCode = 2
 })
+
+async function run(): Promise<void> {
+  await loadCommander()
+  const { runProgram } = await import("./program.ts")
+  await runProgram(args)
+}

@@ -1,5 +1,6 @@
 import type { RequestOptions } from "node:https"
 import { type Checks, having, text } from "../primitives/option-checks.ts"
+import { adviceOnPackage } from "../primitives/optional-package.ts"
 import { KubernetesError, refuseOptions } from "./errors.ts"
 
 /**
@@ -68,7 +69,7 @@ async function importClient(): Promise<typeof import("@kubernetes/client-node")>
   } catch (cause) {
     throw new KubernetesError(
       "ERR_TLSROUTE_KUBERNETES_PEER_MISSING",
-      'reading a kubeconfig needs the package "@kubernetes/client-node": npm install @kubernetes/client-node',
+      adviceOnPackage("reading a kubeconfig needs", "@kubernetes/client-node", cause),
       { cause },
     )
   }

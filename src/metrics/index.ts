@@ -10,6 +10,9 @@
  * console.log(await metrics.registry.metrics())
  * ```
  *
+ * Without `prom-client` the entry cannot be imported: Node.js says `ERR_MODULE_NOT_FOUND`, or `MODULE_NOT_FOUND` to
+ * `require`. A program that can do without metrics imports it by `await import("tlsroute/metrics")` and catches that.
+ *
  * Labels are bounded: routes and listeners as configured, outcomes from a closed list. What clients send is
  * never a label.
  *

@@ -1,6 +1,9 @@
-import { describe, expect, test } from "vitest"
+import { beforeAll, describe, expect, test } from "vitest"
 import { parseList, parsePortMapping, parseResolve, parseSeconds } from "../../src/cli/shared/arguments.ts"
+import { loadCommander } from "../../src/cli/shared/commander.ts"
 import { printable } from "../../src/cli/shared/terminal.ts"
+
+beforeAll(loadCommander)
 
 describe("parseResolve", () => {
   test.each([

@@ -35,6 +35,8 @@ let directory: string
 let certificate: Certificate
 let backend: Server
 const running: ChildProcessWithoutNullStreams[] = []
+/** What the programs wrote to standard error, warnings of Node.js with where they come from. */
+let complaints = ""
 
 beforeAll(async () => {
   const cache = join(root, "node_modules", ".cache")
@@ -81,6 +83,9 @@ afterEach(async () => {
       await once(child, "close")
     }),
   )
+  const told = complaints
+  complaints = ""
+  expect(told).toBe("")
 })
 
 afterAll(async () => {
@@ -96,8 +101,12 @@ function start(name: (typeof names)[number], ...args: string[]) {
 
 function startIn(environment: NodeJS.ProcessEnv, name: (typeof names)[number], ...args: string[]) {
   const env = { ...process.env, ...environment }
-  const child = spawn(process.execPath, [join(directory, `${name}.mjs`), ...args], { stdio: "pipe", env })
+  const child = spawn(process.execPath, ["--trace-warnings", join(directory, `${name}.mjs`), ...args], {
+    stdio: "pipe",
+    env,
+  })
   running.push(child)
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (complaints += chunk))
   let line: (() => Promise<string>) | undefined
   /** The next line that matches. */
   const until = async (pattern: RegExp): Promise<RegExpExecArray> => {

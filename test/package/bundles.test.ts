@@ -110,15 +110,23 @@ describe.each(bundlers)("a program that is bundled by %s", (name, bundle) => {
   })
 })
 
-describe("the command, bundled as CommonJS", () => {
-  async function bundled(name: string, external: readonly string[]): Promise<string> {
+describe.each([
+  ["CommonJS", "cjs"],
+  ["ESM", "esm"],
+] as const)("the command, bundled in one file as %s", (_, format) => {
+  async function bundled(name: string, external: readonly string[], banner = ""): Promise<string> {
     // Away from this repository, where what is left out is not found.
-    const outfile = join(elsewhere, `${name}.cjs`)
+    const outfile = join(elsewhere, `${name}.${format === "esm" ? "mjs" : "cjs"}`)
     const packages = ["prom-client", "@kubernetes/client-node", "@pnpm/tabtab", ...external]
-    const options = { bundle: true, platform: "node", format: "cjs", logLevel: "silent" } as const
+    const options = { bundle: true, platform: "node", format, logLevel: "silent", banner: { js: banner } } as const
     await esbuild({ ...options, entryPoints: [join(built, "cli.js")], outfile, external: packages })
     return outfile
   }
+
+  const require =
+    format === "esm"
+      ? 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url)'
+      : ""
 
   it("tells that commander is missing, and its version all the same", async () => {
     const file = await bundled("alone", ["commander", "yaml"])
@@ -127,7 +135,7 @@ describe("the command, bundled as CommonJS", () => {
   })
 
   it("tells that yaml is missing", async () => {
-    expect(run(await bundled("without-yaml", ["yaml"]), "check", import.meta.filename)).toBe(
+    expect(run(await bundled("without-yaml", ["yaml"], require), "check", import.meta.filename)).toBe(
       "tlsroute: reading files needs the package yaml: run npm install yaml",
     )
   })
@@ -135,6 +143,12 @@ describe("the command, bundled as CommonJS", () => {
   it("reads manifests with what it was bundled with", async () => {
     const manifest = join(elsewhere, "gateway.yaml")
     writeFileSync(manifest, "apiVersion: v1\nkind: List\nitems: []\n")
-    expect(run(await bundled("whole", []), "check", manifest)).toContain("0 errors")
+    expect(run(await bundled("whole", [], require), "check", manifest)).toContain("0 errors")
+  })
+
+  it("runs, or tells what to do, where what it was bundled with cannot run as it is bundled", async () => {
+    expect(run(await bundled("bare", []), "--help")).toMatch(
+      /^Usage: tlsroute|^tlsroute: the package commander cannot be loaded .*leave it out of the bundle/,
+    )
   })
 })

@@ -1,4 +1,4 @@
-import { Command, Option } from "commander"
+import { Command, Option } from "../shared/commander.ts"
 import { addReadingFlags, loadConfiguration, type ReadingFlags } from "../shared/configuration.ts"
 import { locateProblems, withoutEchoes } from "../shared/problems.ts"
 import {

@@ -1,6 +1,7 @@
-import { Argument, Command, type Option } from "commander"
+import { adviceOnPackage } from "../../primitives/optional-package.ts"
 import { TOPICS } from "../help/topics.ts"
-import { isMissingModule, UsageError } from "../shared/usage-error.ts"
+import { Argument, Command, type Option } from "../shared/commander.ts"
+import { UsageError } from "../shared/usage-error.ts"
 
 const SHELLS = ["bash", "zsh", "fish"] as const
 
@@ -77,7 +78,6 @@ async function loadTabtab(): Promise<typeof import("@pnpm/tabtab")> {
   try {
     return (await import("@pnpm/tabtab")).default
   } catch (error) {
-    if (!isMissingModule(error)) throw error
-    throw new UsageError("completion needs the package @pnpm/tabtab: run npm install @pnpm/tabtab, beside tlsroute")
+    throw new UsageError(adviceOnPackage("completion needs", "@pnpm/tabtab", error))
   }
 }

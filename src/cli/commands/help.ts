@@ -1,6 +1,6 @@
-import { Command } from "commander"
 import { suggest } from "../../primitives/suggest.ts"
 import { TOPICS } from "../help/topics.ts"
+import { Command } from "../shared/commander.ts"
 import { UsageError } from "../shared/usage-error.ts"
 
 /** `tlsroute help`: what `--help` tells of the program or of a command, or something else to read. */

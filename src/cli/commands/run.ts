@@ -1,4 +1,3 @@
-import { Command, Option } from "commander"
 import { GatewayError } from "../../gateway/errors.ts"
 import { createPassthroughGateway } from "../../gateway/gateway.ts"
 import { type FileSource, fileSource } from "../../sources/file-source.ts"
@@ -6,6 +5,7 @@ import { SourceError } from "../../sources/source-error.ts"
 import { ConfigFeed } from "../log/config-feed.ts"
 import { setLogLevel } from "../log/log-level.ts"
 import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
+import { Command, Option } from "../shared/commander.ts"
 import { locateProblems, routesWithoutParent, withoutEchoes } from "../shared/problems.ts"
 import { addRoutingFlags, type RoutingFlags, routeTableOptions } from "../shared/routing-flags.ts"
 import {

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander"
+import { Command, InvalidArgumentError } from "../shared/commander.ts"
 import { formatAddress, printJson, terminal } from "../shared/terminal.ts"
 import { UsageError } from "../shared/usage-error.ts"
 import { draw } from "../top/draw.ts"

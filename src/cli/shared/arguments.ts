@@ -1,7 +1,7 @@
 import { isIP } from "node:net"
-import { InvalidArgumentError, Option } from "commander"
 import { ClientHelloError } from "../../client-hello/errors.ts"
 import { readHostName } from "../../client-hello/server-name.ts"
+import { InvalidArgumentError, Option } from "./commander.ts"
 
 /** Reads a TCP port; 0 only where the system may choose. */
 export function parsePort(text: string): number {

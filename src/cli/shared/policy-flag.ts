@@ -1,7 +1,7 @@
-import { InvalidArgumentError } from "commander"
 import { annotationName, POLICY_KEYS } from "../../gateway/policies/fields.ts"
 import { closestKey } from "../../gateway/policies/layer.ts"
 import { PolicyError, type PolicySettings, readPolicyOptions } from "../../gateway/policies/options.ts"
+import { InvalidArgumentError } from "./commander.ts"
 
 /** Reads `NAME=VALUE`, each as in an annotation, into the policies given so far. */
 export function parsePolicy(text: string, before: PolicySettings = {}): PolicySettings {

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { type Command, InvalidArgumentError, Option } from "commander"
 import type { PassthroughGateway } from "../../gateway/gateway.ts"
 import type { PassthroughGatewayOptions } from "../../gateway/options.ts"
 import type { PolicySettings } from "../../gateway/policies/options.ts"
 import { Observations } from "../../metrics/observations.ts"
+import { openMetricsRegistry, publish } from "../../metrics/publish.ts"
+import { adviceOnPackage, isMissingModule } from "../../primitives/optional-package.ts"
 import type { RefusalMode } from "../../proxy/policy.ts"
 import { Overview } from "../admin/overview.ts"
 import { type Admin, type AdminOptions, parseAdminAddress, startAdmin } from "../admin/server.ts"
@@ -13,11 +14,12 @@ import { LOG_LEVELS, type LogLevel } from "../log/log-level.ts"
 import { RateLimit } from "../log/rate-limit.ts"
 import type { RunLog } from "../log/run-log.ts"
 import { parseAddress, parsePortMapping, parseResolve, secondsOption, several, severalNamed } from "./arguments.ts"
+import { type Command, InvalidArgumentError, Option } from "./commander.ts"
 import { putServingFirst } from "./output.ts"
 import { parsePolicy } from "./policy-flag.ts"
 import { tellServiceManager } from "./service-manager.ts"
 import { count } from "./terminal.ts"
-import { isMissingModule, UsageError } from "./usage-error.ts"
+import { UsageError } from "./usage-error.ts"
 
 /** Flags of every command that serves. */
 export interface ServingFlags {
@@ -182,16 +184,15 @@ export async function drain(gateway: PassthroughGateway, flags: ServingFlags, lo
 /** Metrics need `prom-client`, which is not everyone's. */
 async function optionalMetrics(observed: Observations): Promise<AdminOptions["metrics"]> {
   try {
-    const { openMetricsRegistry, publish } = await import("../../metrics/metrics.ts")
-    const registry = openMetricsRegistry()
+    // The module as a whole: a bundle in which it is a chunk of its own has none of its names beside `default`.
+    const { Registry, collectDefaultMetrics } = (await import("prom-client")).default
+    const registry = openMetricsRegistry(Registry)
     publish(observed, registry)
-    // By a module of ours: what is bundled of prom-client has its names only where they are imported by a statement.
-    const { addProcessMetrics } = await import("../../metrics/process-metrics.ts")
-    addProcessMetrics(registry)
+    collectDefaultMetrics({ register: registry })
     return registry
   } catch (error) {
     if (isMissingModule(error)) return undefined
-    throw error
+    throw new UsageError(adviceOnPackage("metrics need", "prom-client", error))
   }
 }
 

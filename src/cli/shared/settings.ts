@@ -1,8 +1,8 @@
-import { type Command, InvalidArgumentError, type Option } from "commander"
 import { suggest } from "../../primitives/suggest.ts"
 import { readText } from "../../sources/scan.ts"
 import { SourceError } from "../../sources/source-error.ts"
 import { loadYaml } from "../../sources/yaml-module.ts"
+import { type Command, InvalidArgumentError, type Option } from "./commander.ts"
 import { UsageError } from "./usage-error.ts"
 
 /** What is said to turn a flag off, or on. */
