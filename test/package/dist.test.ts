@@ -210,4 +210,20 @@ describe("the package in an empty project, with tslib and nothing else", () => {
     installed.add("yaml")
     expect(command("check", "gateway.yaml")).toMatchObject({ status: 0, stderr: "" })
   })
+
+  it("runs the commands of its README as they stand", () => {
+    for (const name of ["commander", "yaml"]) installed.add(name)
+    const [, block = ""] = /^```sh\n(cp .*?)^```$/ms.exec(readFileSync(at("README.md"), "utf8")) ?? []
+    const [copy = "", ...lines] = block.split("\n").map((line) => line.replace(/ *#.*/, ""))
+    expect(spawnSync(copy, { cwd: installed.directory, shell: true }).status).toBe(0)
+    const ends = lines.filter((line) => /^npx tlsroute (check|explain|help)/.test(line))
+    expect(ends).toHaveLength(3)
+    for (const line of ends) expect(command(...line.split(" ").slice(2)), line).toMatchObject({ status: 0 })
+    // The others go on until they are ended: their flags are what the command knows.
+    for (const line of lines.filter((other) => /^npx tlsroute (run|top|hello)/.test(other))) {
+      const flags = line.split(" ").filter((word) => word.startsWith("--"))
+      const [, , name = ""] = line.split(" ")
+      for (const flag of flags) expect(command(name, "--help").stdout, line).toContain(flag)
+    }
+  })
 })

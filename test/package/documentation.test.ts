@@ -2,6 +2,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import ts from "typescript"
 import { describe, expect, it } from "vitest"
+import { parseAllDocuments } from "yaml"
+import { validateObject } from "../../src/routing/validation/validate.ts"
 
 const root = resolve(import.meta.dirname, "../..")
 
@@ -75,6 +77,18 @@ describe("the documentation", () => {
     expect(Object.fromEntries([...check()].filter(([, faults]) => faults.length > 0))).toEqual({})
   }, 120_000)
 
+  it("shows manifests that an API server takes", () => {
+    const manifests = pages
+      .filter((name) => name.endsWith(".md"))
+      .flatMap((name) => [...readFileSync(join(root, name), "utf8").matchAll(/^```yaml\n(.*?)^```$/gms)])
+      .flatMap(([, block = ""]) => parseAllDocuments(block).map((document) => document.toJS()))
+      // An excerpt that shows annotations alone is no whole object.
+      .filter((object) => /^gateway\.networking/.test(object?.apiVersion) && object.spec !== undefined)
+    expect(manifests.length).toBeGreaterThan(3)
+    const errors = manifests.flatMap((object) => validateObject(object)).filter(({ severity }) => severity === "error")
+    expect(errors).toEqual([])
+  })
+
   const texts = [
     ...pages,
     "CONTRIBUTING.md",
@@ -92,6 +106,26 @@ describe("the documentation", () => {
     )
     expect(links.length).toBeGreaterThan(20)
     expect(links.filter((link) => !existsSync(link))).toEqual([])
+  })
+
+  it("links to headings that are there", () => {
+    const headings = (file: string) =>
+      new Set(
+        [...readFileSync(file, "utf8").matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+          heading
+            .toLowerCase()
+            .replaceAll(/[^\w\- ]/g, "")
+            .replaceAll(" ", "-"),
+        ),
+      )
+    const links = texts.flatMap(({ name, text }) =>
+      [...text.matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)].map(([, page = "", anchor = ""]) => ({
+        file: page === "" ? join(root, name) : join(root, dirname(name), page),
+        anchor,
+      })),
+    )
+    expect(links.length).toBeGreaterThan(5)
+    expect(links.filter(({ file, anchor }) => file.endsWith(".md") && !headings(file).has(anchor))).toEqual([])
   })
 
   it("names npm scripts that are there", () => {
