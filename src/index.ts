@@ -30,7 +30,7 @@ export type { PolicyKey, PolicyLevel, PolicyValues } from "./gateway/policies/fi
 export { PolicyError, type PolicyOptions, type PolicySettings } from "./gateway/policies/options.ts"
 export type { StartOptions } from "./gateway/start.ts"
 export { TableServer } from "./gateway/table-server.ts"
-export type { LookupFailure } from "./proxy/backend/dns-cache.ts"
+export type { LookupFailure } from "./proxy/backend/name-resolver.ts"
 export type {
   AbandonedOutcome,
   AbandonedRecord,

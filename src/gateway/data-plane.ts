@@ -1,6 +1,7 @@
 import type { EventEmitter } from "node:events"
 import type { AddressInfo } from "node:net"
-import { DnsCache, type NameResolver } from "../proxy/backend/dns-cache.ts"
+import { DnsCache } from "../proxy/backend/dns-cache.ts"
+import type { NameResolver } from "../proxy/backend/name-resolver.ts"
 import type { ConnectionInfo } from "../proxy/connection/record.ts"
 import type { SpliceProxyEvents } from "../proxy/events.ts"
 import type { ProxyLimits } from "../proxy/limits/gate.ts"

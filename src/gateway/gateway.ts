@@ -1,4 +1,4 @@
-import type { NameResolver } from "../proxy/backend/dns-cache.ts"
+import type { NameResolver } from "../proxy/backend/name-resolver.ts"
 import type { ConnectionInfo } from "../proxy/connection/record.ts"
 import { describe, GuardedEmitter } from "../proxy/guarded-emitter.ts"
 import type { CloseOptions } from "../proxy/options.ts"

@@ -1,4 +1,4 @@
-import type { NameResolver } from "../proxy/backend/dns-cache.ts"
+import type { NameResolver } from "../proxy/backend/name-resolver.ts"
 import { type ActiveCheck, ActiveChecks, type ActiveChecksOptions } from "../proxy/health/active-checks.ts"
 import type { HealthCheck } from "../proxy/policy.ts"
 import type { StarttlsPolicy } from "../proxy/starttls/policy.ts"

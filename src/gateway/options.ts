@@ -1,4 +1,4 @@
-import type { NameResolver } from "../proxy/backend/dns-cache.ts"
+import type { NameResolver } from "../proxy/backend/name-resolver.ts"
 import type { RouteTableOptions } from "../routing/options.ts"
 import type { GatewaySource } from "../sources/source.ts"
 import type { LocalAddressOptions } from "./bindings.ts"

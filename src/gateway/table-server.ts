@@ -1,4 +1,4 @@
-import type { NameResolver } from "../proxy/backend/dns-cache.ts"
+import type { NameResolver } from "../proxy/backend/name-resolver.ts"
 import { GuardedEmitter } from "../proxy/guarded-emitter.ts"
 import type { ListenerPolicy } from "../proxy/policy.ts"
 import type { SpliceProxy } from "../proxy/proxy.ts"

@@ -1,5 +1,5 @@
 import { errorMonitor } from "node:events"
-import type { LookupFailure } from "../proxy/backend/dns-cache.ts"
+import type { LookupFailure } from "../proxy/backend/name-resolver.ts"
 import type { Ejection } from "../proxy/health/endpoint-health.ts"
 import type { DropCounts } from "../proxy/quic/drops.ts"
 import type { ResourceProblem } from "../routing/resources.ts"

@@ -1,4 +1,4 @@
-import type { LookupFailure } from "./backend/dns-cache.ts"
+import type { LookupFailure } from "./backend/name-resolver.ts"
 import type { ConnectionInfo, ConnectionRecord, Rejection, Waiting } from "./connection/record.ts"
 import type { Ejection } from "./health/endpoint-health.ts"
 import type { DropCounts } from "./quic/drops.ts"

@@ -5,16 +5,10 @@
  * @packageDocumentation
  */
 export type { ClientHello, ClientHelloTransport } from "../client-hello/hello.ts"
+export { type AddressLookup, type AddressRecord, systemLookup } from "./backend/address-lookup.ts"
 export { isSafeDestination } from "./backend/destinations.ts"
-export {
-  type AddressLookup,
-  type AddressRecord,
-  DnsCache,
-  type DnsCacheOptions,
-  type LookupFailure,
-  type NameResolver,
-  systemLookup,
-} from "./backend/dns-cache.ts"
+export { DnsCache, type DnsCacheOptions } from "./backend/dns-cache.ts"
+export type { LookupFailure, NameResolver } from "./backend/name-resolver.ts"
 export type { BalancePolicy } from "./balance/policy.ts"
 export { type WeightedChoice, WeightedRoundRobin } from "./balance/weighted-round-robin.ts"
 export type { HelloSummary } from "./connection/hello-summary.ts"

@@ -1,4 +1,4 @@
-import type { NameResolver } from "./backend/dns-cache.ts"
+import type { NameResolver } from "./backend/name-resolver.ts"
 import type { BalancePolicy } from "./balance/policy.ts"
 import type { ProxyLimits } from "./limits/gate.ts"
 import type { LimitSharing } from "./limits/sharing.ts"

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto"
 import { channel } from "node:diagnostics_channel"
-import { DnsCache, type NameResolver } from "./backend/dns-cache.ts"
+import { DnsCache } from "./backend/dns-cache.ts"
+import type { NameResolver } from "./backend/name-resolver.ts"
 import { Balancer } from "./balance/balancer.ts"
 import type { Connection, ConnectionHost } from "./connection/connection.ts"
 import { LiveConnections } from "./connection/live-connections.ts"

@@ -1,7 +1,8 @@
 import { createSocket } from "node:dgram"
 import { once } from "node:events"
 import { afterEach, beforeEach, expect, test, vi } from "vitest"
-import { type AddressRecord, DnsCache, type DnsCacheOptions, systemLookup } from "../../src/proxy/backend/dns-cache.ts"
+import { type AddressRecord, systemLookup } from "../../src/proxy/backend/address-lookup.ts"
+import { DnsCache, type DnsCacheOptions } from "../../src/proxy/backend/dns-cache.ts"
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["performance"] })
@@ -220,6 +221,14 @@ test("a name that turns to a forbidden address does not stay at its last good on
   state.answer = [record("169.254.169.254")]
   vi.advanceTimersByTime(3_600_000)
   await expect(addresses()).rejects.toMatchObject({ code: "ERR_TLSROUTE_FORBIDDEN_ADDRESS" })
+})
+
+test("a name that turns to a forbidden address leads nowhere any more, though it is asked for again at once", async () => {
+  const { state, cache, addresses } = zone([record("192.0.2.1")])
+  await addresses()
+  state.answer = [record("169.254.169.254")]
+  await expect(cache.renew("a.example.com", 443)).rejects.toMatchObject({ code: "ERR_TLSROUTE_FORBIDDEN_ADDRESS" })
+  expect(cache.renew("a.example.com", 443)).toEqual([])
 })
 
 test("loopback may be allowed by name", async () => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import type { AddressLookup } from "../../src/proxy/backend/dns-cache.ts"
+import type { AddressLookup } from "../../src/proxy/backend/address-lookup.ts"
 
 /** Names that the changing zone answers for. */
 export const ZONE = "*.soak.test"

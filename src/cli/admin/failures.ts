@@ -1,4 +1,4 @@
-import type { LookupFailure } from "../../proxy/backend/dns-cache.ts"
+import type { LookupFailure } from "../../proxy/backend/name-resolver.ts"
 import type { ConnectionInfo, ConnectionRecord } from "../../proxy/connection/record.ts"
 import type { BackendTarget } from "../../routing/route-table.ts"
 

@@ -1,7 +1,7 @@
 import type { BindingState } from "../../gateway/bindings.ts"
 import { GatewayError } from "../../gateway/errors.ts"
 import type { EndpointHealthChange } from "../../gateway/health-checks.ts"
-import type { LookupFailure } from "../../proxy/backend/dns-cache.ts"
+import type { LookupFailure } from "../../proxy/backend/name-resolver.ts"
 import type { ConnectionInfo, ConnectionRecord, Waiting } from "../../proxy/connection/record.ts"
 import type { Ejection } from "../../proxy/health/endpoint-health.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"

@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net"
-import type { LookupFailure } from "../../proxy/backend/dns-cache.ts"
+import type { LookupFailure } from "../../proxy/backend/name-resolver.ts"
 import type { ConnectionRecord, ConnectionSnapshot, Rejection, Waiting } from "../../proxy/connection/record.ts"
 import type { SpliceProxyEvents } from "../../proxy/events.ts"
 import type { Ejection } from "../../proxy/health/endpoint-health.ts"

@@ -1,7 +1,7 @@
 import cluster from "node:cluster"
 import type { AddressInfo } from "node:net"
 import { parentPort } from "node:worker_threads"
-import type { LookupFailure } from "../../proxy/backend/dns-cache.ts"
+import type { LookupFailure } from "../../proxy/backend/name-resolver.ts"
 import type { ConnectionInfo, Waiting } from "../../proxy/connection/record.ts"
 import { ListenError } from "../../proxy/errors.ts"
 import type { Ejection } from "../../proxy/health/endpoint-health.ts"

@@ -6,7 +6,7 @@ import type { CircuitRefusal } from "../health/circuit.ts"
 import type { BackendPolicy } from "../policy.ts"
 import type { DialEndpoint, DialTarget } from "../target.ts"
 import type { DialPlan } from "./dial.ts"
-import type { NameResolver } from "./dns-cache.ts"
+import type { NameResolver } from "./name-resolver.ts"
 
 /** Share of the time for a dial that may be spent waiting for a fresh answer where there is an outdated one. */
 const RESOLVE_SHARE = 0.25

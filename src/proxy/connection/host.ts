@@ -1,4 +1,4 @@
-import type { NameResolver } from "../backend/dns-cache.ts"
+import type { NameResolver } from "../backend/name-resolver.ts"
 import type { Balancer } from "../balance/balancer.ts"
 import type { Gate } from "../limits/gate.ts"
 import type { OwnSockets } from "../listen/own-sockets.ts"
