@@ -139,7 +139,8 @@ function errorsByObject({
   policies,
 }: Pick<CompiledSnapshot, "table" | "policies">): ReadonlyMap<string, readonly ResourceProblem[]> {
   const errors = new Map<string, ResourceProblem[]>()
-  for (const problem of [...table.problems, ...policies.problems]) {
+  // Served by nobody for a slip of the pen is as bad as not valid.
+  for (const problem of [...table.problems, ...table.lint("parents"), ...policies.problems]) {
     if (problem.severity !== "error" || problem.object === undefined) continue
     const key = keyOfRef(problem.object)
     const found = errors.get(key)

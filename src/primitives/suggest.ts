@@ -19,6 +19,24 @@ export function suggest(name: string, candidates: Iterable<string>): string | un
   return best
 }
 
+/**
+ * Whether `name` is `meant` with one slip of the pen: a character more, less or another, or two of them swapped. Not where
+ * that is a digit or in a part of two characters: `edge-1` and `edge-2`, `edge-eu` and `edge-us` are both meant.
+ */
+export function isSlip(name: string, meant: string): boolean {
+  const shorter = Math.min(name.length, meant.length)
+  let start = 0
+  while (start < shorter && name[start] === meant[start]) start++
+  let end = 0
+  while (end < shorter - start && name[name.length - 1 - end] === meant[meant.length - 1 - end]) end++
+  const [is, was] = [name, meant].map((text) => text.slice(start, text.length - end)) as [string, string]
+  const isSwapped = is.length === 2 && was === `${is[1]}${is[0]}`
+  if (!isSwapped && (is.length > 1 || was.length > 1)) return false
+  const part = (text: string): string =>
+    `${/[^-./]*$/.exec(text.slice(0, start))?.[0]}${/^[^-./]*/.exec(text.slice(start))?.[0]}`
+  return name !== meant && !/\d/.test(`${is}${was}`) && part(name).length > 2 && part(meant).length > 2
+}
+
 /** Insertions, deletions and replacements that turn one string into the other (Levenshtein). */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index)

@@ -81,7 +81,7 @@ export type SourceCode =
   | "NoGatewayClass"
   /** A kind that may not be read from an API server. */
   | "NotReadable"
-  /** A route of a kind that is not served, on a Gateway that is there. */
+  /** A route of a kind that is not served, on a Gateway that is there; a class or controller that is nearly one served. */
   | "NotServed"
   /** A Go template, such as Helm's, that is not rendered. */
   | "Template"

@@ -85,7 +85,7 @@ function checkArguments<Options>(what: string, paths: unknown, options: unknown,
  * The path `-` is standard input; it and other pipes are read once.
  *
  * Editors' atomic renames and the `..data` swap of mounted ConfigMaps are followed. A file that breaks or is
- * cut to nothing while it is followed, and a named path that disappears, keep their last good version in force and are
+ * cut to nothing while it is followed, one with a kind that is misspelt, and a named path that disappears, keep their last good version in force and are
  * reported in `problems` with line and column; a file deleted from a directory takes its objects with it. Objects that still say the same
  * keep their identity from snapshot to snapshot.
  *
@@ -106,7 +106,7 @@ export function fileSource(pathOrPaths: string | readonly string[], options: Fil
   const followers = new Set<() => Promise<boolean>>()
 
   async function* follow(signal: AbortSignal): AsyncGenerator<GatewayResources, void, undefined> {
-    const manifests = new ManifestSet(await loadYaml(), options.maxFileBytes ?? DEFAULT_MAX_FILE_BYTES)
+    const manifests = new ManifestSet(await loadYaml(), options.maxFileBytes ?? DEFAULT_MAX_FILE_BYTES, signal)
     using watcher = new PathWatcher(paths, timing, signal)
     const reloads: ((changed: boolean) => void)[] = []
     const reload = (): Promise<boolean> => {

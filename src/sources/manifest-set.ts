@@ -4,6 +4,7 @@ import type { GatewayResources, KubernetesObject, ObjectRef, ResourceProblem } f
 import { type ParsedDocument, parseDocument, splitDocuments } from "./manifest.ts"
 import { keyOf, refOf, sameElements, sortObjects } from "./objects.ts"
 import { readText, type ScannedFile, type ScannedPath } from "./scan.ts"
+import { misnamedObject } from "./stray-objects.ts"
 import { composeDocument } from "./yaml-document.ts"
 import type { YamlModule } from "./yaml-module.ts"
 
@@ -43,6 +44,8 @@ interface PlacedObject {
   readonly object: KubernetesObject
 }
 
+const FILE_STAYS = "; the last good version of the file stays in force"
+
 /** A long parse gives way to connections after this time. */
 const SLICE_MS = 8
 
@@ -53,13 +56,16 @@ const SLICE_MS = 8
 export class ManifestSet {
   readonly #yaml: YamlModule
   readonly #maxFileBytes: number
+  readonly #signal: AbortSignal | undefined
+  #updated = false
   #paths: ReadonlyMap<string, ReadonlyMap<string, ManifestFile>> = new Map()
   #objects: ReadonlyMap<string, PlacedObject> = new Map()
   #snapshot: GatewayResources = {}
 
-  constructor(yaml: YamlModule, maxFileBytes: number) {
+  constructor(yaml: YamlModule, maxFileBytes: number, signal?: AbortSignal) {
     this.#yaml = yaml
     this.#maxFileBytes = maxFileBytes
+    this.#signal = signal
   }
 
   /**
@@ -79,6 +85,11 @@ export class ManifestSet {
         next.set(scanned.path, before ?? new Map())
         continue
       }
+      if (scanned.files.length === 0 && before?.has(scanned.path)) {
+        problems.push(fileProblem(scanned.path, "is an empty directory now; its last version stays in force"))
+        next.set(scanned.path, before)
+        continue
+      }
       if (scanned.files.length === 0) problems.push(emptyDirectory(scanned.path))
       const files = new Map<string, ManifestFile>()
       for (const file of scanned.files) {
@@ -87,6 +98,7 @@ export class ManifestSet {
       next.set(scanned.path, files)
     }
     this.#paths = next
+    this.#updated = true
     return this.#assemble(problems)
   }
 
@@ -110,7 +122,11 @@ export class ManifestSet {
     const untouched = !afresh && before?.scanned.signature === scanned.signature && !before.scanned.fresh
     if (before !== undefined && (untouched || !scanned.regular)) return before
     const { file } = scanned
-    const read = await readText(file, this.#maxFileBytes)
+    // Waiting for its writer would hold up the changes of all other files.
+    const late = this.#updated && !scanned.regular
+    const read = late
+      ? { failure: "a pipe or a device, which is read at the start only" }
+      : await readText(file, this.#maxFileBytes, this.#signal)
     if ("failure" in read) {
       const message = before?.sound ? `${read.failure}; its last good version stays in force` : read.failure
       const problems = [fileProblem(file, message)]
@@ -131,24 +147,38 @@ export class ManifestSet {
       await nextTurn()
       turn.startedAt = performance.now()
     }
+    const misnamed = documents.flatMap((document) => this.#misnamed(file, document))
     const isEmpty = documents.every(({ parsed }) => parsed.objects.length === 0 && parsed.faults.length === 0)
-    const sound = documents.every(({ parsed }) => parsed.faults.every(({ severity }) => severity !== "error"))
+    const sound =
+      misnamed.length === 0 &&
+      documents.every(({ parsed }) => parsed.faults.every(({ severity }) => severity !== "error"))
     const keep = !sound && before?.sound === true
     const problems: ResourceProblem[] = documents.flatMap(({ line, parsed }) =>
       parsed.faults.map((fault) => ({
         severity: fault.severity,
         code: fault.code,
         path: "",
-        message:
-          keep && fault.severity === "error"
-            ? `${fault.message}; the last good version of the file stays in force`
-            : fault.message,
+        message: keep && fault.severity === "error" ? `${fault.message}${FILE_STAYS}` : fault.message,
         location: { file, line: line + fault.line, column: fault.column },
       })),
     )
     if (isEmpty) problems.push(emptyFile(file))
-    if (keep) return { scanned, text, documents: before.documents, sound: true, problems }
+    if (keep) {
+      problems.push(...misnamed.map((problem) => ({ ...problem, message: `${problem.message}${FILE_STAYS}` })))
+      return { scanned, text, documents: before.documents, sound: true, problems }
+    }
     return { scanned, text, documents, sound, problems }
+  }
+
+  /** Objects whose kind is hardly what was meant, with their places. Those in force are told of with the snapshot. */
+  #misnamed(file: string, { text, line, parsed }: PlacedDocument): ResourceProblem[] {
+    return parsed.objects.flatMap(({ object, path }) => {
+      const problem = misnamedObject(refOf(object))
+      if (problem === undefined) return []
+      const { document, positions } = composeDocument(this.#yaml, text)
+      const at = document && positions.of(document, path === "" ? problem.path : `${path}.${problem.path}`)
+      return [{ ...problem, location: at === undefined ? { file } : { file, line: line + at.line, column: at.column } }]
+    })
   }
 
   /** Puts the snapshot together from all files. */

@@ -1,6 +1,9 @@
-import { type BigIntStats, createReadStream } from "node:fs"
+import { type BigIntStats, constants, createReadStream, open } from "node:fs"
 import { readdir, stat } from "node:fs/promises"
+import { Socket } from "node:net"
 import { extname, join } from "node:path"
+import { addAbortSignal, type Readable } from "node:stream"
+import { promisify } from "node:util"
 
 /** A file as it was when looked at. */
 export interface ScannedFile {
@@ -77,12 +80,12 @@ function describe(file: string, stats: BigIntStats): ScannedFile {
 /** What a file holds, or why it cannot be read. */
 export type FileText = { readonly text: string } | { readonly failure: string }
 
-/** Reads UTF-8 text of at most `maxBytes`, and never much more than that. */
-export async function readText(file: string, maxBytes: number): Promise<FileText> {
+/** Reads UTF-8 text of at most `maxBytes`, and never much more than that. A pipe is given up when `signal` aborts. */
+export async function readText(file: string, maxBytes: number, signal?: AbortSignal): Promise<FileText> {
   const chunks: Buffer[] = []
   let total = 0
   try {
-    for await (const chunk of (file === STDIN ? process.stdin : createReadStream(file)) as AsyncIterable<Buffer>) {
+    for await (const chunk of (await openText(file, signal)) as AsyncIterable<Buffer>) {
       total += chunk.length
       if (total > maxBytes) return { failure: `larger than the limit of ${maxBytes} bytes` }
       chunks.push(chunk)
@@ -92,6 +95,15 @@ export async function readText(file: string, maxBytes: number): Promise<FileText
   } catch (error) {
     return { failure: error instanceof TypeError ? "not UTF-8 text" : readFailure(error) }
   }
+}
+
+async function openText(file: string, signal: AbortSignal | undefined): Promise<Readable> {
+  if (file === STDIN) return process.stdin
+  if (!(await stat(file)).isFIFO()) return createReadStream(file)
+  // Opened to wait for its writer, a pipe holds a thread that nothing interrupts, and with it the end of the process.
+  const fd = await promisify(open)(file, constants.O_RDONLY | constants.O_NONBLOCK)
+  const pipe = new Socket({ fd, readable: true, writable: false })
+  return signal === undefined ? pipe : addAbortSignal(signal, pipe)
 }
 
 const FAILURES: Readonly<Record<string, string>> = {

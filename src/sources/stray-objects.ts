@@ -5,6 +5,13 @@ import type { GatewayResources, KubernetesObject, ObjectRef, ResourceProblem } f
 const GATEWAY_GROUP = "gateway.networking.k8s.io"
 /** Kinds of the Gateway API that are read, in the order of a manifest. */
 const OWN_KINDS = ["GatewayClass", "Gateway", "ListenerSet", "TLSRoute", "ReferenceGrant"]
+const CORE_KINDS = ["Namespace", "Service"]
+/** Kinds that are read, by group. */
+const KINDS_READ: Readonly<Record<string, readonly string[] | undefined>> = {
+  [GATEWAY_GROUP]: OWN_KINDS,
+  "": CORE_KINDS,
+  "discovery.k8s.io": ["EndpointSlice"],
+}
 /** Names that nobody else has: of another group, they are a mistake. */
 const UNMISTAKABLE = new Set(["GatewayClass", "ListenerSet", "TLSRoute", "ReferenceGrant"])
 /** Kinds of the Gateway API that are not read. Their names are no misspelling of others. */
@@ -33,32 +40,36 @@ export function strayObjects(
   const parents = new Set([...gateways, ...listenerSets].map((parent) => keyOf(refOf(parent))))
   return others.flatMap((object): ResourceProblem[] => {
     const ref = refOf(object)
-    const misnamed = misnamedKind(ref)
-    if (misnamed !== undefined) return [{ severity: "error", object: ref, ...misnamed }]
-    const problem = unservedRoute(object, ref, parents)
+    const problem = misnamedObject(ref) ?? unservedRoute(object, ref, parents)
     return problem === undefined ? [] : [problem]
   })
 }
 
-type Finding = Pick<ResourceProblem, "code" | "path" | "message">
-
-function misnamedKind({ group, kind }: ObjectRef): Finding | undefined {
-  if (group === GATEWAY_GROUP) {
-    if (OTHER_KINDS.has(kind)) return undefined
-    const meant = suggest(kind, OWN_KINDS)
-    if (meant === undefined) return undefined
-    return {
-      code: "UnknownKind",
-      path: "kind",
-      message: `there is no kind ${kind} in ${group}; did you mean ${meant}?`,
-    }
+/** An object whose kind is misspelt, or of another group: somebody meant it to be read. */
+export function misnamedObject(object: ObjectRef): ResourceProblem | undefined {
+  const { group, kind } = object
+  const own = KINDS_READ[group]
+  if (own?.includes(kind)) return undefined
+  const near = own === undefined || OTHER_KINDS.has(kind) ? undefined : suggest(kind, own)
+  if (near !== undefined) {
+    const message = `there is no kind ${kind} in ${group || "the core group"}; did you mean ${near}?`
+    return { severity: "error", code: "UnknownKind", object, path: "kind", message }
   }
-  const plain = kind.replace(/^X(?=[A-Z])/, "")
-  const meant = UNMISTAKABLE.has(plain) ? plain : isKubernetes(group) ? suggest(kind, OWN_KINDS) : undefined
+  const meant = meantElsewhere(object)
   if (meant === undefined) return undefined
   const where = group === "" ? "the core group" : `group ${group}`
-  const message = `${kind} of ${where} is not read; did you mean apiVersion ${GATEWAY_GROUP}/v1, kind ${meant}?`
-  return { code: "UnknownKind", path: "apiVersion", message }
+  const message = `${kind} of ${where} is not read; did you mean apiVersion ${meant.version}, kind ${meant.kind}?`
+  return { severity: "error", code: "UnknownKind", object, path: "apiVersion", message }
+}
+
+function meantElsewhere({ group, kind }: ObjectRef): { readonly version: string; readonly kind: string } | undefined {
+  if (group === GATEWAY_GROUP) return undefined
+  if (kind === "EndpointSlice") return { version: "discovery.k8s.io/v1", kind }
+  // Nobody has a group of this name: the core group has none.
+  if (group === "core" && CORE_KINDS.includes(kind)) return { version: "v1", kind }
+  const plain = kind.replace(/^X(?=[A-Z])/, "")
+  const meant = UNMISTAKABLE.has(plain) ? plain : isKubernetes(group) ? suggest(kind, OWN_KINDS) : undefined
+  return meant === undefined ? undefined : { version: `${GATEWAY_GROUP}/v1`, kind: meant }
 }
 
 /** Groups that are Kubernetes' own: a Gateway there is no other project's. */

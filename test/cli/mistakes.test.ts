@@ -257,7 +257,7 @@ describe("tlsroute check, of a mistake", () => {
           `---\napiVersion: ${GROUP}/v1\nkind: GatewayClass\nmetadata: { name: tlsroute }\nspec: { controllerName: tlsroute.dev/gateway-controller }\n`,
       },
       [
-        "a.yaml:13:16: warning: TLSRoute default/web spec.parentRefs[0]: Gateway default/edge is not served here: there is no GatewayClass tlsrute; did you mean tlsroute? [NoParent]",
+        "a.yaml:5:21: error: Gateway default/edge spec.gatewayClassName: no class tlsrute is served here; did you mean tlsroute? [NotServed]",
       ],
     ],
     [

@@ -1,4 +1,4 @@
-import type { ChildProcessWithoutNullStreams } from "node:child_process"
+import { type ChildProcessWithoutNullStreams, execFileSync } from "node:child_process"
 import { once } from "node:events"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { type AddressInfo, connect as connectTcp, createServer } from "node:net"
@@ -432,8 +432,18 @@ describe("tlsroute run", () => {
     expect(await line()).toMatch(/^Debugger listening on ws:\/\/127\.0\.0\.1:/)
   })
 
-  test("ends on a signal while it still waits for its configuration", async () => {
-    const child = cli.start(["run", "-", "--json", "--admin", "127.0.0.1:0"])
+  test.each([
+    ["from standard input", () => "-"],
+    [
+      "from a pipe that nobody writes to",
+      () => {
+        const pipe = join(directory, "pipe")
+        execFileSync("mkfifo", [pipe])
+        return pipe
+      },
+    ],
+  ])("ends on a signal while it still waits for its configuration %s", async (_, path) => {
+    const child = cli.start(["run", path(), "--json", "--admin", "127.0.0.1:0"])
     running.push(child)
     await eventsOf(child)("admin")
     child.kill("SIGINT")
@@ -605,6 +615,11 @@ describe("tlsroute run", () => {
         message: expect.stringContaining("last good version of this TLSRoute stays in force"),
       }),
     )
+    ;(await greet(port)).destroy()
+    const sound = await readFile(await manifests("mistyped.yaml"), "utf8")
+    await event("config")
+    await writeFile(file, sound.replace("kind: Gateway", "kind: Gatway"))
+    expect((await event("config")).problems).toMatchObject([{ code: "UnknownKind", location: { file } }])
     ;(await greet(port)).destroy()
     const applying = await manifests("applied.yaml")
     const other = await serve(applying, "--on-error", "apply")

@@ -71,6 +71,62 @@ describe("an object that was good and turns bad", () => {
     expect(new Set(after.kept.map(({ object }) => object?.kind))).toEqual(new Set(["Gateway"]))
   })
 
+  const ofClass = (gatewayClassName: string) => ({ ...edge, spec: { ...edge.spec, gatewayClassName } })
+  const gatewayClass = (controllerName: string) => ({
+    apiVersion: "gateway.networking.k8s.io/v1" as const,
+    kind: "GatewayClass" as const,
+    metadata: { name: "public" },
+    spec: { controllerName },
+  })
+  const attached = (parent: object) => ({
+    ...app("app.example"),
+    spec: { ...app("app.example").spec, parentRefs: [parent] },
+  })
+
+  it.each<[string, string, object]>([
+    ["a Gateway with a slip in its class", "Gateway", { gateways: [ofClass("pulbic")] }],
+    [
+      "a GatewayClass with a slip in its controller",
+      "GatewayClass",
+      { gatewayClasses: [gatewayClass("tlsroute.dev/gatway-controller")] },
+    ],
+    ["a route with a slip in its Gateway's name", "TLSRoute", { tlsRoutes: [attached({ name: "gatewya" })] }],
+    [
+      "a route with a slip in its Gateway's namespace",
+      "TLSRoute",
+      { tlsRoutes: [attached({ name: "gateway", namespace: "defalt" })] },
+    ],
+    [
+      "a route with a slip in its parent's kind",
+      "TLSRoute",
+      { tlsRoutes: [attached({ name: "gateway", kind: "Gatway" })] },
+    ],
+  ])("is %s too, which nobody would serve, and is told once", (_, kind, edit) => {
+    const compiler = new SnapshotCompiler({}, "keep")
+    const before = {
+      ...snapshot(app("app.example")),
+      gatewayClasses: [gatewayClass("tlsroute.dev/gateway-controller")],
+      gateways: [ofClass("public")],
+    }
+    expect(routed(compiler.compile(before), "app.example")).toEqual(["app.example"])
+    const after = compiler.compile({ ...before, ...edit })
+    expect(routed(after, "app.example")).toEqual(["app.example"])
+    expect(after.kept).toMatchObject([
+      { severity: "error", object: { kind }, message: expect.stringContaining("did you mean") },
+    ])
+  })
+
+  it.each([[{ name: "gateway-2" }], [{ name: "elsewhere" }], [{ name: "gateway", namespace: "other" }]])(
+    "is no route that moves to %j, which others may serve",
+    (parent) => {
+      const compiler = new SnapshotCompiler({}, "keep")
+      compiler.compile(snapshot(app("app.example")))
+      const after = compiler.compile({ ...snapshot(), tlsRoutes: [attached(parent)] } as GatewayResources)
+      expect(routed(after, "app.example")).toEqual([])
+      expect(after.kept).toEqual([])
+    },
+  )
+
   it("is applied as far as it goes where the program says so, and from the start", () => {
     const applying = new SnapshotCompiler({}, "apply")
     applying.compile(snapshot(app("app.example")))

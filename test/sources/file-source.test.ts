@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process"
 import {
   appendFile,
   chmod,
@@ -302,6 +303,53 @@ describe("fileSource", () => {
     expect(routeNames(await next())).toEqual(["a", "b"])
     await rm(at("b.yaml"))
     expect(routeNames(await next())).toEqual(["a"])
+  })
+
+  test.each([
+    ["TLSRoute", "TLSroute", "gateway.networking.k8s.io"],
+    ["Service", "Servce", "the core group"],
+    ["EndpointSlice", "EndpointSlices", "discovery.k8s.io"],
+  ])("keeps the last good version of a file in which the kind %s is misspelt as %s", async (kind, misspelt, group) => {
+    const apiVersion = { Service: "v1", EndpointSlice: "discovery.k8s.io/v1" }[kind] ?? "gateway.networking.k8s.io/v1"
+    const object = `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: {name: x}\n`
+    await writeFile(at("a.yaml"), `${tlsRoute("a")}---\n${object}`)
+    const { next } = follow(at("a.yaml"))
+    const { problems: _, ...before } = await next()
+    await writeFile(at("a.yaml"), `# edited\n${tlsRoute("a")}---\n${object.replace(kind, misspelt)}`)
+    const { problems, ...after } = await next()
+    expect(after).toEqual(before)
+    const line = tlsRoute("a").split("\n").length + 3
+    const told = `there is no kind ${misspelt} in ${group}; did you mean ${kind}?; the last good version of the file stays in force`
+    expect(problems).toMatchObject([{ code: "UnknownKind", message: told, location: { file: at("a.yaml"), line } }])
+    await writeFile(at("a.yaml"), `${tlsRoute("b")}---\n${object}`)
+    const mended = await next()
+    expect(routeNames(mended)).toContain("b")
+    expect(mended.problems).toBeUndefined()
+  })
+
+  test("keeps the last version of a file in whose place an empty directory stands", async () => {
+    await writeFile(at("a.yaml"), tlsRoute("a"))
+    const { until } = follow(at("a.yaml"))
+    await until((resources) => routeNames(resources).length === 1)
+    await rm(at("a.yaml"))
+    await mkdir(at("a.yaml"))
+    const replaced = await until(({ problems }) => problems?.[0]?.message.includes("directory") ?? false)
+    expect(routeNames(replaced)).toEqual(["a"])
+    expect(replaced.problems).toMatchObject([{ severity: "error", code: "UnreadableFile" }])
+  })
+
+  test("waits for the writer of a pipe at the start, and for that of no later one", async () => {
+    execFileSync("mkfifo", [at("pipe"), at("late.yaml")])
+    const { next, until } = follow([at("pipe"), at("routes"), at("late")], { ...byNotification, allowMissing: true })
+    const first = next()
+    await writeFile(at("pipe"), tlsRoute("a"))
+    expect(routeNames(await first)).toEqual(["a"])
+    await rename(at("late.yaml"), at("late"))
+    const late = await until(({ problems }) => problems?.some(({ message }) => message.includes("a pipe")) ?? false)
+    expect(routeNames(late)).toEqual(["a"])
+    await mkdir(at("routes"))
+    await writeFile(at("routes/b.yaml"), tlsRoute("b"))
+    expect(routeNames(await until((resources) => routeNames(resources).length === 2))).toEqual(["a", "b"])
   })
 
   test("takes the sound documents of a file that is broken from the start", async () => {

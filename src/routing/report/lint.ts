@@ -1,6 +1,6 @@
 import { compareText } from "../../primitives/compare-text.ts"
 import { arrayOf, field, isAbsent } from "../../primitives/json.ts"
-import { suggest } from "../../primitives/suggest.ts"
+import { isSlip, suggest } from "../../primitives/suggest.ts"
 import { GATEWAY_API_GROUP } from "../admit/admission.ts"
 import type { AdmittedParentRef } from "../admit/route.ts"
 import { ANY_HOSTNAME, intersectHostnames, widerHostnames } from "../hostnames/hostname.ts"
@@ -29,6 +29,7 @@ export function lintSnapshot(
   carriesHttp: (binding: ListenerBinding) => boolean = () => true,
 ): readonly ResourceProblem[] {
   const findings = new LintFindings()
+  lintClasses(snapshot, findings)
   if (what === "parents") {
     for (const state of snapshot.routes) lintParents(state, snapshot, findings)
     return findings.sorted()
@@ -105,7 +106,19 @@ class LintFindings {
     this.#problems.push({ severity: "warning", code, object, path, message })
   }
 
-  warn(state: RouteState, code: ProblemCode, path: string, message: string, cause?: ObjectRef): void {
+  /** For a class or a controller that is hardly meant: who wrote it meant the Gateway to be served. */
+  slip(object: ObjectRef, path: string, message: string): void {
+    this.#problems.push({ severity: "error", code: "NotServed", object, path, message })
+  }
+
+  warn(
+    state: RouteState,
+    code: ProblemCode,
+    path: string,
+    message: string,
+    cause?: ObjectRef,
+    severity: ResourceProblem["severity"] = "warning",
+  ): void {
     const finding = `${code} ${state.route.key} ${path} ${message}`
     if (this.#told.has(finding)) return
     this.#told.add(finding)
@@ -113,7 +126,7 @@ class LintFindings {
     const count = (this.#counts.get(key) ?? 0) + 1
     this.#counts.set(key, count)
     if (count <= MAX_PER_ROUTE) {
-      const problem = { severity: "warning", code, object: state.route.ref, path, message } as const
+      const problem = { severity, code, object: state.route.ref, path, message } as const
       this.#problems.push(cause === undefined ? problem : { ...problem, cause })
     }
   }
@@ -130,6 +143,22 @@ function lintVersions({ bundleVersions, listening, objects }: Snapshot, findings
   for (const key of listening.classes.ours.keys()) {
     const ours = objects.gatewayClasses.get(key)
     if (ours !== undefined) findings.warnOf("UnsupportedVersion", ours.ref, "", verdict.message)
+  }
+}
+
+/** Gateways whose class is nearly one that is served, and classes whose controller is nearly ours: slips of the pen. */
+function lintClasses({ objects, listening, options }: Snapshot, findings: LintFindings): void {
+  const { controllerName, gatewayClassNames } = options
+  for (const { ref, controllerName: named = "" } of objects.gatewayClasses.values()) {
+    if (!isSlip(named, controllerName)) continue
+    findings.slip(ref, "spec.controllerName", `there is no controller ${named} here; did you mean ${controllerName}?`)
+  }
+  const classes = [...(gatewayClassNames ?? listening.classes.ours.keys())]
+  for (const [key, { ref, className }] of objects.gateways) {
+    if (listening.topology.gateways.has(key) || objects.gatewayClasses.has(className)) continue
+    const meant = classes.find((name) => isSlip(className, name))
+    if (meant === undefined) continue
+    findings.slip(ref, "spec.gatewayClassName", `no class ${className} is served here; did you mean ${meant}?`)
   }
 }
 
@@ -190,27 +219,47 @@ function lintParents(state: RouteState, snapshot: Snapshot, findings: LintFindin
     const key = `${ref.namespace}/${ref.name}`
     const found = ref.kind === "Gateway" ? gateways.has(key) : listenerSets.has(key)
     if (ref.group === GATEWAY_API_GROUP && found) continue
-    // A parent that is there and cannot be read has told so itself.
-    const { group, kind, namespace, name } = ref
-    findings.warn(state, "NoParent", ref.path, whyNoParent(ref, key, snapshot), { group, kind, namespace, name })
+    const { message, isSlip: slipped } = whyNoParent(ref, key, snapshot)
+    // What is no slip of the pen another gateway may serve.
+    const severity = slipped ? "error" : "warning"
+    findings.warn(state, "NoParent", ref.path, message, causeOf(ref, key, snapshot), severity)
   }
 }
 
-function whyNoParent(ref: AdmittedParentRef, key: string, { objects, options }: Snapshot): string {
-  if (ref.group !== GATEWAY_API_GROUP || (ref.kind !== "Gateway" && ref.kind !== "ListenerSet")) {
-    const meant = suggest(ref.kind, ["Gateway", "ListenerSet"])
+/** A parent that is there and cannot be read, and a class that is not ours for a slip of the pen, have told so themselves. */
+function causeOf({ group, kind, namespace, name }: AdmittedParentRef, key: string, { objects }: Snapshot): ObjectRef {
+  const className = kind === "Gateway" ? objects.gateways.get(key)?.className : undefined
+  return objects.gatewayClasses.get(className ?? "")?.ref ?? { group, kind, namespace, name }
+}
+
+function whyNoParent(
+  ref: AdmittedParentRef,
+  key: string,
+  { objects, options }: Snapshot,
+): { readonly message: string; readonly isSlip?: boolean } {
+  const { group, kind } = ref
+  if (group !== GATEWAY_API_GROUP || (kind !== "Gateway" && kind !== "ListenerSet")) {
+    const meant = suggest(kind, ["Gateway", "ListenerSet"])
     const hint = meant === undefined ? "" : `; did you mean ${meant} of ${GATEWAY_API_GROUP}?`
-    return `${ref.kind} of group ${ref.group === "" ? '""' : ref.group} is no parent that is known here${hint}`
+    return {
+      message: `${kind} of group ${group === "" ? '""' : group} is no parent that is known here${hint}`,
+      isSlip: meant !== undefined && (group === GATEWAY_API_GROUP || isSlip(group, GATEWAY_API_GROUP)),
+    }
   }
-  const gateway = ref.kind === "Gateway" ? objects.gateways.get(key) : undefined
+  const gateway = kind === "Gateway" ? objects.gateways.get(key) : undefined
   if (gateway !== undefined) {
-    return `Gateway ${key} is not served here: ${whyNotOurs(gateway, objects.gatewayClasses, options)}`
+    return { message: `Gateway ${key} is not served here: ${whyNotOurs(gateway, objects.gatewayClasses, options)}` }
   }
   const present: ReadonlyMap<string, { readonly ref: ObjectRef }> =
-    ref.kind === "Gateway" ? objects.gateways : objects.listenerSets
-  if (present.has(key)) return `ListenerSet ${key} is not served here: nor is its Gateway`
+    kind === "Gateway" ? objects.gateways : objects.listenerSets
+  if (present.has(key)) return { message: `ListenerSet ${key} is not served here: nor is its Gateway` }
   const meant = nearest(ref, present.values())
-  return `there is no ${ref.kind} ${key}${meant === undefined ? "" : `; did you mean ${meant.namespace}/${meant.name}?`}`
+  if (meant === undefined) return { message: `there is no ${kind} ${key}` }
+  const { namespace, name } = meant
+  return {
+    message: `there is no ${kind} ${key}; did you mean ${namespace}/${name}?`,
+    isSlip: isSlip(key, `${namespace}/${name}`),
+  }
 }
 
 /** The object that a reference was probably meant for: of this name elsewhere, else of a name like it, nearby first. */
