@@ -1,6 +1,7 @@
 import {
   anything,
   argumentRefuser,
+  type Check,
   type Checks,
   callable,
   either,
@@ -29,9 +30,19 @@ const port = wholeNumber(0, 65_535)
 // What they hold is looked at where they are read.
 const policies = recordOf(anything, "policies")
 
+const LOCAL_PORTS = "an object of local ports by the Gateway's port, such as { 443: 8443 }"
+const localPorts = recordOf(port, "local ports by the Gateway's port")
+const isPortName = (name: string): boolean => /^\d+$/.test(name) && port(Number(name)) === undefined
+
+/** A Map, or a name of a port for its number, would map nothing. */
+const portsByPort: Check = (value) => {
+  const names = value instanceof Map ? [""] : Object.keys(Object(value))
+  return names.every(isPortName) ? localPorts(value) : LOCAL_PORTS
+}
+
 const LOCAL_ADDRESS: Checks<LocalAddressOptions> = {
   address: ipAddress,
-  mapPort: either(callable, recordOf(port, "local ports by the Gateway's port")),
+  mapPort: either(callable, portsByPort),
 }
 
 const GATEWAY: Checks<PassthroughGatewayOptions> = {

@@ -21,6 +21,12 @@ describe("createPassthroughGateway", () => {
       { source: {}, externalBackend: ["*"] },
       'there is no option "externalBackend"; did you mean "externalBackends"?',
     ],
+    [
+      "a Map of ports, which would map none",
+      { source: {}, mapPort: new Map([[443, 8443]]) },
+      'the option "mapPort" must be a function, or an object of local ports by the Gateway\'s port, such as { 443: 8443 }',
+    ],
+    ["a port by another name", { source: {}, mapPort: { https: 8443 } }, "such as { 443: 8443 }, not an object"],
     ["an option far from any", { source: {}, colour: 1 }, 'there is no option "colour"; there are '],
     ["a method's name", { source: {}, toString: 1 }, 'there is no option "toString"'],
     [
@@ -98,6 +104,25 @@ describe("createPassthroughGateway", () => {
     const gateway = createPassthroughGateway({ source: {}, address: undefined, workers: undefined, limits: undefined })
     expect(gateway.addresses()).toEqual([])
   })
+})
+
+it.each<[string, unknown, string]>([
+  ["a list for policies by route", { routes: [] }, "policies.routes: expected an object by namespace/name"],
+  ["null for policies by route", { routes: null }, "policies.routes: expected an object by namespace/name"],
+  [
+    "null for the policies of a route",
+    { routes: { "a/b": null } },
+    'policies.routes["a/b"]: expected an object of policies',
+  ],
+  ["a number for those of a listener", { listeners: { "a/b": 7 } }, 'policies.listeners["a/b"]: expected an object of'],
+])("%s is refused by the path to it", (_, policies, message) => {
+  expect(() => create({ source: {}, policies })).toThrow(
+    expect.objectContaining({ code: "ERR_TLSROUTE_POLICY", message: expect.stringContaining(message) }),
+  )
+})
+
+it("policies of a route that are undefined are left out", () => {
+  expect(() => create({ source: {}, policies: { routes: { "a/b": undefined } } })).not.toThrow()
 })
 
 it("a table server refuses what it cannot use, too", () => {

@@ -167,6 +167,7 @@ describe("an external backend", () => {
     ["db.example.org", ["*"], "external backend db.example.org → db.example.org:443 (DNS)"],
     ["localhost", ["localhost"], "external backend localhost → localhost:443 (DNS)"],
     ["127.0.0.1", ["127.0.0.1"], "external backend 127.0.0.1 → 127.0.0.1:443"],
+    ["::1", ["::1"], "external backend ::1 → [::1]:443"],
     ["missing", ["*"], "Service default/missing → refused"],
   ])("is called what it is: %s", (name, externalBackends, text) => {
     const table = buildRouteTable({ gateways: [gateway("gateway")], tlsRoutes: to({ name }) }, { externalBackends })

@@ -1,3 +1,4 @@
+import { objectOf } from "../../primitives/json.ts"
 import {
   POLICY_KEYS,
   type PolicyInput,
@@ -76,14 +77,19 @@ export function readPolicyOptions(options: PolicyOptions = {}): ReadPolicyOption
 }
 
 function readGroup(
-  group: Readonly<Record<string, object>> | undefined,
+  group: Readonly<Record<string, object | undefined>> | undefined,
   name: keyof typeof GROUPS,
 ): ReadonlyMap<string, PolicyLayer> {
+  if (group !== undefined && objectOf(group) === undefined)
+    throw invalid(`policies.${name}`, "expected an object by namespace/name")
   const segments = name === "listeners" ? /^[^/]+\/[^/]+(\/[^/]+)?$/ : /^[^/]+\/[^/]+$/
   return new Map(
     Object.entries(group ?? {}).map(([key, settings]) => {
       const path = `policies.${name}[${JSON.stringify(key)}]`
       if (!segments.test(key)) throw invalid(path, `expected a key like "namespace/name"`)
+      if (settings === undefined) return [key, EMPTY_LAYER]
+      if (objectOf(settings) === undefined)
+        throw invalid(path, 'expected an object of policies, such as { idleTimeout: "10s" }')
       return [key, readSettings(settings, GROUPS[name], path)]
     }),
   )

@@ -56,10 +56,10 @@ function backendLines(route: TableRoute): readonly string[] {
   })
 }
 
-/** A Service's name has no dot: one with a dot is a DNS name or an address, and so is one that is dialled as it stands. */
+/** A Service's name has neither dot nor colon: such a one is a DNS name or an address, and so is one that is dialled as it stands. */
 function backendName({ ref, target }: WeightedBackend): string {
   const isDialled = target.kind === "name" && target.host === ref.name.toLowerCase()
-  const isExternal = ref.group === "" && ref.kind === "Service" && (ref.name.includes(".") || isDialled)
+  const isExternal = ref.group === "" && ref.kind === "Service" && (/[.:]/.test(ref.name) || isDialled)
   return isExternal ? `external backend ${ref.name}` : named(ref)
 }
 
