@@ -89,7 +89,7 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
       expect(complaints).toEqual([])
     })
     await page.goto(`${origin()}/`)
-    await page.locator("#status[data-state=serving]").waitFor()
+    await page.locator("#status:is([data-state=serving], [data-state=troubled])").waitFor()
     return page
   }
 
@@ -214,6 +214,11 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
     source.set({ gateways, tlsRoutes: [...tlsRoutes, ...more] })
     await page.getByText(/added default\/new/).waitFor()
     expect(await page.locator("#problems-list").textContent()).toContain("shop.yaml:7:3")
+    expect(await page.locator("#status").textContent()).toMatch(/^serving, \d+ problems?$/)
+    source.set({ gateways, tlsRoutes: [] })
+    await page.getByText("no route to serve").waitFor()
+    source.set({ gateways, tlsRoutes })
+    await page.locator("#status[data-state=serving]").waitFor()
   })
 
   it("pauses what moves, and goes on", async () => {

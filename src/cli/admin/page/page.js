@@ -49,7 +49,11 @@ function showStatus(lost) {
           ? ["failing", `${plural(unbound.length, "port")} not bound`]
           : scene.listeners.length === 0
             ? ["waiting", "no port to serve"]
-            : ["serving", "serving"]
+            : scene.routes.total === 0
+              ? ["troubled", "no route to serve"]
+              : scene.problems.total > 0
+                ? ["troubled", `serving, ${plural(scene.problems.total, "problem")}`]
+                : ["serving", "serving"]
   status.dataset.state = state
   setText(status, text)
   document.title = state === "failing" ? `${text}: tlsroute` : "tlsroute"
