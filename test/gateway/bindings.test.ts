@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net"
-import { describe, expect, it, vi } from "vitest"
+import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { Bindings, type LocalAddressOptions } from "../../src/gateway/bindings.ts"
 import { buildRouteTable } from "../../src/routing/table-builder.ts"
 import { gateway, listener } from "../support/resources.ts"
@@ -33,28 +33,30 @@ function bindings(local: LocalAddressOptions = {}) {
   return { bindings: new Bindings(target, local, onChange), asked, closed, onChange }
 }
 
-it("tell of a socket that was bound at last, and not of each time that it could not be", async () => {
+/** The same, with time that passes when the test says so, and one listener whose port another program has. */
+async function refusedBindings() {
   vi.useFakeTimers()
-  try {
-    const { bindings: sockets, asked, onChange } = bindings()
-    const done = sockets.reconcile(wanted(8443))
-    await vi.advanceTimersByTimeAsync(0)
-    asked[0]?.refuse("EADDRINUSE")
-    await done
-    for (const [attempt, code] of ["EADDRINUSE", "EADDRINUSE", "EACCES"].entries()) {
-      await vi.advanceTimersByTimeAsync(60_000)
-      asked[attempt + 1]?.refuse(code)
-      await vi.advanceTimersByTimeAsync(0)
-      expect(onChange).toHaveBeenCalledTimes(code === "EACCES" ? 1 : 0)
-    }
+  onTestFinished(() => void vi.useRealTimers())
+  const made = bindings()
+  const done = made.bindings.reconcile(wanted(8443))
+  await vi.advanceTimersByTimeAsync(0)
+  made.asked[0]?.refuse("EADDRINUSE")
+  return { ...made, states: await done }
+}
+
+it("tell of a socket that was bound at last, and not of each time that it could not be", async () => {
+  const { bindings: sockets, asked, onChange } = await refusedBindings()
+  for (const [attempt, code] of ["EADDRINUSE", "EADDRINUSE", "EACCES"].entries()) {
     await vi.advanceTimersByTimeAsync(60_000)
-    asked[4]?.bind()
+    asked[attempt + 1]?.refuse(code)
     await vi.advanceTimersByTimeAsync(0)
-    expect(onChange).toHaveBeenCalledTimes(2)
-    sockets.stop()
-  } finally {
-    vi.useRealTimers()
+    expect(onChange).toHaveBeenCalledTimes(code === "EACCES" ? 1 : 0)
   }
+  await vi.advanceTimersByTimeAsync(60_000)
+  asked[4]?.bind()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(onChange).toHaveBeenCalledTimes(2)
+  sockets.stop()
 })
 
 describe("bindings that are stopped", () => {
@@ -69,23 +71,15 @@ describe("bindings that are stopped", () => {
   })
 
   it("while one is tried again, tell nobody of it and try no more", async () => {
-    vi.useFakeTimers()
-    try {
-      const { bindings: sockets, asked, onChange } = bindings()
-      const done = sockets.reconcile(wanted(8443))
-      await vi.advanceTimersByTimeAsync(0)
-      asked[0]?.refuse("EADDRINUSE")
-      expect(await done).toMatchObject([{ bound: false, code: "EADDRINUSE" }])
-      await vi.advanceTimersByTimeAsync(1_000)
-      expect(asked).toHaveLength(2)
-      sockets.stop()
-      asked[1]?.refuse("EADDRINUSE")
-      await vi.advanceTimersByTimeAsync(120_000)
-      expect(asked).toHaveLength(2)
-      expect(onChange).not.toHaveBeenCalled()
-    } finally {
-      vi.useRealTimers()
-    }
+    const { bindings: sockets, asked, onChange, states } = await refusedBindings()
+    expect(states).toMatchObject([{ bound: false, code: "EADDRINUSE" }])
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(asked).toHaveLength(2)
+    sockets.stop()
+    asked[1]?.refuse("EADDRINUSE")
+    await vi.advanceTimersByTimeAsync(120_000)
+    expect(asked).toHaveLength(2)
+    expect(onChange).not.toHaveBeenCalled()
   })
 })
 
