@@ -1,4 +1,5 @@
 import { hashText } from "../../primitives/string-hash.ts"
+import { Refill } from "./refill.ts"
 
 /** Options of {@link ClientRateLimiter}. */
 export interface ClientRateLimiterOptions {
@@ -20,13 +21,9 @@ export interface ClientRateLimiterOptions {
 const OVERFLOW_BUCKETS = 1024
 const EVICTIONS_PER_TAKE = 2
 
-/**
- * A token bucket per client, kept as one number each: the time at which its bucket will be full again (the
- * generic cell rate algorithm). A bucket that is full equals one never seen, so only full ones are dropped.
- */
+/** A token bucket per client. A bucket that is full equals one never seen, so only full ones are dropped. */
 export class ClientRateLimiter {
-  readonly #interval: number
-  readonly #tolerance: number
+  readonly #refill: Refill
   readonly #maxClients: number
   readonly #now: () => number
   /** Time of refill by client, in order of last use: the entry that has been full longest is near the front. */
@@ -35,8 +32,7 @@ export class ClientRateLimiter {
   readonly #seed = Math.floor(Math.random() * 0xffffffff)
 
   constructor(options: ClientRateLimiterOptions) {
-    this.#interval = 1000 / options.perSecond
-    this.#tolerance = this.#interval * options.burst
+    this.#refill = new Refill(options.perSecond, options.burst)
     this.#maxClients = options.maxClients ?? 65_536
     this.#now = options.now ?? (() => performance.now())
   }
@@ -56,22 +52,16 @@ export class ClientRateLimiter {
       const shared = this.#overflow[slot] ?? 0
       // A newcomer that was sent to a shared bucket stays with it until it has refilled.
       if (shared > now || this.#fullAt.size >= this.#maxClients) {
-        const next = this.#next(shared, now)
+        const next = this.#refill.take(shared, now)
         if (next !== undefined) this.#overflow[slot] = next
         return next !== undefined
       }
     }
-    const next = this.#next(known ?? 0, now)
+    const next = this.#refill.take(known ?? 0, now)
     if (next === undefined) return false
     this.#fullAt.delete(client)
     this.#fullAt.set(client, next)
     return true
-  }
-
-  #next(fullAt: number, now: number): number | undefined {
-    const next = Math.max(fullAt, now) + this.#interval
-    // Tolerates the rounding of sums of intervals: without it a burst of n could end at n - 1.
-    return next - now <= this.#tolerance * (1 + 1e-9) ? next : undefined
   }
 
   #evictFull(now: number): void {

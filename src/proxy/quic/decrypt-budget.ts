@@ -1,3 +1,4 @@
+import { Refill } from "../limits/refill.ts"
 import type { LimitSharing, RateLimiter } from "../limits/sharing.ts"
 
 /** How many packets may be decrypted. */
@@ -63,35 +64,32 @@ export class DecryptBudget {
 
   /** Takes the work for packets of a connection that has begun. */
   takeForKnown(packets: number): boolean {
-    if (!this.#all.has(packets, 0)) return false
-    this.#all.take(packets)
-    return true
+    return this.#all.take(packets)
   }
 }
 
 /** So many tokens per second, of which those of one second are kept. */
 class Bucket {
-  readonly #perSecond: number
+  readonly #refill: Refill
+  readonly #depth: number
   readonly #now: () => number
-  #tokens: number
-  #filledAt: number
+  #fullAt = 0
 
   constructor(perSecond: number, now: () => number) {
-    this.#perSecond = perSecond
+    this.#refill = new Refill(perSecond, perSecond)
+    this.#depth = perSecond
     this.#now = now
-    this.#tokens = perSecond
-    this.#filledAt = now()
   }
 
   /** Whether there are so many, besides a share of the bucket that is left alone. */
   has(tokens: number, reserve: number): boolean {
-    const now = this.#now()
-    this.#tokens = Math.min(this.#perSecond, this.#tokens + ((now - this.#filledAt) * this.#perSecond) / 1000)
-    this.#filledAt = now
-    return this.#tokens >= tokens + this.#perSecond * reserve
+    return this.#refill.take(this.#fullAt, this.#now(), tokens, this.#depth * reserve) !== undefined
   }
 
-  take(tokens: number): void {
-    this.#tokens -= tokens
+  /** Takes so many, if there are. */
+  take(tokens: number): boolean {
+    const fullAt = this.#refill.take(this.#fullAt, this.#now(), tokens)
+    if (fullAt !== undefined) this.#fullAt = fullAt
+    return fullAt !== undefined
   }
 }
