@@ -140,12 +140,11 @@ export class Session {
     if (measure.fresh) {
       // Many proxies at once hold more connections than one backend may.
       const backend = measure.together && (await this.#startBackend(join(this.#directory, `sunk-${peer.id}`)))
-      const fresh = await this.#launch(
-        peer,
-        measure.workers,
-        undefined,
-        backend ? this.#routesTo(backend) : this.#routes,
-      )
+      const fresh = await this.#launch(peer, {
+        workers: measure.workers,
+        routes: backend && this.#routesTo(backend),
+        cpus: measure.workers && allowedCpus(),
+      })
       try {
         const measured = measure.workers ? this.#worked(measure, fresh) : this.#idle(measure, fresh)
         return { values: measure.values(await measured) }
@@ -192,7 +191,9 @@ export class Session {
     const { load, workers, situation, idle } = measure
     // What the same load is for all situations is told by what a connection costs in quiet.
     if (!this.#costs.has(peer.id)) this.#costs.set(peer.id, await this.#costOf(this.#started.get(peer.id)))
-    const own = workers || situation ? await this.#launch(peer, workers, situation) : undefined
+    // On the proxy's CPU like all others: on the load generator's, its workers would wait for that one, and not for a
+    // program that is busy.
+    const own = workers || situation ? await this.#launch(peer, { workers, situation }) : undefined
     const { proxy, port } = own ?? this.#started.get(peer.id)
     if (own) await this.#costOf(own)
     const holder = idle && (await this.#hold(port, idleBeside))
@@ -270,16 +271,15 @@ export class Session {
 
   /**
    * @param {Peer} peer
-   * @param {number} [workers] on all CPUs; without it, one on the proxy's
-   * @param {LoadMeasure["situation"]} [situation]
-   * @param {Record<string, number>} [routes]
+   * @param {{ workers?: number, situation?: LoadMeasure["situation"], routes?: Record<string, number>,
+   * cpus?: readonly number[] }} [how] without `cpus`, on the proxy's
    * @returns {Promise<Started>}
    */
-  async #launch(peer, workers, situation, routes = this.#routes) {
+  async #launch(peer, { workers, situation, routes = this.#routes, cpus = [this.#options.proxyCpu] } = {}) {
     const directory = mkdtempSync(join(this.#directory, `${peer.id}-`))
     const port = await freePort()
     const command = await peer.command({ port, routes, directory, workers, situation })
-    const proxy = new PinnedProcess(command, workers ? allowedCpus().join(",") : this.#options.proxyCpu)
+    const proxy = new PinnedProcess(command, cpus.join(","))
     this.#running.push(proxy)
     try {
       await proxy.listening(port)

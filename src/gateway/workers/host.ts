@@ -72,8 +72,8 @@ export function hasReusePort(version = process.versions.node, platform: string =
 export function workerHost(file = builtWorker()): WorkerHost {
   if (hasReusePort()) return threads(file)
   process.emitWarning(
-    "workers are processes here, and each connection is handed to one of them over a pipe, which costs as much again " +
-      "as carrying it: use Node.js 22.12 or later on Linux, where threads share a port, or one worker",
+    "workers are processes here, that share one socket unevenly, and each with its part of the limits, and cost more " +
+      "than one worker: use Node.js 22.12 or later on Linux, where threads share a port, or one worker",
     { type: "PerformanceWarning", code: "TLSROUTE_WORKER_PROCESSES" },
   )
   return processes(file)
@@ -109,6 +109,9 @@ const processes = (file: URL): WorkerHost => ({
     return port
   },
   start(listener) {
+    // Each accepts by itself. In turns, the default, the first process accepts for all, hands every connection over a pipe,
+    // and has all clients wait while it is busy. A program that began with node:cluster itself has chosen already.
+    cluster.schedulingPolicy = cluster.SCHED_NONE
     cluster.setupPrimary({ exec: fileURLToPath(file), serialization: "advanced" })
     const worker = cluster.fork()
     worker.on("message", (message: FromWorker) => listener.message(message))
