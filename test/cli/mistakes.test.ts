@@ -139,6 +139,7 @@ describe("tlsroute check, of a mistake", () => {
         ["a dot at its end", "a.example.com.", "; did you mean a.example.com?"],
         ["an underscore", "a_b.example.com", ""],
         ["typographic quotes", "“a.example.com”", "; did you mean a.example.com?"],
+        ["a wildcard without its dot", "*example.com", "; did you mean *.example.com?"],
         ["a wildcard for a part of a label", "app-*.example.com", "; did you mean *.example.com?"],
         ["letters beyond ASCII", "bücher.example.com", "; did you mean xn--bcher-kva.example.com?"],
         ["another one beside it", "a.example.com, b.example.com", "; write one hostname in each entry"],
@@ -247,6 +248,18 @@ describe("tlsroute check, of a mistake", () => {
       },
       [
         "a.yaml:7:105: warning: Gateway default/edge spec.listeners[0].allowedRoutes.namespaces.selector: has no effect without from: Selector beside it [NoEffect]",
+      ],
+    ],
+    [
+      "two listeners of one name",
+      {
+        "a.yaml": configuration({
+          listener: `{ name: tls, port: 443, protocol: TLS, tls: { mode: Passthrough } }
+    - { name: tls, port: 8443, protocol: TLS, tls: { mode: Passthrough } }`,
+        }).replace("{ name: edge }]", "{ name: edge, port: 8443 }]"),
+      },
+      [
+        "a.yaml:8:15: error: Gateway default/edge spec.listeners[1].name: listener name must be unique; tls is the name of listeners[0] too [Duplicate]",
       ],
     ],
     [

@@ -28,6 +28,7 @@ function hostnameMeant(text: string): string | undefined {
     .replace(/[/?#].*$/, "")
     .replace(/:\d*$/, "")
     .replace(/\.$/, "")
+    .replace(/^\*(?=[a-z0-9])/i, "*.")
     .replace(/^[^.]*\*[^.]*\./, "*.")
     .toLowerCase()
   const ascii = inAscii(host)

@@ -99,7 +99,10 @@ function attachToParent(
   const selected = parent.listeners.filter((state) => isSelected(ref, state))
   if (selected.length === 0) {
     const there = listFew(parent.listeners.map(({ listener }) => `${listener.name} (port ${listener.port})`))
-    return refused("NoMatchingParent", `${describe(ref)} has no listener ${describeSelection(ref)}; it has ${there}`)
+    // A listener that cannot be told apart from another may be the one that is meant.
+    const cause = parent.listeners.some(({ fault }) => fault !== undefined) ? parentRef : undefined
+    const message = `${describe(ref)} has no listener ${describeSelection(ref)}; it has ${there}`
+    return refused("NoMatchingParent", message, cause)
   }
   const refusals: string[] = []
   const withheld: string[] = []
