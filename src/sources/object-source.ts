@@ -30,7 +30,7 @@ export interface ObjectSource {
  * source.set({ gateways: [gateway], tlsRoutes: [route] })
  * ```
  *
- * A list of objects of any kinds is sorted into such an object by {@link resourcesFromObjects}.
+ * A list of objects of any kinds is sorted into such an object by `resourcesFromObjects` of `tlsroute/sources`.
  *
  * @throws {@link SourceError} `ERR_TLSROUTE_SOURCE_OPTION` for what is no object of lists
  */

@@ -9,7 +9,7 @@ const EXPLANATION = holding("what explain() gives", (value) => Object(value).que
  * Writes an explanation as a tree of lines for people. Where thousands of routes do not match, a few of them are shown.
  *
  * @param explanation - of a table, or of a gateway, which knows how connections begin on the port too
- * @throws {@link OptionError} for what is no explanation
+ * @throws `OptionError` for what is no explanation
  */
 export function formatExplanation(
   explanation: Explanation & { readonly starttls?: string | undefined; readonly quic?: boolean | undefined },
