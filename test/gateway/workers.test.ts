@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process"
 import { createSocket } from "node:dgram"
 import { once } from "node:events"
 import net from "node:net"
@@ -252,6 +253,18 @@ describe("a gateway with two workers", () => {
     await expect(once(net.connect({ port, host: "127.0.0.1" }), "connect")).rejects.toMatchObject({
       code: "ECONNREFUSED",
     })
+  })
+
+  it("accept and answer while the program that started them is busy", async () => {
+    const { port } = await serve()
+    const client = `const s = require("net").connect(${port}, "127.0.0.1", () => s.write(Buffer.from(process.argv[1], "hex")))
+      s.on("error", () => {}).on("close", () => console.log("closed")).resume()`
+    const unrouted = Buffer.from(greeting("nobody.example")).toString("hex")
+    for (let i = 0; i < 4; i++) {
+      // It blocks this program's event loop until the client has ended.
+      const { stdout } = spawnSync(process.execPath, ["--eval", client, unrouted], { encoding: "utf8", timeout: 5_000 })
+      expect(stdout).toBe("closed\n")
+    }
   })
 
   it("refuses to bind a port that another program has", async () => {
