@@ -56,6 +56,8 @@ export type PolicyCode =
   /** A policy that means nothing for datagrams, where QUIC is on. */
   | "NoMeaningForQuic"
   | "PolicyConflict"
+  /** Policies of a program for an object that is not served. */
+  | "PolicyWithoutObject"
   /** QUIC is on where connections must begin with what datagrams cannot. */
   | "QuicNotTaken"
   /** A port whose clients usually begin in plain text, on a listener that does not. */

@@ -1,3 +1,4 @@
+import { once } from "node:events"
 import { describe, expect, it } from "vitest"
 import { GatewayError } from "../../src/gateway/errors.ts"
 import { TableServer } from "../../src/gateway/table-server.ts"
@@ -119,6 +120,19 @@ it.each<[string, unknown, string]>([
   expect(() => create({ source: {}, policies })).toThrow(
     expect.objectContaining({ code: "ERR_TLSROUTE_POLICY", message: expect.stringContaining(message) }),
   )
+})
+
+it("policies for objects that are not served are told with the configuration's problems", async () => {
+  const policies = { routes: { "a/b": { idleTimeout: "10s" } }, listeners: { "a/edge/tsl": { maxConnections: 5 } } }
+  const gateway = createPassthroughGateway({ source: {}, policies })
+  const told = once(gateway, "config")
+  await gateway.start({ unusable: "serve" })
+  const [{ problems }] = await told
+  await gateway.close()
+  expect(problems).toMatchObject([
+    { code: "PolicyWithoutObject", path: 'policies.listeners["a/edge/tsl"]' },
+    { code: "PolicyWithoutObject", path: 'policies.routes["a/b"]' },
+  ])
 })
 
 it("policies of a route that are undefined are left out", () => {

@@ -23,14 +23,14 @@ export class PolicyCompiler {
    * @param objects - objects with annotations, as an {@link AnnotationScan} finds them
    * @param table - whose sockets they are for
    */
-  compile(objects: readonly AnnotatedObject[], table: Pick<RouteMatcher, "listeners">): Policies {
+  compile(objects: readonly AnnotatedObject[], table: Pick<RouteMatcher, "listeners" | "routes">): Policies {
     const counted = this.#options.annotations === "apply" ? objects : []
     const byObject = new Map<string, AnnotatedPolicies>()
     for (const object of counted) {
       const { kind, namespace, name } = object.ref
       byObject.set(`${kind}/${namespace}/${name}`, this.#policiesOf(object))
     }
-    return new SnapshotPolicies(this.#options, { objects: counted, byObject }, table.listeners)
+    return new SnapshotPolicies(this.#options, { objects: counted, byObject }, table)
   }
 
   #policiesOf(object: AnnotatedObject): AnnotatedPolicies {

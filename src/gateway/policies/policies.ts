@@ -3,7 +3,14 @@ import type { BackendPolicy, ConnectionPolicy, HealthCheck, ListenerPolicy, Scop
 import type { StarttlsPolicy } from "../../proxy/starttls/policy.ts"
 import { STARTTLS_PROTOCOLS } from "../../proxy/starttls/protocols.ts"
 import type { ObjectRef, ResourceProblem } from "../../routing/resources.ts"
-import type { ListenerBinding, RouteMatch, TableListener, WeightedBackend } from "../../routing/route-table.ts"
+import type {
+  ListenerBinding,
+  RouteMatch,
+  RouteMatcher,
+  TableListener,
+  WeightedBackend,
+} from "../../routing/route-table.ts"
+import { absentObjectProblems } from "./absent-objects.ts"
 import type { AnnotatedObject } from "./annotated-objects.ts"
 import type { AnnotatedPolicies } from "./annotations.ts"
 import { definite, EMPTY_LAYER, inherited, overlay, type PolicyLayer } from "./layer.ts"
@@ -55,14 +62,15 @@ export class SnapshotPolicies implements Policies {
   readonly #problems: ResourceProblem[]
   readonly #bindings: ReadonlyMap<string, BindingPolicies>
 
-  constructor(options: ReadPolicyOptions, read: ReadAnnotations, bindings: readonly ListenerBinding[]) {
+  constructor(options: ReadPolicyOptions, read: ReadAnnotations, table: Pick<RouteMatcher, "listeners" | "routes">) {
     this.annotated = read.objects
     this.gatewayScope = scopesOf([{ key: "gateway", layer: options.gateway }])[0]
     this.#options = options
     this.#annotated = read.byObject
     this.#problems = [...read.byObject.values()].flatMap(({ problems }) => problems)
+    this.#problems.push(...absentObjectProblems(options, table))
     this.hasHealthChecks = this.#layers().some(({ healthCheck = "off" }) => healthCheck !== "off")
-    this.#bindings = new Map(bindings.map((binding) => [binding.key, this.#bindingPolicies(binding)]))
+    this.#bindings = new Map(table.listeners.map((binding) => [binding.key, this.#bindingPolicies(binding)]))
     const isOn = [...this.#bindings.values()].some(({ listener }) => listener.quic)
     this.#findQuicProblems(read, isOn)
   }

@@ -63,7 +63,9 @@ function compile({
     services: [object(backend.ref, service)],
   }
   const binding: ListenerBinding = { key: "*:443", address: undefined, port, listeners, byAddress: false }
-  const policies = new PolicyCompiler(options).compile(new AnnotationScan().scan(resources), { listeners: [binding] })
+  const routes = [{ ref: ref("TLSRoute", "checkout", "shop"), backends: [backend], totalWeight: 1 }]
+  const table = { routes, listeners: [binding] }
+  const policies = new PolicyCompiler(options).compile(new AnnotationScan().scan(resources), table)
   const on = policies.binding("*:443")!
   const match: RouteMatch = {
     matched: true,
@@ -267,7 +269,7 @@ describe("a limit", () => {
 
   it("of the program counts every connection", () => {
     const scopeUnder = (options?: PolicyOptions) =>
-      new PolicyCompiler(options).compile([], { listeners: [] }).gatewayScope
+      new PolicyCompiler(options).compile([], { listeners: [], routes: [] }).gatewayScope
     expect(scopeUnder({ maxConnections: 100, connectionRatePerClient: 3 })).toMatchObject({
       key: "gateway",
       maxConnections: 100,
@@ -400,7 +402,7 @@ describe("an annotation", () => {
       fc.property(fc.array(fc.anything()), (objects) => {
         const resources = { gateways: objects, tlsRoutes: objects, services: objects } as never
         const found = new AnnotationScan().scan(resources)
-        expect(new PolicyCompiler().compile(found, { listeners: [] }).binding("x")).toBeUndefined()
+        expect(new PolicyCompiler().compile(found, { listeners: [], routes: [] }).binding("x")).toBeUndefined()
       }),
     )
   })
