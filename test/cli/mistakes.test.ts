@@ -251,6 +251,13 @@ describe("tlsroute check, of a mistake", () => {
       ],
     ],
     [
+      "a Gateway whose kind is misspelt, without the routes that follow",
+      { "a.yaml": configuration().replace("kind: Gateway", "kind: Gatway") },
+      [
+        "a.yaml:2:7: error: Gatway edge kind: there is no kind Gatway in gateway.networking.k8s.io; did you mean Gateway? [UnknownKind]",
+      ],
+    ],
+    [
       "two listeners of one name",
       {
         "a.yaml": configuration({

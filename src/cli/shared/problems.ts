@@ -7,7 +7,7 @@ type Locate = ReadResult["locate"]
 
 /**
  * Leaves out what follows from an error that is told of the object it follows from: mending that mends both. An object
- * that is not there may stand in a document that cannot be read.
+ * that is not there may stand in a document that cannot be read, or under a kind that is misspelt.
  */
 export function withoutEchoes(problems: readonly ResourceProblem[]): ResourceProblem[] {
   const errors = new Set(
@@ -16,7 +16,9 @@ export function withoutEchoes(problems: readonly ResourceProblem[]): ResourcePro
       return severity === "error" && object !== undefined && isOwn ? [formatRef(object)] : []
     }),
   )
-  const unread = problems.some(({ severity, object }) => severity === "error" && object === undefined)
+  const unread = problems.some(
+    ({ severity, object, code }) => severity === "error" && (object === undefined || code === "UnknownKind"),
+  )
   return problems.filter(
     ({ cause, code }) => cause === undefined || !(errors.has(formatRef(cause)) || (unread && code === "NoParent")),
   )
