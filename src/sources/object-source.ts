@@ -13,9 +13,8 @@ export interface ObjectSource {
   /** Yields the snapshot in force, if any, then every later one until the signal aborts; never one that is outdated. */
   (signal: AbortSignal): AsyncIterable<GatewayResources>
   /**
-   * Puts a whole new snapshot in force. Reuse objects that did not change: routing rebuilds only those that did.
-   *
-   * @throws {@link SourceError} `ERR_TLSROUTE_SOURCE_OPTION` for what is no object of lists; the last snapshot stays
+   * Puts a whole new snapshot in force. Reuse objects that did not change: routing rebuilds only those that did. For what
+   * is no object of lists, whoever follows the source says so, a gateway by its event `error`, and the last snapshot stays.
    */
   set(resources: GatewayResources): void
 }
@@ -62,7 +61,6 @@ export function objectSource(initial?: GatewayResources): ObjectSource {
 
   return Object.assign(follow, {
     set(resources: GatewayResources): void {
-      refuseArgument("set", resources, RESOURCES)
       current = resources
       wakeAll()
     },

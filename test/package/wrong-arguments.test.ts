@@ -66,7 +66,6 @@ const called: readonly (readonly [make: () => object, ...names: readonly string[
   [() => new quic.QuicHelloReader(), "push", "agrees", "retried"],
   [() => table, "match", "explain", "hostnamesOf", "statuses"],
   [() => routing.routeTableFromData(table.toData()), "match"],
-  [() => sources.objectSource(), "set"],
 ]
 
 const methods = called.flatMap(([make, ...names]) =>

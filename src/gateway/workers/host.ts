@@ -72,8 +72,8 @@ export function hasReusePort(version = process.versions.node, platform: string =
 export function workerHost(file = builtWorker()): WorkerHost {
   if (hasReusePort()) return threads(file)
   process.emitWarning(
-    "workers are processes here, that share one socket unevenly, and each with its part of the limits, and cost more " +
-      "than one worker: use Node.js 22.12 or later on Linux, where threads share a port, or one worker",
+    "workers are processes here: they share one socket unevenly, each has its part of the limits, and a connection costs " +
+      "more than with one worker. Use Node.js 22.12 or later on Linux, where threads share a port, or one worker",
     { type: "PerformanceWarning", code: "TLSROUTE_WORKER_PROCESSES" },
   )
   return processes(file)
