@@ -1,4 +1,5 @@
 import { hostname } from "node:os"
+import { forgetOldest } from "../primitives/forget-oldest.ts"
 import type { KubernetesObject, ObjectRef } from "../routing/resources.ts"
 import type { ApiClient } from "./api-client.ts"
 import { pause } from "./backoff.ts"
@@ -101,7 +102,7 @@ export class EventRecorder {
     const series = { regarding, draft, name: undefined, count: 1, lastAt: now, writtenAt: now, waiting: false }
     this.#known.delete(key)
     this.#known.set(key, series)
-    forgetOldest(this.#known)
+    forgetOldest(this.#known, MAX_KNOWN)
     this.#enqueue(series)
   }
 
@@ -122,7 +123,7 @@ export class EventRecorder {
     const available = Math.min(OBJECT_BURST, left + (now - at) / OBJECT_REFILL_MS)
     this.#allowances.delete(key)
     this.#allowances.set(key, { left: available >= 1 ? available - 1 : available, at: now })
-    forgetOldest(this.#allowances)
+    forgetOldest(this.#allowances, MAX_KNOWN)
     return available >= 1
   }
 
@@ -252,12 +253,3 @@ const uniqueSuffix = (): string =>
   Math.floor(Math.random() * 2 ** 24)
     .toString(16)
     .padStart(6, "0")
-
-/** Maps keep the order of insertion: the first entry is the one that was not touched for longest. */
-function forgetOldest(map: Map<string, unknown>): void {
-  if (map.size <= MAX_KNOWN) return
-  for (const key of map.keys()) {
-    map.delete(key)
-    return
-  }
-}

@@ -1,3 +1,4 @@
+import { forgetOldest } from "../../primitives/forget-oldest.ts"
 import type { LookupFailure } from "../../proxy/backend/name-resolver.ts"
 import type { ConnectionInfo, ConnectionRecord } from "../../proxy/connection/record.ts"
 import type { BackendTarget } from "../../routing/route-table.ts"
@@ -72,9 +73,5 @@ export class Failures {
 function keepLatest(map: Map<string, BackendFailure>, key: string, failure: BackendFailure): void {
   map.delete(key)
   map.set(key, failure)
-  if (map.size <= MOST) return
-  for (const oldest of map.keys()) {
-    map.delete(oldest)
-    return
-  }
+  forgetOldest(map, MOST)
 }

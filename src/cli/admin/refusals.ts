@@ -1,3 +1,4 @@
+import { forgetOldest } from "../../primitives/forget-oldest.ts"
 import type { ConnectionRecord } from "../../proxy/connection/record.ts"
 
 /** One kind of refusal: who was asked for, and why nobody was reached. */
@@ -29,11 +30,7 @@ export class Refusals {
     const count = (this.#kinds.get(key)?.count ?? 0) + 1
     this.#kinds.delete(key)
     this.#kinds.set(key, { serverName: name, outcome, detail, count, last: Date.now() })
-    if (this.#kinds.size <= MOST_KINDS) return
-    for (const oldest of this.#kinds.keys()) {
-      this.#kinds.delete(oldest)
-      return
-    }
+    forgetOldest(this.#kinds, MOST_KINDS)
   }
 
   /** The most frequent ones. */

@@ -1,5 +1,6 @@
 import { isIP } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
+import { forgetOldest } from "../../primitives/forget-oldest.ts"
 import {
   type Checks,
   callable,
@@ -166,19 +167,14 @@ export class DnsCache implements NameResolver {
     const key = anyAddress ? `${host} any` : host
     const known = this.#entries.get(key)
     if (known !== undefined) {
-      // Moved to the end: a Map iterates in order of insertion, so the least recently used name comes first.
+      // Moved to the end, so that the least recently used name comes first.
       this.#entries.delete(key)
       this.#entries.set(key, known)
       return known
     }
     const entry = new CachedName(host, anyAddress, this.#keeping)
     this.#entries.set(key, entry)
-    if (this.#entries.size > this.#maxEntries) {
-      for (const oldest of this.#entries.keys()) {
-        this.#entries.delete(oldest)
-        break
-      }
-    }
+    forgetOldest(this.#entries, this.#maxEntries)
     return entry
   }
 
