@@ -114,14 +114,12 @@ export const ACCESS: Checks<AccessList> = { allow: having("has"), deny: having("
  * @throws {@link ProxyError} `ERR_TLSROUTE_PROXY_USAGE` for what is no such list: a slip must not let everybody in
  */
 export function admits(access: AccessList, address: string): boolean {
-  // Policies are looked at when they are put in force; only what may be a slip is looked at closely here.
-  if (!isNetworks(access?.allow) || !(access.deny === undefined || isNetworks(access.deny))) {
-    refuseUsage("admits", access, ACCESS)
-  }
-  if (access.deny?.has(address)) return false
-  return access.allow === undefined || access.allow.has(address)
+  refuseUsage("admits", access, ACCESS)
+  return isAdmitted(access, address)
 }
 
-function isNetworks(list: CidrList | undefined): boolean {
-  return list !== undefined && list !== null && typeof list.has === "function"
+/** The same for a list that was looked at when its policy was put in force. */
+export function isAdmitted(access: AccessList, address: string): boolean {
+  if (access.deny?.has(address)) return false
+  return access.allow === undefined || access.allow.has(address)
 }

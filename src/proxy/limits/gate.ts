@@ -1,7 +1,7 @@
 import type { RejectReason } from "../connection/record.ts"
 import type { ScopePolicy } from "../policy.ts"
 import { ByteBudget } from "./byte-budget.ts"
-import { admits } from "./cidr.ts"
+import { isAdmitted } from "./cidr.ts"
 import { clientKey } from "./client-key.ts"
 import { ConnectionCounts } from "./connection-counts.ts"
 import { DescriptorHeadroom } from "./descriptors.ts"
@@ -99,8 +99,8 @@ export class Gate {
 
   /** Whether scopes, the proxy's own included, let a client in by its address alone: one that has been let in, and moves. */
   allows(scopes: readonly ScopePolicy[], address: string): boolean {
-    const isAdmitted = ({ access }: ScopePolicy) => access === undefined || admits(access, address)
-    return this.#scopes.every(isAdmitted) && scopes.every(isAdmitted)
+    const lets = ({ access }: ScopePolicy) => access === undefined || isAdmitted(access, address)
+    return this.#scopes.every(lets) && scopes.every(lets)
   }
 
   /** Holds all rules of further scopes against a connection that has been routed. */
@@ -141,7 +141,7 @@ export class Gate {
 
   #admit(admission: Admission, scopes: readonly ScopePolicy[], address: string): GateRefusal | undefined {
     for (const { key, access } of scopes) {
-      if (access !== undefined && !admits(access, address)) return { reason: "denied", detail: key }
+      if (access !== undefined && !isAdmitted(access, address)) return { reason: "denied", detail: key }
     }
     for (const scope of scopes) {
       const refusal = this.#admitToScope(admission, scope, address)
