@@ -19,7 +19,8 @@ export interface PassthroughGatewayOptions extends RouteTableOptions, LocalAddre
    * Workers that carry the connections, for more than one core: a number, or `auto` for as many as there are
    * cores. They are threads that share ports where Node.js and the system can (22.12 and later, on Linux),
    * else processes of `node:cluster`, which cost more for each connection, as a process warning tells
-   * (`TLSROUTE_WORKER_PROCESSES`); `schedulingPolicy` of `node:cluster` is then `SCHED_NONE`. Options for the data plane must then be plain data. Default 1: this thread.
+   * (`TLSROUTE_WORKER_PROCESSES`); `schedulingPolicy` of `node:cluster` is then `SCHED_NONE`. Options for the data
+   * plane must then be plain data. Default 1: this thread.
    */
   readonly workers?: number | "auto" | undefined
 }

@@ -27,6 +27,8 @@ export class Table implements RouteTable {
   #routes: readonly TableRoute[] | undefined
   #hostnames: ReadonlyMap<string, readonly string[]> | undefined
   #problems: readonly ResourceProblem[] | undefined
+  /** What `lint("parents")` finds: it is asked for with every snapshot, by more than one. */
+  #strays: readonly ResourceProblem[] | undefined
 
   constructor(snapshot: Snapshot) {
     this.#snapshot = snapshot
@@ -69,7 +71,9 @@ export class Table implements RouteTable {
     what?: "everything" | "parents",
     carriesHttp?: (binding: ListenerBinding) => boolean,
   ): readonly ResourceProblem[] {
-    return lintSnapshot(this.#snapshot, what, carriesHttp)
+    if (what !== "parents") return lintSnapshot(this.#snapshot, what, carriesHttp)
+    this.#strays ??= lintSnapshot(this.#snapshot, what)
+    return this.#strays
   }
 
   toData(): RouteTableData {

@@ -21,7 +21,8 @@ const MAX_PER_ROUTE = 8
 
 /**
  * Warnings about what is valid and hardly meant: `NoParent`, `NeverMatches`, `ShadowedHostname`,
- * `ConnectionCoalescing`, `NoWeight`, `NoEffect`, `UnsupportedVersion`. Sorted by object.
+ * `ConnectionCoalescing`, `NoWeight`, `NoEffect`, `UnsupportedVersion`. Errors for slips of the pen that leave something
+ * unserved: `NoParent`, `NotServed`. Sorted by object.
  */
 export function lintSnapshot(
   snapshot: Snapshot,
