@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url"
 import { barChart } from "./charts.mjs"
 import { topics } from "./measures.mjs"
 import { summarize } from "./statistics.mjs"
-import { judge, markdownTable, ratios, tables } from "./table.mjs"
+import { failureLines, judge, markdownTable, ratios, tables } from "./table.mjs"
 
 /** @typedef {import("./run.mjs").Results} Results */
 
@@ -158,11 +158,8 @@ ${markdownTable(
   peers.map(({ title, version }) => [title, version]),
 )}
 ${missing.map(({ title, missing }) => `\n${title} is not in the tables: ${missing}\n`).join("")}
-${Object.values(groups)
-  .flatMap(({ failures }) => failures)
-  .map(
-    ({ title, measure, reason }) => `\n${title} failed once at ${measure}, and that round is without it: ${reason}\n`,
-  )
+${failureLines(results)
+  .map((line) => `\n${line}\n`)
   .join("")}
 ### What the gateway is held to
 

@@ -7,9 +7,10 @@ import net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import tls from "node:tls"
 import { fileURLToPath } from "node:url"
-import { allowedCpus, freePort, PinnedProcess } from "./process.mjs"
+import { buildClientHello } from "./hello.mjs"
+import { gatewayObjects } from "./peers/objects.mjs"
+import { allowedCpus, firstLine, freePort, PinnedProcess } from "./process.mjs"
 import { summarize } from "./statistics.mjs"
 
 const self = fileURLToPath(import.meta.url)
@@ -51,20 +52,20 @@ async function measure(wanted, rounds) {
   }
   try {
     const back = start([self, "backend"], others)
-    const backPort = Number(await firstLine(back, /^\d+$/m))
+    const backPort = Number(await firstLine(back))
     const [port, adminPort] = [await freePort(), await freePort()]
-    const file = join(folder, "gateway.yaml")
-    writeFileSync(file, manifest())
+    const file = join(folder, "objects.json")
+    const items = Object.values(gatewayObjects({ port, routes: { [NAME]: backPort } })).flat()
+    writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "List", items }))
     const gateway = start(
       [
         ...[fileURLToPath(new URL("../dist/cli.js", import.meta.url)), "run", file, "--access-log", "none"],
-        ...["--address", "127.0.0.1", "--map-port", `8443:${port}`, "--admin", `127.0.0.1:${adminPort}`],
-        ...["--resolve", `${NAME}:443:127.0.0.1:${backPort}`],
+        ...["--address", "127.0.0.1", "--admin", `127.0.0.1:${adminPort}`],
       ],
       own,
     )
     await gateway.listening(port)
-    const hello = await clientHello()
+    const hello = buildClientHello(NAME)
     const idle = []
     while (idle.length < connections) {
       const some = Math.min(100, connections - idle.length)
@@ -167,48 +168,6 @@ function cpuMs(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   return (Number(fields[11]) + Number(fields[12])) * 10
-}
-
-async function clientHello() {
-  const server = net.createServer().listen(0, "127.0.0.1")
-  await new Promise((resolve) => server.once("listening", resolve))
-  const client = tls.connect({ port: server.address().port, host: "127.0.0.1", servername: NAME })
-  client.on("error", () => {})
-  const [socket] = await new Promise((resolve) => server.once("connection", (...args) => resolve(args)))
-  const hello = await new Promise((resolve) => socket.once("data", resolve))
-  client.destroy()
-  server.close()
-  return hello
-}
-
-function firstLine(child, pattern) {
-  return new Promise((resolve, reject) => {
-    let text = ""
-    child.stdout.on("data", (chunk) => {
-      text += chunk
-      const found = pattern.exec(text)
-      if (found !== null && text.includes("\n")) resolve(found[0])
-    })
-    child.exit.then(() => reject(new Error(child.account)))
-  })
-}
-
-function manifest() {
-  return `apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: { name: edge }
-spec:
-  gatewayClassName: tlsroute
-  listeners: [{ name: tls, port: 8443, protocol: TLS, tls: { mode: Passthrough } }]
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: TLSRoute
-metadata: { name: page }
-spec:
-  parentRefs: [{ name: edge }]
-  hostnames: [${NAME}]
-  rules: [{ backendRefs: [{ name: ${NAME}, port: 443 }] }]
-`
 }
 
 function report(connections, rounds, results) {

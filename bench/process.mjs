@@ -135,6 +135,23 @@ export async function runPinned(command, cpu) {
   return output
 }
 
+/**
+ * What a program says first: its port, or what else it has to tell.
+ *
+ * @param {PinnedProcess} child
+ */
+export async function firstLine(child) {
+  let text = ""
+  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
+    text += chunk
+    if (text.includes("\n")) {
+      child.stdout.resume()
+      return text.slice(0, text.indexOf("\n"))
+    }
+  }
+  throw new Error(`said nothing: ${child.account}`)
+}
+
 /** A port of 127.0.0.1 that is free now. */
 export async function freePort() {
   const server = net.createServer().listen(0, "127.0.0.1")

@@ -1,4 +1,4 @@
-import { judge, plainTable, ratios, tables } from "./table.mjs"
+import { failureLines, judge, plainTable, ratios, tables } from "./table.mjs"
 
 /** @typedef {import("./run.mjs").Results} Results */
 
@@ -28,9 +28,7 @@ export function printReport(results) {
       console.log(`${title} had CPU time to spare, something else set the pace: ${spare.join(", ")} busy`)
     }
   }
-  for (const { title, measure, reason } of Object.values(results.groups).flatMap(({ failures }) => failures)) {
-    console.log(`${title} failed once at ${measure}, and that round is without it: ${reason}`)
-  }
+  for (const line of failureLines(results)) console.log(line)
   for (const { title, missing } of results.missing) console.log(`${title}: ${missing}`)
 }
 

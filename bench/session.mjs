@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises"
 import { buildClientHello } from "./hello.mjs"
 import { compile } from "./machine.mjs"
 import { idleBeside, idleSeconds, idleSteps } from "./measures.mjs"
-import { allowedCpus, freePort, PinnedProcess, runPinned } from "./process.mjs"
+import { allowedCpus, firstLine, freePort, PinnedProcess, runPinned } from "./process.mjs"
 import { verifyProxy } from "./verify.mjs"
 
 /**
@@ -308,17 +308,4 @@ export class Session {
       ...extra,
     ]
   }
-}
-
-/** @param {PinnedProcess} child */
-async function firstLine(child) {
-  let text = ""
-  for await (const chunk of child.stdout.iterator({ destroyOnReturn: false })) {
-    text += chunk
-    if (text.includes("\n")) {
-      child.stdout.resume()
-      return text.slice(0, text.indexOf("\n"))
-    }
-  }
-  throw new Error(`said nothing: ${child.account}`)
 }

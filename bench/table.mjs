@@ -133,6 +133,17 @@ function short(value, digits = 2) {
 }
 
 /**
+ * What other projects' proxies have failed at, a line each.
+ *
+ * @param {Results} results
+ */
+export function failureLines({ groups }) {
+  return Object.values(groups)
+    .flatMap(({ failures }) => failures)
+    .map(({ title, measure, reason }) => `${title} failed once at ${measure}, and that round is without it: ${reason}`)
+}
+
+/**
  * @param {readonly string[]} head
  * @param {readonly (readonly string[])[]} rows
  */
