@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
 import { blackHole } from "../proxy/black-hole.ts"
 import { client, clientHello } from "../proxy/harness.ts"
 import { type Certificate, selfSigned } from "../support/certificate.ts"
+import { freePort } from "../support/free-port.ts"
 import { Cli, linesOf } from "./cli.ts"
 
 let cli: Cli
@@ -103,15 +104,6 @@ async function greet(port: number, servername = "httpbin.org"): Promise<TLSSocke
   const socket = connect({ port, host: "127.0.0.1", servername, ca: certificate.cert })
   await once(socket, "data")
   return socket
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return port
 }
 
 /** Whether a TCP connection can be made. One that was queued while the port closed is reset, and tells nothing yet. */
@@ -502,11 +494,11 @@ describe("tlsroute run", () => {
   })
 
   test("tells of the UDP port of a listener that takes QUIC, in its log and in /readyz?verbose", async () => {
-    const args = [
-      ...["run", await manifests("quic.yaml"), "-n", "demo", "--address", "127.0.0.1", "--map-port", "8000:0"],
-      ...["--policy", "quic=on", "--admin", "127.0.0.1:0"],
+    const args = async () => [
+      ...["run", await manifests("quic.yaml"), "-n", "demo", "--address", "127.0.0.1"],
+      ...["--map-port", `8000:${await freePort()}`, "--policy", "quic=on", "--admin", "127.0.0.1:0"],
     ]
-    const person = cli.start(args)
+    const person = cli.start(await args())
     running.push(person)
     const line = linesOf(person.stdout)
     const admin = /http:\S+/.exec(await line())?.[0]
@@ -517,7 +509,7 @@ describe("tlsroute run", () => {
     expect(await ready.json()).toMatchObject({
       quic: [{ key: "*:8000", bound: true, address: "127.0.0.1", port: Number(port) }],
     })
-    const machine = cli.start([...args, "--json"])
+    const machine = cli.start([...(await args()), "--json"])
     running.push(machine)
     const json = linesOf(machine.stdout)
     await json()
@@ -536,7 +528,7 @@ describe("tlsroute run", () => {
       .replace("metadata: {name: edge}", `metadata: {name: edge, annotations: ${annotations}}`)
       .replace("\n---", `\n${listeners.join("\n")}\n---`)
     await writeFile(file, manifest)
-    const ports = [8000, 8001, 8002].flatMap((port) => ["--map-port", `${port}:0`])
+    const ports = ["8000:0", "8001:0", `8002:${await freePort()}`].flatMap((port) => ["--map-port", port])
     const child = cli.start(["run", file, "--json", "--address", "127.0.0.1", ...ports, "--admin", "127.0.0.1:0"])
     running.push(child)
     const event = eventsOf(child)

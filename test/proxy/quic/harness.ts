@@ -113,20 +113,23 @@ export async function quicProxy(
   const records: ConnectionRecord[] = []
   let taken = 0
   proxy.on("close", (record) => records.push(record))
-  await proxy.listen({
-    key: "test",
-    host: "127.0.0.1",
-    port: 0,
-    policy: listenerPolicy({ quic: true, ...options.listener }),
-  })
-  const at = proxy.quicAddress("test")
-  if (at === undefined) throw new Error("the proxy takes no QUIC")
+  const at = await listening(proxy, listenerPolicy({ quic: true, ...options.listener }))
   const closed = async () => {
     while (records.length <= taken) await once(proxy, "close")
     taken += 1
     return records[taken - 1] as ConnectionRecord
   }
   return { proxy, at, records, closed }
+}
+
+/** The system chooses a number that is free for TCP; where a UDP socket has the same one, it is asked for another. */
+async function listening(proxy: SpliceProxy, policy: ListenerPolicy): Promise<AddressInfo> {
+  for (;;) {
+    await proxy.listen({ key: "test", host: "127.0.0.1", port: 0, policy })
+    const at = proxy.quicAddress("test")
+    if (at !== undefined) return at
+    proxy.unlisten("test")
+  }
 }
 
 /** The ClientHello's datagram of a client that asks for a name. */
