@@ -95,7 +95,11 @@ export class PinnedProcess {
   async listening(port) {
     for (let attempt = 0; attempt < 200; attempt++) {
       if (this.#exited) throw new Error(`ended at the start: ${this.account}`)
-      if (await connects(port)) return
+      if (await connects(port)) {
+        // A program that logs there would wait for a reader once the pipe is full.
+        this.#child.stdout.resume()
+        return
+      }
       await delay(50)
     }
     throw new Error(`does not listen on ${port} after 10 s: ${this.account}`)

@@ -323,7 +323,8 @@ function traefik({ port, routes, directory }, program) {
     file,
     JSON.stringify({
       global: { checkNewVersion: false, sendAnonymousUsage: false },
-      log: { level: "ERROR" },
+      // An error for every connection that a client resets: more than a pipe that nobody reads can hold.
+      log: { level: "ERROR", filePath: join(directory, "traefik.log") },
       entryPoints: { tls: { address: `127.0.0.1:${port}` } },
       providers: { file: { filename: dynamic } },
     }),
