@@ -1,4 +1,5 @@
 import type { AddressInfo } from "node:net"
+import { forgetPromise } from "../primitives/forget-promise.ts"
 import { describe } from "../proxy/guarded-emitter.ts"
 import type { QuicState } from "../proxy/quic/quic-ports.ts"
 import type { ListenerBinding } from "../routing/route-table.ts"
@@ -229,6 +230,7 @@ export class Bindings {
     if (mapPort === undefined) return port
     const local = typeof mapPort === "function" ? mapPort(port) : (mapPort[port] ?? port)
     if (Number.isInteger(local) && local >= 0 && local <= 65_535) return local
+    forgetPromise(local)
     throw new GatewayError("ERR_TLSROUTE_OPTION", `mapPort gave ${describe(local)} for ${port}, which is no port`)
   }
 }

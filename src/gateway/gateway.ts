@@ -1,3 +1,4 @@
+import { OptionError } from "../primitives/option-checks.ts"
 import type { NameResolver } from "../proxy/backend/name-resolver.ts"
 import type { ConnectionInfo } from "../proxy/connection/record.ts"
 import { describe, GuardedEmitter } from "../proxy/guarded-emitter.ts"
@@ -200,9 +201,11 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
         started()
       },
       failed: (cause) => {
-        const error = new GatewayError("ERR_TLSROUTE_SOURCE", `the config source failed: ${describe(cause)}`, {
-          cause,
-        })
+        // What makes tables of snapshots asks functions of the program's options, which are not the source.
+        const error =
+          cause instanceof OptionError
+            ? new GatewayError("ERR_TLSROUTE_OPTION", cause.message, { cause })
+            : new GatewayError("ERR_TLSROUTE_SOURCE", `the config source failed: ${describe(cause)}`, { cause })
         if (first && unusable !== "wait") failedToStart(error)
         else this.tell("error", error)
       },

@@ -150,10 +150,11 @@ export class ProxyHost implements ConnectionHost, QuicPortsHost {
     for (const connection of this.connections) connection.stop()
   }
 
-  closeNames(): void {
+  async closeNames(): Promise<void> {
     try {
       this.#endLookups?.()
-      this.names.close?.()
+      // A resolver is others' code: one that closes with a promise is waited for by nobody, and must not reject unheard.
+      await this.names.close?.()
     } catch (cause) {
       const message = `The name resolver could not be closed: ${describe(cause)}`
       this.connectionError(new ProxyError("ERR_TLSROUTE_NAME", message, { cause }))

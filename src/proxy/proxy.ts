@@ -105,6 +105,7 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
     if (options.policy !== undefined) checkListenerPolicy(key, options.policy)
     const attempt = Symbol(key)
     this.#binding.set(key, attempt)
+    if (options.policy !== undefined) this.#host.policies.set(key, options.policy)
     try {
       const server = await bind(
         options,
@@ -120,10 +121,13 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
       const address = boundAddress(server)
       this.#host.own.add(key, address)
       this.#hosts.set(key, host)
-      await this.#setPolicy(key, options.policy)
+      await this.#followPolicy(key)
       return address
     } finally {
-      if (this.#binding.get(key) === attempt) this.#binding.delete(key)
+      if (this.#binding.get(key) === attempt) {
+        this.#binding.delete(key)
+        if (!this.#servers.has(key)) this.#host.policies.delete(key)
+      }
     }
   }
 
@@ -135,11 +139,11 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
    */
   unlisten(key: string): boolean {
     const server = this.#servers.get(key)
+    this.#host.policies.delete(key)
     if (server === undefined) return this.#binding.delete(key)
     this.#servers.delete(key)
     this.#host.own.delete(key)
     this.#hosts.delete(key)
-    this.#host.policies.delete(key)
     this.#host.quic.unwant(key)
     server.close()
     return true
@@ -149,18 +153,22 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
    * Puts another policy in force on a listener, for connections accepted from now on; `undefined` for the default.
    * Where it asks for QUIC, the event `quic` tells when the UDP port is bound, or why it is not.
    *
+   * @param key - key given to {@link listen}, which need not have settled yet
+   * @returns whether there is such a listener; where there is none, nothing is in force
    * @throws {@link ProxyError} naming the field of the policy that cannot be what was meant
    */
-  setListenerPolicy(key: string, policy: ListenerPolicy | undefined): void {
+  setListenerPolicy(key: string, policy: ListenerPolicy | undefined): boolean {
     if (policy !== undefined) checkListenerPolicy(key, policy)
-    void this.#setPolicy(key, policy)
+    if (!this.#servers.has(key) && !this.#binding.has(key)) return false
+    if (policy === undefined) this.#host.policies.delete(key)
+    else this.#host.policies.set(key, policy)
+    void this.#followPolicy(key)
+    return true
   }
 
   /** Settles when the listener takes QUIC, if it is to, or its port could not be bound at the first attempt. */
-  async #setPolicy(key: string, policy: ListenerPolicy | undefined): Promise<void> {
-    const { policies, quic } = this.#host
-    if (policy === undefined) policies.delete(key)
-    else policies.set(key, policy)
+  async #followPolicy(key: string): Promise<void> {
+    const { quic } = this.#host
     const address = this.address(key)
     if (address === undefined) return
     if (this.#host.listenerPolicyOf(key).quic) await quic.want(key, { host: this.#hosts.get(key), port: address.port })
@@ -232,7 +240,7 @@ export class SpliceProxy extends GuardedEmitter<SpliceProxyEvents> {
           ]
     this.#closing ??= this.#host.whenEmpty().then(() => {
       this.#host.quic.close()
-      this.#host.closeNames()
+      void this.#host.closeNames()
     })
     return this.#closing.finally(() => {
       for (const timer of timers) clearTimeout(timer)

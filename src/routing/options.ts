@@ -43,7 +43,8 @@ export interface RouteTableOptions {
   readonly backendResolvers?: Readonly<Record<string, BackendResolver>> | undefined
   /**
    * IP addresses that a Gateway listens on when its `spec.addresses` names none, for hosts that assign
-   * one to each Gateway. Must depend on its argument only. Default: every address.
+   * one to each Gateway. Must depend on its argument only. No table is built where it throws, or answers what is no
+   * list of IP addresses: `ERR_TLSROUTE_OPTION`. Default: every address.
    */
   readonly gatewayAddresses?: ((gateway: ObjectRef) => readonly string[] | undefined) | undefined
   /**

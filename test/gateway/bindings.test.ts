@@ -93,6 +93,7 @@ describe("mapPort", () => {
     ],
     ["answers no port", () => Number.NaN],
     ["answers nonsense", () => ({ port: 1 }) as unknown as number],
+    ["answers a promise that rejects", () => Promise.reject(new Error("no such port")) as unknown as number],
   ])("that %s costs the one port that it was asked for", async (_, broken) => {
     const { bindings: sockets, asked } = bindings({ mapPort: (port) => (port === 8443 ? broken(port) : port) })
     const done = sockets.reconcile(wanted(8443, 9443))

@@ -249,6 +249,20 @@ describe("a source that is none", () => {
   })
 })
 
+it("an option's function that fails is reported as what it is, and not as the source", async () => {
+  const served = createPassthroughGateway({
+    source: await appOn([8443]),
+    mapPort: () => 0,
+    gatewayAddresses: () => {
+      throw new Error("out of order")
+    },
+  })
+  await expect(served.start()).rejects.toMatchObject({
+    code: "ERR_TLSROUTE_OPTION",
+    message: 'the option "gatewayAddresses" failed for Gateway default/gateway: out of order',
+  })
+})
+
 describe("a source that throws while running", () => {
   it("is reported and asked again; the last snapshot stays in force", async () => {
     const good = await appOn([8443])

@@ -49,6 +49,28 @@ test("whoever wants to know is told of lookups that fail, also where an outdated
   expect(failures).toHaveLength(2)
 })
 
+test("a listener of failed lookups that throws is a warning of its own, and fails no lookup", async () => {
+  const { state, cache, addresses } = zone([record("192.0.2.1", 1)])
+  cache.onFailure(() => {
+    throw new Error("out of order")
+  })
+  await addresses()
+  vi.advanceTimersByTime(3_000)
+  state.answer = Object.assign(new Error("no"), { code: "ETIMEOUT" })
+  const warned = once(process, "warning")
+  expect(await addresses()).toEqual(["192.0.2.1"])
+  expect((await warned)[0]).toMatchObject({
+    code: "ERR_TLSROUTE_LISTENER",
+    message: "A listener of failed lookups failed: out of order",
+  })
+})
+
+test("an address is allowed by true alone: an async function, which answers a promise, allows none", async () => {
+  const allowAddress = (async () => false) as unknown as (address: string) => boolean
+  const cache = new DnsCache({ allowAddress, lookup: async () => [record("192.0.2.1")] })
+  await expect(cache.resolve("a.example.com", 443)).rejects.toMatchObject({ code: "ERR_TLSROUTE_FORBIDDEN_ADDRESS" })
+})
+
 test("an answer is given without asking again until its time to live is over", async () => {
   const { state, cache, addresses } = zone([record("192.0.2.1", 60)])
   expect(await addresses()).toEqual(["192.0.2.1"])

@@ -50,7 +50,11 @@ describe("a router that", () => {
     ["answers null", () => null, /null/],
     ["answers a word", () => "refuse", /refuse/],
     ["answers a promise", async () => ({ action: "forward", target }), /promise/],
-    ["answers a promise that rejects", () => Promise.reject(undefined).catch(() => ({})), /promise/],
+    ["answers a promise that rejects", () => Promise.reject(new Error("out of order")), /promise/],
+    ["refuses without a reason", () => ({ action: "refuse" }), /reason must be text/],
+    ["refuses for a reason that is no text", () => ({ action: "refuse", reason: {} }), /reason must be text/],
+    ["calls its route by no text", () => ({ action: "forward", target, route: { name: "a" } }), /route must be text/],
+    ["calls its listener by no text", () => ({ action: "forward", target, listener: 443 }), /listener must be text/],
     ["asks for what there is not", () => ({ action: "reject" }), /action must be/],
     ["forwards nowhere", () => ({ action: "forward" }), /target must be/],
     ["forwards to a target without an id", () => ({ action: "forward", target: { ...target, id: 7 } }), /target/],
@@ -66,6 +70,8 @@ describe("a router that", () => {
       /target\.endpoints/,
     ],
     ["forwards to a name without a host", () => ({ action: "forward", target: { ...named, host: 1 } }), /target\.host/],
+    ["forwards to an empty name", () => ({ action: "forward", target: { ...named, host: "" } }), /target\.host/],
+    ["forwards to half a port", () => ({ action: "forward", target: { ...named, port: 5.5 } }), /target\.port/],
     ["forwards to a port that is none", () => ({ action: "forward", target: { ...named, port: 0 } }), /target\.port/],
     [
       "has an empty policy",
@@ -155,6 +161,7 @@ describe("a resolver that", () => {
       "forbidden-address",
       "ERR_TLSROUTE_FORBIDDEN_ADDRESS",
     ],
+    ["is broken", () => Promise.reject(new TypeError("x is not a function")), "unresolved", "TypeError"],
     ["rejects with undefined", () => Promise.reject(undefined), "unresolved", undefined],
     ["rejects with null", () => Promise.reject(null), "unresolved", undefined],
     ["rejects with a code that is none", () => Promise.reject({ code: 42 }), "unresolved", undefined],
@@ -196,6 +203,22 @@ describe("a resolver that", () => {
   ])("%s when asked again changes nothing", async (_, renew) => {
     const names = { resolve: () => endpoints, renew } as unknown as NameResolver
     expect(await refusal({ router: toName, names })).toMatchObject({ outcome: "dial-failed", detail: "ECONNREFUSED" })
+  })
+
+  test.each<[string, () => unknown]>([
+    [
+      "throws",
+      () => {
+        throw new Error("still busy")
+      },
+    ],
+    ["rejects", () => Promise.reject(new Error("still busy"))],
+  ])("%s when it is closed is reported, and the proxy is closed all the same", async (_, close) => {
+    const { proxy } = await startProxy({ router: toName, names: { resolve: () => endpoints, close } as NameResolver })
+    const failed = once(proxy, "error")
+    await proxy.close()
+    const [error] = await failed
+    expect(error).toMatchObject({ code: "ERR_TLSROUTE_NAME", message: expect.stringMatching(/still busy/) })
   })
 
   test("never answers when asked again ends at the dial's deadline", async () => {

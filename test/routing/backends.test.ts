@@ -316,6 +316,20 @@ describe("a backend of another kind", () => {
   })
 })
 
+describe("a resolver that answers with a promise", () => {
+  it.each<[string, () => Promise<unknown>]>([
+    ["resolves", async () => ({ host: "db.internal", port: 5432 })],
+    ["rejects", () => Promise.reject(new Error("out of order"))],
+  ])("which %s refuses the backend, and is told why", (_, answer) => {
+    const backendResolvers = { "example.com/Backend": answer as unknown as BackendResolver }
+    const found = target({ tlsRoutes: to({ group: "example.com", kind: "Backend" }) }, { backendResolvers })
+    expect(found).toMatchObject({
+      reason: "BackendNotFound",
+      message: expect.stringMatching(/must answer at once, not with a promise/),
+    })
+  })
+})
+
 describe("weights", () => {
   it("count over every backendRef of every rule, invalid ones included, and zero means zero", () => {
     const rules = [

@@ -51,6 +51,13 @@ backends of TLSRoute default/web
     )
   })
 
+  it("takes a name as people write it, as clients' names are taken", () => {
+    const table = buildRouteTable(world)
+    expect(table.explain({ port: 443, serverName: "Web.Example.COM" })).toEqual(
+      table.explain({ port: 443, serverName: "web.example.com" }),
+    )
+  })
+
   it("is data too: every candidate with its hostname on the listener, and the outcome", () => {
     const { result, listeners, routes } = buildRouteTable(world).explain({ port: 443, serverName: "x.example.com" })
     expect(result).toMatchObject({ matched: true, hostname: "*.example.com", route: { ref: { name: "wide" } } })

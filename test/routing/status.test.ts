@@ -6,6 +6,7 @@ import {
   DEFAULT_CONTROLLER_NAME,
   type GatewayResources,
   type RouteTable,
+  type RouteTableOptions,
 } from "../../src/routing/index.ts"
 import { gateway, listener, route, service } from "./world.ts"
 
@@ -250,6 +251,31 @@ describe("a Gateway with an address that its host assigns", () => {
       reason: "NoListener",
     })
     expect(table.match({ port: 443, address: "::ffff:127.0.1.2", serverName: "a.example.com" }).matched).toBe(true)
+  })
+})
+
+describe("a host that assigns what is no address", () => {
+  it.each<[string, () => unknown, RegExp]>([
+    [
+      "a text",
+      () => "127.0.0.1",
+      /must answer a list of IP addresses or undefined, and did not for Gateway default\/one/,
+    ],
+    ["a name", () => ["localhost"], /must answer a list of IP addresses/],
+    ["a number", () => [5], /must answer a list of IP addresses/],
+    ["a promise that rejects", () => Promise.reject(new Error("out of order")), /must answer a list of IP addresses/],
+    [
+      "an error",
+      () => {
+        throw new Error("out of order")
+      },
+      /the option "gatewayAddresses" failed for Gateway default\/one: out of order/,
+    ],
+  ])("as %s gets no table, and is told which option it is", (_, answer, message) => {
+    const gatewayAddresses = answer as NonNullable<RouteTableOptions["gatewayAddresses"]>
+    expect(() => buildRouteTable({ gateways: [gateway("one")] }, { gatewayAddresses })).toThrow(
+      expect.objectContaining({ code: "ERR_TLSROUTE_OPTION", message: expect.stringMatching(message) }),
+    )
   })
 })
 

@@ -11,7 +11,7 @@ import {
   text,
   wholeNumber,
 } from "../../primitives/option-checks.ts"
-import { ProxyError, refuseArgument, refuseUsage } from "../errors.ts"
+import { describe, ProxyError, refuseArgument, refuseUsage } from "../errors.ts"
 import type { DialEndpoint } from "../target.ts"
 import { LONGEST_TIMER } from "../timer-wheel.ts"
 import { type AddressLookup, type AddressRecord, codeOf, isDenial, systemLookup } from "./address-lookup.ts"
@@ -27,7 +27,7 @@ export interface DnsCacheOptions {
    * `address` or `address:port` (IPv6 in brackets when a port follows).
    */
   readonly overrides?: Readonly<Record<string, string | readonly string[]>>
-  /** Tells whether an address may be dialled. Default {@link isSafeDestination}. */
+  /** Tells whether an address may be dialled: only `true` lets it, at once. Default {@link isSafeDestination}. */
   readonly allowAddress?: (address: string, host: string) => boolean
   /** Shortest time an answer is kept, in milliseconds, whatever its TTL. Default 1 000. */
   readonly minTtl?: number
@@ -95,7 +95,9 @@ export class DnsCache implements NameResolver {
   constructor(options: DnsCacheOptions = {}) {
     refuseUsage("DnsCache", options, OPTIONS)
     this.#overrides = new NameOverrides(options.overrides ?? {})
-    this.#allow = options.allowAddress ?? isSafeDestination
+    const { allowAddress = isSafeDestination } = options
+    // Fails closed: a promise, as an async function answers, is not true.
+    this.#allow = (address, host) => allowAddress(address, host) === true
     this.#keeping = {
       minTtl: options.minTtl ?? 1_000,
       maxTtl: options.maxTtl ?? 300_000,
@@ -200,8 +202,20 @@ export class DnsCache implements NameResolver {
     } catch (error) {
       const failure = error instanceof ProxyError ? error : unresolved(host, error)
       const covered = entry.failed(failure, isDenial(error))
-      for (const listener of this.#listeners) listener({ host, code: codeOf(error) ?? failure.code, covered })
+      this.#tell({ host, code: codeOf(error) ?? failure.code, covered })
       if (!covered) throw failure
+    }
+  }
+
+  /** A listener is others' code: what it throws must not pass for a failed lookup. */
+  #tell(failure: LookupFailure): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(failure)
+      } catch (cause) {
+        const message = `A listener of failed lookups failed: ${describe(cause)}`
+        process.emitWarning(new ProxyError("ERR_TLSROUTE_LISTENER", message, { cause }))
+      }
     }
   }
 }

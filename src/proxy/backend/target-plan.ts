@@ -64,6 +64,6 @@ function unresolved(error: unknown): Rejection {
   const isForbidden = error instanceof ProxyError && code === "ERR_TLSROUTE_FORBIDDEN_ADDRESS"
   return {
     reason: isForbidden ? "forbidden-address" : "unresolved",
-    detail: typeof code === "string" ? code : undefined,
+    detail: typeof code === "string" ? code : error instanceof Error ? error.name : undefined,
   }
 }

@@ -1,3 +1,4 @@
+import { forgetPromise } from "../../primitives/forget-promise.ts"
 import { connectionPolicyFault } from "../check-policy.ts"
 import { describe, ProxyError } from "../errors.ts"
 import type { ConnectionPolicy } from "../policy.ts"
@@ -31,9 +32,18 @@ export function askRouter(host: RouterHost, request: RouteRequest): RouteDecisio
  */
 function assertDecision(decision: RouteDecision): void {
   if (!isObject(decision)) throw new TypeError(`it must answer a decision, not ${String(decision)}`)
-  if ("then" in decision) throw new TypeError("it must answer at once, not with a promise")
-  const { action } = decision
-  if (action === "refuse") return
+  if ("then" in decision) {
+    forgetPromise(decision)
+    throw new TypeError("it must answer at once, not with a promise")
+  }
+  const { action, route, listener } = decision
+  if (route !== undefined && typeof route !== "string") throw new TypeError("route must be text")
+  if (listener !== undefined && typeof listener !== "string") throw new TypeError("listener must be text")
+  if (action === "refuse") {
+    if (typeof decision.reason !== "string")
+      throw new TypeError("reason must be text, which records tell as their detail")
+    return
+  }
   if (action !== "forward") throw new TypeError(`action must be "forward" or "refuse", not ${String(action)}`)
   assertTarget(decision.target)
   if (decision.policy !== undefined) assertOnce(decision.policy, assertPolicy)
@@ -56,8 +66,9 @@ function assertTarget(target: DialTarget): void {
     return
   }
   if (kind !== "name") throw new TypeError(`target.kind must be "endpoints" or "name", not ${String(kind)}`)
-  if (typeof target.host !== "string") throw new TypeError("target.host must be a name")
-  if (!(target.port > 0 && target.port < 65_536)) throw new TypeError("target.port must be a port, from 1 to 65535")
+  if (typeof target.host !== "string" || target.host === "") throw new TypeError("target.host must be a name")
+  if (!(Number.isInteger(target.port) && target.port > 0 && target.port < 65_536))
+    throw new TypeError("target.port must be a port, from 1 to 65535")
 }
 
 function assertEndpoints(endpoints: readonly DialEndpoint[]): void {

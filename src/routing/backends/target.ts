@@ -1,4 +1,5 @@
 import { compareText } from "../../primitives/compare-text.ts"
+import { forgetPromise } from "../../primitives/forget-promise.ts"
 import { canonicalIp } from "../../primitives/ip-address.ts"
 import { arrayOf, field, integerOf, stringOf } from "../../primitives/json.ts"
 import { otherKey } from "../admit/backend.ts"
@@ -113,6 +114,10 @@ function resolveByProgram(
 }
 
 function readResolution(resolution: unknown, name: string): BackendResolution {
+  if (resolution instanceof Promise) {
+    forgetPromise(resolution)
+    throw new Error("it must answer at once, not with a promise")
+  }
   const refused = field(resolution, "refused")
   if (refused !== undefined) {
     const message = stringOf(field(resolution, "message")) ?? `${name} cannot be used`

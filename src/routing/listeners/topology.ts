@@ -1,5 +1,8 @@
+import { forgetPromise } from "../../primitives/forget-promise.ts"
 import { canonicalIp } from "../../primitives/ip-address.ts"
+import { stringOf } from "../../primitives/json.ts"
 import { listFew } from "../../primitives/list-few.ts"
+import { OptionError } from "../../primitives/option-checks.ts"
 import { suggest } from "../../primitives/suggest.ts"
 import { comparePrecedence, GATEWAY_API_GROUP } from "../admit/admission.ts"
 import type { Fault } from "../admit/fault.ts"
@@ -136,9 +139,26 @@ function gatewayState(gateway: AdmittedGateway, classes: ClassSelection, options
 /** Those asked for, and where the choice is left to us, those that the host assigns: every address when it assigns none. */
 function addressesOf(gateway: AdmittedGateway, options: ResolvedOptions): readonly string[] {
   if (!gateway.takesAnyAddress) return gateway.addresses
-  const assigned = options.gatewayAddresses(gateway.ref) ?? []
+  const assigned = assignedTo(gateway, options)
   if (assigned.length === 0) return []
-  return [...new Set([...gateway.addresses, ...assigned.map((address) => canonicalIp(address) ?? address)])].sort()
+  return [...new Set([...gateway.addresses, ...assigned])].sort()
+}
+
+/** The program's own code may answer anything, and no Gateway may listen where it was not meant to for that. */
+function assignedTo({ ref, key }: AdmittedGateway, options: ResolvedOptions): readonly string[] {
+  let answer: unknown
+  try {
+    answer = options.gatewayAddresses(ref) ?? []
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new OptionError(`the option "gatewayAddresses" failed for Gateway ${key}: ${why}`, { cause })
+  }
+  const addresses = Array.isArray(answer) ? answer.map((text) => canonicalIp(stringOf(text) ?? "")) : [undefined]
+  if (addresses.every((address) => address !== undefined)) return addresses
+  forgetPromise(answer)
+  throw new OptionError(
+    `the option "gatewayAddresses" must answer a list of IP addresses or undefined, and did not for Gateway ${key}`,
+  )
 }
 
 function listenerSetState(set: AdmittedListenerSet, parent: GatewayState, labels: NamespaceLabels): ListenerSetState {

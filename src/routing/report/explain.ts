@@ -17,7 +17,9 @@ import type { RouteState } from "../routes/route-state.ts"
 import type { Snapshot } from "../snapshot.ts"
 
 /** Tells every step of a lookup. Looks at all routes: not for the hot path. */
-export function explainQuery(snapshot: Snapshot, query: RouteQuery): Explanation {
+export function explainQuery(snapshot: Snapshot, given: RouteQuery): Explanation {
+  // People write names as they please, and what a client sends is read in lower case as well.
+  const query = given.serverName === undefined ? given : { ...given, serverName: given.serverName.toLowerCase() }
   const result = matchRoute(snapshot.listening.sockets, snapshot.contests, query)
   const chosen = result.listener
   return {

@@ -4,6 +4,7 @@ import { connect } from "node:net"
 import { describe, expect, it, onTestFinished } from "vitest"
 import type { ConnectionRecord } from "../../../src/proxy/connection/record.ts"
 import { CidrList } from "../../../src/proxy/limits/cidr.ts"
+import { SpliceProxy } from "../../../src/proxy/proxy.ts"
 import { CLOSE_CHANNEL } from "../../../src/proxy/proxy-host.ts"
 import { alpn, body, handshake, inRecords } from "../../client-hello/build.ts"
 import { blackHole } from "../black-hole.ts"
@@ -81,6 +82,27 @@ describe("rules of a listener, before a byte is read", () => {
     expect(old.destroyed).toBe(false)
     proxy.setListenerPolicy("test", undefined)
     await through(port)
+  })
+
+  it("can change while the port is being bound: what came last is in force", async () => {
+    const proxy = new SpliceProxy({ router: routerTo(await greeter()) })
+    onTestFinished(() => proxy.close({ drainTimeout: 0 }))
+    const bound = proxy.listen({ key: "test", host: "127.0.0.1", port: 0, policy: listenerPolicy() })
+    const nobody = listenerPolicy({ scopes: [scope("x", { maxConnections: 0 })] })
+    expect(proxy.setListenerPolicy("test", nobody)).toBe(true)
+    expect(await turnedAway((await bound).port)).toMatch(/ECONNRESET|EPIPE/)
+  })
+
+  it("are not in force where there is no such listener, then or later", async () => {
+    const proxy = new SpliceProxy({ router: routerTo(await greeter()) })
+    onTestFinished(() => proxy.close({ drainTimeout: 0 }))
+    const nobody = listenerPolicy({ scopes: [scope("x", { maxConnections: 0 })] })
+    expect(proxy.setListenerPolicy("test", nobody)).toBe(false)
+    const { port } = await proxy.listen({ key: "test", host: "127.0.0.1", port: 0 })
+    await through(port)
+    expect(proxy.setListenerPolicy("test", nobody)).toBe(true)
+    proxy.unlisten("test")
+    expect(proxy.setListenerPolicy("test", nobody)).toBe(false)
   })
 })
 
