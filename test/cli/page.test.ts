@@ -9,6 +9,7 @@ import { objectSource } from "../../src/sources/object-source.ts"
 import { startPage } from "../support/admin.ts"
 import { selfSigned } from "../support/certificate.ts"
 import { launchChromium, missingChromium } from "../support/chromium.ts"
+import { freePort } from "../support/free-port.ts"
 import { listener, oneRoute, route } from "../support/resources.ts"
 
 const HOSTILE = '<img src=x onerror="window.hacked=1">.example'
@@ -31,12 +32,9 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
       socket.pipe(socket)
     })
     lostBackend = createServer(selfSigned(["lost.example.com"]), (socket) => void socket.on("error", () => {}))
-    for (const server of [backend, lostBackend]) {
-      server.listen(0, "127.0.0.1")
-      await once(server, "listening")
-    }
-    lostPort = (lostBackend.address() as AddressInfo).port
-    lostBackend.close()
+    lostPort = await freePort()
+    backend.listen(0, "127.0.0.1")
+    await once(backend, "listening")
     gateway = createPassthroughGateway({
       source,
       address: "127.0.0.1",

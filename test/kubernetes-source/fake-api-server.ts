@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import type { AddressInfo } from "node:net"
 import { KubeConfig } from "@kubernetes/client-node"
+import { freePort } from "../support/free-port.ts"
 
 type Json = Record<string, unknown>
 
@@ -95,10 +95,14 @@ export class FakeApiServer {
   #version = 1000
   #compactedTo = 0
   #server: Server | undefined
-  #port = 0
+  readonly #port: number
+
+  private constructor(port: number) {
+    this.#port = port
+  }
 
   static async start(): Promise<FakeApiServer> {
-    const fake = new FakeApiServer()
+    const fake = new FakeApiServer(await freePort())
     await fake.listen()
     return fake
   }
@@ -117,7 +121,6 @@ export class FakeApiServer {
     const server = createServer((request, response) => void this.#serve(request, response))
     server.listen(this.#port, "127.0.0.1")
     await once(server, "listening")
-    this.#port = (server.address() as AddressInfo).port
     this.#server = server
   }
 

@@ -8,8 +8,8 @@ import { DnsCache } from "../../src/proxy/backend/dns-cache.ts"
 import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 import { SpliceProxy } from "../../src/proxy/proxy.ts"
 import { client, clientHello } from "../proxy/harness.ts"
+import { freePort } from "../support/free-port.ts"
 import { folder, missing, type Running, start, titled } from "./programs.ts"
-import { freePort } from "./servers.ts"
 
 const reason = missing("dnsmasq")
 const HOST = "db.example.test"

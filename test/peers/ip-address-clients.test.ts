@@ -5,10 +5,10 @@ import { beforeAll, describe, expect, it } from "vitest"
 import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 import { atEnd } from "../support/at-end.ts"
 import { selfSigned } from "../support/certificate.ts"
+import { freePort } from "../support/free-port.ts"
 import { startGateway } from "../support/gateway.ts"
 import { gateway, listener, resources, route, service } from "../support/resources.ts"
 import { folder, listening, missing, run, start, titled, writeCertificate } from "./programs.ts"
-import { freePort } from "./servers.ts"
 
 const reason = missing("socat", "ncat", "mosquitto", "mosquitto_pub", "openssl")
 

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs"
-import { createServer } from "node:net"
 import { join } from "node:path"
+import { freePort } from "../support/free-port.ts"
 import { listening, MODULES, type Running, start, writeCertificate } from "./programs.ts"
 
 /** A TLS server of another project that wants a PROXY protocol header on each connection. */
@@ -14,16 +14,6 @@ export interface Receiver {
 
 /** What a receiver answers: the client's address, as the header told it. */
 export const ADDRESS = /client=([0-9a-f.:]+)/
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
-  const address = server.address()
-  await new Promise<void>((resolve) => server.close(() => resolve()))
-  if (address === null || typeof address === "string") throw new Error("no port")
-  return address.port
-}
 
 /** nginx's version as one number, 1.22.1 as 1022001. */
 export function nginxVersion(text: string): number {

@@ -8,10 +8,10 @@ import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 import { isRoot, run } from "../starttls/support/run.ts"
 import { atEnd } from "../support/at-end.ts"
 import { certificateAuthority } from "../support/certificate.ts"
+import { freePort } from "../support/free-port.ts"
 import { startGateway } from "../support/gateway.ts"
 import { gateway, listener, resources, route, service } from "../support/resources.ts"
 import { folder, listening, missing, start, titled } from "./programs.ts"
-import { freePort } from "./servers.ts"
 
 const MB = 1_000_000
 const NAMES = { nginx: "nginx.example.test", node: "node.example.test" } as const

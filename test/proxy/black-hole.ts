@@ -3,11 +3,11 @@ import { once } from "node:events"
 import { connect } from "node:net"
 import { onTestFinished } from "vitest"
 import type { DialEndpoint } from "../../src/proxy/target.ts"
+import { freePort } from "../support/free-port.ts"
 
 const LISTEN_AND_STOP = `
-  const server = require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
-    console.log(server.address().port)
-  })
+  const [port] = process.argv.slice(1).map(Number)
+  require("node:net").createServer().listen({ port, host: "127.0.0.1", backlog: 1 }, () => console.log("listening"))
 `
 
 /**
@@ -15,10 +15,11 @@ const LISTEN_AND_STOP = `
  * drops every further SYN.
  */
 export async function blackHole(): Promise<DialEndpoint> {
-  const child = spawn(process.execPath, ["-e", LISTEN_AND_STOP], { stdio: ["ignore", "pipe", "inherit"] })
-  const [line] = await once(child.stdout, "data")
+  const endpoint = { address: "127.0.0.1", port: await freePort() }
+  const args = ["-e", LISTEN_AND_STOP, String(endpoint.port)]
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
+  await once(child.stdout, "data")
   child.kill("SIGSTOP")
-  const endpoint = { address: "127.0.0.1", port: Number(String(line)) }
   const fillers = Array.from({ length: 4 }, () => connect({ host: endpoint.address, port: endpoint.port }))
   for (const filler of fillers) filler.on("error", () => {})
   onTestFinished(() => {

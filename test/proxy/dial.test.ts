@@ -10,6 +10,7 @@ import type { Router } from "../../src/proxy/router.ts"
 import { SlabPool } from "../../src/proxy/splice/slabs.ts"
 import type { DialEndpoint } from "../../src/proxy/target.ts"
 import { TimerWheel } from "../../src/proxy/timer-wheel.ts"
+import { freePort } from "../support/free-port.ts"
 import { blackHole } from "./black-hole.ts"
 import {
   backend,
@@ -213,7 +214,7 @@ function toPort(port: number): Router {
 }
 
 test("the first connection after a name's time to live goes where the name leads now", async () => {
-  const first = await onlyAt("127.0.0.2")
+  const first = await onlyAt("127.0.0.2", await freePort())
   const second = await onlyAt("127.0.0.3", first.port)
   const { names } = leadsTo(first, second)
   const { port } = await startProxy({ router: toPort(first.port), names })

@@ -7,6 +7,7 @@ import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 import { type ListenOptions, SpliceProxy, type SpliceProxyOptions } from "../../src/proxy/index.ts"
 import type { Router } from "../../src/proxy/router.ts"
 import type { DialEndpoint } from "../../src/proxy/target.ts"
+import { freePort } from "../support/free-port.ts"
 
 /** Real ClientHello bytes as Node.js sends them for a server name, or without one. */
 export function clientHello(
@@ -57,12 +58,7 @@ export function backend(serve: (socket: Socket) => void, host?: string, port?: n
 
 /** A port nobody listens on. */
 export async function closedPort(): Promise<DialEndpoint> {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const { address, port } = server.address() as AddressInfo
-  server.close()
-  await once(server, "close")
-  return { address, port }
+  return { address: "127.0.0.1", port: await freePort() }
 }
 
 /** A router that sends everything to the same endpoints. */

@@ -1,10 +1,10 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtemp, rm, writeFile } from "node:fs/promises"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
 import { createInterface } from "node:readline"
+import { freePort } from "../../support/free-port.ts"
 import { type ClusterBinaries, clusterBinaries } from "./build-apiserver.ts"
 
 const START_DEADLINE_MS = 60_000
@@ -124,17 +124,6 @@ export class TestCluster {
   async get<T>(...args: readonly string[]): Promise<T> {
     return JSON.parse(await this.kubectl(["get", ...args, "-o", "json"])) as T
   }
-}
-
-/** A port of 127.0.0.1 that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const address = server.address()
-  server.close()
-  await once(server, "close")
-  if (address === null || typeof address === "string") throw new Error("no port")
-  return address.port
 }
 
 function run(command: string, args: readonly string[], input = ""): Promise<string> {

@@ -6,6 +6,7 @@ import { CidrList } from "../../../src/proxy/limits/cidr.ts"
 import { SpliceProxy } from "../../../src/proxy/proxy.ts"
 import { bytes, hello, serverName, versions } from "../../client-hello/build.ts"
 import { ACK, CLIENT_DESTINATION, cryptoFrame, datagram, hex, inFrames, message, packet } from "../../quic/build.ts"
+import { freePort } from "../../support/free-port.ts"
 import { backend } from "../harness.ts"
 import { listenerPolicy, scope } from "../policy-harness.ts"
 import { fromServer, helloFor, opened, Peer, quicProxy, short } from "./harness.ts"
@@ -397,7 +398,9 @@ describe("a backend", () => {
   })
 
   it("is the same for a client's TCP and QUIC connections where client-hash asks for it", async () => {
-    const endpoints = await Promise.all(Array.from({ length: 8 }, () => backend(() => undefined)))
+    const endpoints = await Promise.all(
+      Array.from({ length: 8 }, async () => backend(() => undefined, "127.0.0.1", await freePort())),
+    )
     for (const { port } of endpoints) await Peer.open("127.0.0.1", port)
     const { at, proxy } = await quicProxy({ "a.example": endpoints }, { balance: "client-hash" })
     const client = await Peer.open()
@@ -488,7 +491,7 @@ describe("a listener", () => {
     const proxy = new SpliceProxy({ router: { route: () => ({ action: "refuse", reason: "none" }) } })
     const errors: Error[] = []
     proxy.on("error", (error) => errors.push(error))
-    const { port } = await proxy.listen({ key: "test", host: "127.0.0.1", port: 0 })
+    const { port } = await proxy.listen({ key: "test", host: "127.0.0.1", port: await freePort() })
     const taken = await Peer.open("127.0.0.1", port)
     proxy.setListenerPolicy("test", listenerPolicy({ quic: true }))
     while (errors.length === 0) await sleep(5)

@@ -12,6 +12,7 @@ import { readLongPacket } from "../../../src/quic/packet.ts"
 import { InitialProtection } from "../../../src/quic/protection.ts"
 import { serverName, versions } from "../../client-hello/build.ts"
 import { cryptoFrame, datagram, message, type PacketFields, packet } from "../../quic/build.ts"
+import { freePort } from "../../support/free-port.ts"
 import { connectionPolicy, listenerPolicy } from "../policy-harness.ts"
 
 /** A UDP socket that keeps what comes until it is asked for. */
@@ -113,23 +114,20 @@ export async function quicProxy(
   const records: ConnectionRecord[] = []
   let taken = 0
   proxy.on("close", (record) => records.push(record))
-  const at = await listening(proxy, listenerPolicy({ quic: true, ...options.listener }))
+  await proxy.listen({
+    key: "test",
+    host: "127.0.0.1",
+    port: await freePort(),
+    policy: listenerPolicy({ quic: true, ...options.listener }),
+  })
+  const at = proxy.quicAddress("test")
+  if (at === undefined) throw new Error("the proxy takes no QUIC")
   const closed = async () => {
     while (records.length <= taken) await once(proxy, "close")
     taken += 1
     return records[taken - 1] as ConnectionRecord
   }
   return { proxy, at, records, closed }
-}
-
-/** The system chooses a number that is free for TCP; where a UDP socket has the same one, it is asked for another. */
-async function listening(proxy: SpliceProxy, policy: ListenerPolicy): Promise<AddressInfo> {
-  for (;;) {
-    await proxy.listen({ key: "test", host: "127.0.0.1", port: 0, policy })
-    const at = proxy.quicAddress("test")
-    if (at !== undefined) return at
-    proxy.unlisten("test")
-  }
 }
 
 /** The ClientHello's datagram of a client that asks for a name. */

@@ -3,8 +3,8 @@ import { chmodSync, chownSync, mkdirSync, readdirSync, writeFileSync } from "nod
 import { userInfo } from "node:os"
 import { join } from "node:path"
 import { listening, start } from "../../peers/programs.ts"
-import { freePort } from "../../peers/servers.ts"
 import type { CertificateAuthority } from "../../support/certificate.ts"
+import { freePort } from "../../support/free-port.ts"
 import { isRoot } from "./run.ts"
 
 /** Where Debian keeps PostgreSQL's programs, the newest version's. */
