@@ -15,5 +15,7 @@ export default defineConfig({
     css: true,
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // What is waited for may take its time on a busy machine; by itself a poll gives up after a second.
+    expect: { poll: { timeout: 20_000 } },
   },
 })

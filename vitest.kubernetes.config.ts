@@ -8,5 +8,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // What is waited for may take its time on a busy machine; by itself a poll gives up after a second.
+    expect: { poll: { timeout: 60_000 } },
   },
 })

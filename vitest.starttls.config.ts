@@ -7,5 +7,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // What is waited for may take its time on a busy machine; by itself a poll gives up after a second.
+    expect: { poll: { timeout: 40_000 } },
   },
 })

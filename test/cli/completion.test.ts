@@ -51,7 +51,7 @@ async function open(start: string, load: string) {
   const type = async (keys: string, expected: string) => {
     shown = ""
     session.stdin.write(keys)
-    await expect.poll(() => stripVTControlCharacters(shown), { timeout: 20_000 }).toContain(expected)
+    await expect.poll(() => stripVTControlCharacters(shown)).toContain(expected)
   }
   await type(`${load}; echo "rea""dy"\n`, "\nready")
   return type

@@ -1,5 +1,5 @@
 import { Writable } from "node:stream"
-import { expect, test, vi } from "vitest"
+import { expect, test } from "vitest"
 import { flushLines, putServingFirst, writeLine } from "../../src/cli/shared/output.ts"
 
 const KIB = 1024
@@ -70,6 +70,6 @@ test("a command that serves writes lines together, soon, and in the order of bot
   expect(written).toEqual([])
   writeLine(second, "three", tell)
   expect(written).toEqual(["first: one\ntwo\n"])
-  await vi.waitUntil(() => written.length === 2)
+  await expect.poll(() => written.length).toBe(2)
   expect(written[1]).toBe("second: three\n")
 })

@@ -103,13 +103,13 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
     await expect.poll(() => page.locator("#routes-body").textContent()).toContain("1 live, weight 1")
     expect(await page.locator("#total-live").textContent()).toBe("1")
     socket.destroy()
-    await expect.poll(() => page.locator("#connections-body tr").count(), { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => page.locator("#connections-body tr").count()).toBe(0)
   })
 
   it("shows who was refused and why, and what clients sent as text", async () => {
     const page = await open()
     for (const name of ["nobody.example.com", HOSTILE]) await closed(await client(name))
-    await expect.poll(() => page.locator("#refused-body").textContent(), { timeout: 10_000 }).toContain("<img")
+    await expect.poll(() => page.locator("#refused-body").textContent()).toContain("<img")
     const refused = await page.locator("#refused-body").textContent()
     expect(refused).toMatch(/nobody\.example\.com\s*refused: NoMatchingRoute/)
     expect(refused).toContain("SERVER_NAME_CHARACTER")
@@ -164,11 +164,11 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
     await closed(await client("lost.example.com"))
     const told =
       /▲ lost\.example\.net:443.*1 connection in a row did not reach it, the last \d+ s ago: dial-failed, ECONNREFUSED/
-    await expect.poll(() => row.textContent(), { timeout: 10_000 }).toMatch(told)
+    await expect.poll(() => row.textContent()).toMatch(told)
     lostBackend.listen(lostPort, "127.0.0.1")
     await once(lostBackend, "listening")
     await once(await client("lost.example.com"), "secureConnect")
-    await expect.poll(() => row.textContent(), { timeout: 10_000 }).toContain("● lost.example.net:443 1")
+    await expect.poll(() => row.textContent()).toContain("● lost.example.net:443 1")
     expect(await row.textContent()).not.toContain("in a row")
   })
 
@@ -226,7 +226,7 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
     await page.waitForEvent("requestfinished", { timeout: 1_500 }).catch(() => undefined)
     expect(await page.locator("#total-uptime").textContent()).toBe(frozen)
     await page.getByRole("button", { name: "Go on" }).click()
-    await expect.poll(() => page.locator("#total-uptime").textContent(), { timeout: 10_000 }).not.toBe(frozen)
+    await expect.poll(() => page.locator("#total-uptime").textContent()).not.toBe(frozen)
   })
 
   it.each(["light", "dark"] as const)("fits a phone, %s", async (colorScheme) => {

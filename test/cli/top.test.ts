@@ -439,7 +439,7 @@ describe("tlsroute top", () => {
       await tmux("new-session", "-d", "-x", "100", "-y", "30", "env PS1='$ ' sh")
       onTestFinished(() => void tmux("kill-server"))
       const screen = () => tmux("capture-pane", "-p")
-      const shows = (what: RegExp) => expect.poll(screen, { timeout: 15_000, interval: 100 }).toMatch(what)
+      const shows = (what: RegExp) => expect.poll(screen, { interval: 100 }).toMatch(what)
       const keys = (...names: string[]) => tmux("send-keys", ...names)
       await shows(/\$/)
       await tmux("send-keys", "-l", command)

@@ -190,7 +190,7 @@ describe("examples", () => {
     const port = await listening()
     expect(await greeting(port, "shop.example.com")).toBe("hello from the backend\n")
     await expect
-      .poll(() => api.writes.map(({ request }) => request), { timeout: 10_000 })
+      .poll(() => api.writes.map(({ request }) => request))
       .toContainEqual(expect.stringContaining("/gateways/edge/status"))
     child.kill("SIGINT")
     expect((await once(child, "close"))[0]).toBe(0)

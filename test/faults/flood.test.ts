@@ -106,7 +106,7 @@ onLinux("a flood of connections", () => {
     expect(await isServed(port)).toBe(true)
     await ended(FLOOD + 2)
     // Sockets of this test close in their own time.
-    await expect.poll(countDescriptors, { timeout: 10_000 }).toBeLessThanOrEqual(before ?? 0)
+    await expect.poll(countDescriptors).toBeLessThanOrEqual(before ?? 0)
   })
 })
 

@@ -68,7 +68,7 @@ async function connectedToBoth(gateway: Face.PassthroughGateway, port: number): 
     const ports = new Set(sockets.map(({ localPort: own }) => own))
     const known = () => [...gateway.connections].filter(({ clientPort }) => ports.has(clientPort))
     // Workers report a few times a second.
-    await expect.poll(() => known().length, { timeout: 10_000 }).toBe(20)
+    await expect.poll(() => known().length).toBe(20)
     // The id of a connection begins with that of its worker's proxy.
     const workers = new Set(known().map(({ uniqueId }) => uniqueId.split("-")[0]))
     if (workers.size === 2) return sockets
@@ -102,10 +102,10 @@ describe("counters", () => {
     const carried = async () =>
       [...(await scrape())].reduce((sum, [name, value]) => sum + (bytes.test(name) ? value : 0), 0)
     // What is live counts as it flows.
-    await expect.poll(carried, { timeout: 10_000 }).toBeGreaterThan(200_000)
+    await expect.poll(carried).toBeGreaterThan(200_000)
     await killOne()
     const restarts = async () => (await scrape()).get("tlsroute_worker_restarts_total")
-    await expect.poll(restarts, { timeout: 10_000 }).toBe(1)
+    await expect.poll(restarts).toBe(1)
     await comesBack(port)
     await scrape()
     source.set({ ...config, tlsRoutes: [] })
@@ -115,7 +115,7 @@ describe("counters", () => {
     await once(gateway, "config")
     await comesBack(port)
     for (const socket of sockets) socket.destroy()
-    await expect.poll(() => gateway.connections.size, { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => gateway.connections.size).toBe(0)
     const last = await scrape()
     const sum = (name: string) =>
       [...last].reduce((all, [series, value]) => all + (series.startsWith(`${name}{`) ? value : 0), 0)

@@ -221,9 +221,9 @@ describe("a gateway with two workers", () => {
     const sockets = await Promise.all(Array.from({ length: 10 }, () => connect(port)))
     // Reports come four times a second.
     const names = () => Array.from(served.connections, ({ serverName }) => serverName)
-    await expect.poll(names, { timeout: 5_000 }).toEqual(new Array(10).fill("app.example.com"))
+    await expect.poll(names).toEqual(new Array(10).fill("app.example.com"))
     await Promise.all(sockets.map((socket) => exchange(socket, "bye")))
-    await expect.poll(() => served.connections.size, { timeout: 5_000 }).toBe(0)
+    await expect.poll(() => served.connections.size).toBe(0)
   })
 
   it("holds a limit of all connections and one of each client's, whichever worker they come to", async () => {
@@ -236,12 +236,12 @@ describe("a gateway with two workers", () => {
     if (hasReusePort()) expect(live).toHaveLength(8)
     expect(live.length).toBeGreaterThan(0)
     expect(live.length).toBeLessThanOrEqual(8)
-    await expect.poll(() => rejections.length, { timeout: 5_000 }).toBe(24 - live.length)
+    await expect.poll(() => rejections.length).toBe(24 - live.length)
     expect(new Set(rejections)).toEqual(new Set(["too-many-of-client"]))
     // What has ended leaves its place to others.
     await Promise.all(live.map((socket) => exchange(socket, "bye")))
     const again = () => connect(port).then((socket) => exchange(socket, "again"))
-    await expect.poll(() => again().catch(() => "refused"), { timeout: 5_000 }).toBe("again")
+    await expect.poll(() => again().catch(() => "refused")).toBe("again")
   })
 
   it("drains on close: live connections finish, new ones are not accepted", async () => {
@@ -262,7 +262,10 @@ describe("a gateway with two workers", () => {
     const unrouted = Buffer.from(greeting("nobody.example")).toString("hex")
     for (let i = 0; i < 4; i++) {
       // It blocks this program's event loop until the client has ended.
-      const { stdout } = spawnSync(process.execPath, ["--eval", client, unrouted], { encoding: "utf8", timeout: 5_000 })
+      const { stdout } = spawnSync(process.execPath, ["--eval", client, unrouted], {
+        encoding: "utf8",
+        timeout: 25_000,
+      })
       expect(stdout).toBe("closed\n")
     }
   })
@@ -298,7 +301,7 @@ describe("a worker that dies", () => {
     cleanups.push(() => plane.close({ drainTimeout: 0 }))
     const { port } = await plane.listen({ key: table.listeners[0]?.key ?? "", host: "127.0.0.1", port: 0 })
     const sockets = await Promise.all(Array.from({ length: 16 }, () => connect(port)))
-    await expect.poll(() => plane.connections.size, { timeout: 5_000 }).toBe(16)
+    await expect.poll(() => plane.connections.size).toBe(16)
 
     const died = once(plane, "error")
     handles[0]?.terminate()
@@ -309,17 +312,15 @@ describe("a worker that dies", () => {
     const answers = await Promise.all(sockets.map((socket) => exchange(socket, "still here").catch(() => "lost")))
     expect(answers.filter((answer) => answer === "still here")).toHaveLength(16 - lost)
 
-    await expect.poll(() => handles.length, { timeout: 5_000 }).toBe(3)
+    await expect.poll(() => handles.length).toBe(3)
     handles[1]?.terminate()
     await once(plane, "error")
     // Only the replacement is left to answer, as soon as it listens.
     await expect
-      .poll(
-        () =>
-          connect(port)
-            .then((socket) => exchange(socket, "again"))
-            .catch(() => "refused"),
-        { timeout: 10_000 },
+      .poll(() =>
+        connect(port)
+          .then((socket) => exchange(socket, "again"))
+          .catch(() => "refused"),
       )
       .toBe("again")
   })

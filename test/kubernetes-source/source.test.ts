@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises"
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import type { ClusterEvent } from "../../src/kubernetes/cluster-watcher.ts"
 import { type KubernetesSourceOptions, kubernetesSource } from "../../src/kubernetes/source.ts"
 import type { GatewayResources, KubernetesObject, TLSRoute } from "../../src/routing/resources.ts"
@@ -24,8 +24,6 @@ const route = (namespace: string, name: string, service = "web", backendNamespac
   },
 })
 const service = (namespace: string, name: string): StoredObject => ({ metadata: { namespace, name }, spec: {} })
-
-vi.setConfig({ testTimeout: 8_000 })
 
 let api: FakeApiServer
 let abort: AbortController

@@ -1,10 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest"
+import { afterEach, beforeEach, describe, expect, test } from "vitest"
 import { type StatusWriter, type StatusWriterEvent, startStatusWriter } from "../../src/kubernetes/status-writer.ts"
 import type { Gateway, RouteParentStatus, TLSRoute } from "../../src/routing/resources.ts"
 import type { ObjectStatus, Statuses } from "../../src/routing/route-table.ts"
 import { FakeApiServer, type StoredObject } from "./fake-api-server.ts"
-
-vi.setConfig({ testTimeout: 8_000 })
 
 const OURS = "tlsroute.dev/gateway"
 const NONE: Statuses = { gatewayClasses: [], gateways: [], listenerSets: [], tlsRoutes: [] }
@@ -268,7 +266,7 @@ describe("a kind that may not be written", () => {
         addresses: [{ value: "192.0.2.1" }],
       })
     const tries = patches()
-    await expect.poll(patches, { timeout: 5_000 }).toBeGreaterThan(tries + 1)
+    await expect.poll(patches).toBeGreaterThan(tries + 1)
     // Eight at first, then a probe after each pause; and one is told of for all of them.
     expect(patches()).toBeLessThan(20)
     expect(events.filter(({ type }) => type === "status-failed")).toHaveLength(1)
@@ -279,13 +277,13 @@ describe("a kind that may not be written", () => {
     api.fault = (request) => (request.startsWith("PATCH") ? 403 : undefined)
     writer.write({ ...NONE, tlsRoutes: routes(30) })
     // By then pauses that double would be six seconds.
-    await expect.poll(patches, { timeout: 7_000 }).toBeGreaterThan(12)
+    await expect.poll(patches).toBeGreaterThan(12)
     api.fault = undefined
     const repaired = performance.now()
     await writer.flushed()
     expect(performance.now() - repaired).toBeLessThan(3_000)
     expect(stored("r29")).toEqual([parent(OURS)])
-  }, 15_000)
+  })
 })
 
 describe("Events", () => {
@@ -410,7 +408,7 @@ describe("with a Lease", () => {
     })
     const started = performance.now()
     const b = await start({ lease: { ...LEASE, identity: "b" } })
-    await expect.poll(() => b.leading, { timeout: 5_000 }).toBe(true)
+    await expect.poll(() => b.leading).toBe(true)
     // Its clock may be wrong: only what we saw counts.
     expect(performance.now() - started).toBeGreaterThan(1_000)
   })
@@ -420,7 +418,7 @@ describe("with a Lease", () => {
     await expect.poll(() => a.leading).toBe(true)
     api.fault = (request) => (request.includes("/leases") ? 500 : undefined)
     const started = performance.now()
-    await expect.poll(() => a.leading, { timeout: 5_000, interval: 5 }).toBe(false)
+    await expect.poll(() => a.leading, { interval: 5 }).toBe(false)
     expect(performance.now() - started).toBeLessThan(1_000)
     expect(events.some(({ type }) => type === "lease-failed")).toBe(true)
   })

@@ -204,7 +204,7 @@ http { access_log off; client_max_body_size 0; ${temporary.join(" ")}
         expect(new Set(hashes)).toEqual(new Set([sha256(file)]))
         expect(sha256(readFileSync(join(dir, name, "up")))).toBe(sha256(file))
         // A client that has ended keeps none alive.
-        await expect.poll(() => served.gateway.connections.size, { timeout: 10_000 }).toBe(0)
+        await expect.poll(() => served.gateway.connections.size).toBe(0)
         const told = records.splice(0)
         expect(told.length).toBeGreaterThan(0)
         expect(Math.max(...told.map(({ bytesFromClient }) => bytesFromClient))).toBeGreaterThan(size)

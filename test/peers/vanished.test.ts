@@ -77,7 +77,7 @@ describe.skipIf(reason !== undefined)(titled("a machine that vanishes without a 
     const { proxy, port } = await proxyTo("127.0.0.1", address.port)
     const closed = once(proxy, "close") as Promise<[ConnectionRecord]>
     inside("openssl", ["s_client", "-connect", `${HERE}:${port}`, "-servername", "a.example"])
-    await expect.poll(() => sockets.length, { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => sockets.length).toBe(1)
     pull()
     const [record] = await closed
     expect(record).toMatchObject({ outcome: "client-reset", detail: "ETIMEDOUT", endedBy: "client" })
@@ -88,13 +88,11 @@ describe.skipIf(reason !== undefined)(titled("a machine that vanishes without a 
 
   it("and was the backend ends its connection as well", async () => {
     const listener = inside(process.execPath, ["-e", SILENT_SERVER])
-    await expect.poll(() => listener.said(), { timeout: 10_000 }).toContain("listening")
+    await expect.poll(() => listener.said()).toContain("listening")
     const { proxy, port } = await proxyTo(THERE, 7443)
     const closed = once(proxy, "close") as Promise<[ConnectionRecord]>
     start("openssl", ["s_client", "-connect", `127.0.0.1:${port}`, "-servername", "a.example"])
-    await expect
-      .poll(() => Array.from(proxy.connections, ({ state }) => state), { timeout: 10_000 })
-      .toEqual(["splicing"])
+    await expect.poll(() => Array.from(proxy.connections, ({ state }) => state)).toEqual(["splicing"])
     pull()
     expect((await closed)[0]).toMatchObject({ outcome: "backend-reset", detail: "ETIMEDOUT", endedBy: "backend" })
     await listener.stop()

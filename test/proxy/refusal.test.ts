@@ -58,7 +58,7 @@ test("a refused client that never ends is let go after a moment, and one that fl
   flooding.on("drain", () => flooding.write(Buffer.alloc(1_000_000)))
   flooding.write(await clientHello("nowhere.example.com"))
   flooding.write(Buffer.alloc(1_000_000))
-  await expect.poll(() => records.length, { timeout: 5_000 }).toBe(2)
+  await expect.poll(() => records.length).toBe(2)
   expect(records.map(({ clientPort }) => clientPort)).toEqual([flooding.localPort, quiet.localPort])
   expect(records[0]?.durations.total).toBeLessThan(1_000)
   expect(records[1]?.durations.total).toBeGreaterThanOrEqual(1_000)

@@ -5,10 +5,11 @@ import { type AddressInfo, createServer, type Server } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createServer as createTlsServer, type TlsOptions } from "node:tls"
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest"
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
 import { type Probe, runProbe } from "../../../src/proxy/health/probe.ts"
 import type { ProxyHeader } from "../../../src/proxy/proxy-protocol/header.ts"
 import { parseProxyHeader } from "../../../src/proxy/proxy-protocol/parser.ts"
+import { freePort } from "../../support/free-port.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "tlsroute-probe-"))
 const files = { key: join(directory, "key.pem"), cert: join(directory, "cert.pem") }
@@ -29,16 +30,12 @@ async function probe(server: Server, extra: Partial<Probe> = {}) {
   await once(server, "listening")
   onTestFinished(() => void server.close())
   const { port } = server.address() as AddressInfo
-  return runProbe({ kind: "tls", address: "127.0.0.1", port, serverName: "a.example", timeout: 2000, ...extra })
+  return runProbe({ kind: "tls", address: "127.0.0.1", port, serverName: "a.example", timeout: 20_000, ...extra })
 }
 
 /** OpenSSL's server, which says why it refuses. */
 async function opensslServer(args: readonly string[]) {
-  const free = createServer().listen(0, "127.0.0.1")
-  await once(free, "listening")
-  const { port } = free.address() as AddressInfo
-  free.close()
-  await once(free, "close")
+  const port = await freePort()
   const child = spawn("openssl", [
     "s_server",
     "-accept",
@@ -53,7 +50,7 @@ async function opensslServer(args: readonly string[]) {
   let output = ""
   child.stderr.on("data", (text) => (output += text))
   child.stdout.on("data", (text) => (output += text))
-  await vi.waitFor(() => expect(output).toContain("ACCEPT"), 5_000)
+  await expect.poll(() => output).toContain("ACCEPT")
   return { port, stdout: () => output }
 }
 
@@ -93,9 +90,9 @@ describe("a TLS probe", () => {
 
   it("is good when the server objects to the client with an alert once it has spoken (RFC 5246 section 7.4.6)", async () => {
     const { stdout, port } = await opensslServer(["-tls1_2", "-Verify", "1"])
-    const result = await runProbe({ kind: "tls", address: "127.0.0.1", port, serverName: "a.example", timeout: 5000 })
+    const result = await runProbe({ kind: "tls", address: "127.0.0.1", port, serverName: "a.example", timeout: 20_000 })
     expect(result).toEqual({ healthy: true })
-    await vi.waitFor(() => expect(stdout()).toMatch(/peer did not return a certificate/))
+    await expect.poll(stdout).toMatch(/peer did not return a certificate/)
   })
 
   it("is bad when the server has no cipher in common, which is an alert before it has spoken", async () => {
@@ -147,7 +144,7 @@ describe("a probe of an endpoint that waits for a PROXY protocol header", () => 
     const headers: ProxyHeader[] = []
     expect(await probe(behindHeader(headers), { proxyHeader })).toEqual({ healthy: true })
     expect(await probe(behindHeader(headers), { proxyHeader, kind: "tcp" })).toEqual({ healthy: true })
-    await vi.waitFor(() => expect(headers).toMatchObject([expected, expected]))
+    await expect.poll(() => headers).toMatchObject([expected, expected])
   })
 
   it("fails without one", async () => {

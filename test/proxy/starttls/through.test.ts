@@ -345,7 +345,7 @@ describe("a TLS probe of a server that is spoken to before TLS", () => {
   test.each(ALL)("speaks %s", async (name) => {
     const protocol = STARTTLS_PROTOCOLS[name]
     const endpoint = await echoServer(protocol, "a.example")
-    const probe = { kind: "tls", ...endpoint, serverName: "a.example", timeout: 2000 } as const
+    const probe = { kind: "tls", ...endpoint, serverName: "a.example", timeout: 20_000 } as const
     expect(await runProbe({ ...probe, starttls: { protocol, greetingName: "gw.example" } })).toEqual({ healthy: true })
   })
 
