@@ -73,7 +73,8 @@ export class LeaderElection {
 
   /** Whether this replica holds the lease. */
   get leading(): boolean {
-    return this.#leading
+    // A process that was stopped for a while finds this out before its own timers tell it.
+    return this.#leading && !this.#isTooLate
   }
 
   /** Stops, and gives the lease back when it is held. */
@@ -88,6 +89,7 @@ export class LeaderElection {
   async #run(signal: AbortSignal): Promise<void> {
     const retryMs = this.#options.retryMs ?? 2_000
     while (!signal.aborted) {
+      if (this.#isTooLate) this.#setLeading(false)
       try {
         await this.#tryToLead(signal)
       } catch (error) {
@@ -95,9 +97,14 @@ export class LeaderElection {
         // Another replica was faster: that is what the lease is for.
         if (!isConflict(error)) this.#onError(error)
       }
-      if (this.#leading && performance.now() - this.#renewedAt >= this.#renewDeadlineMs) this.#setLeading(false)
+      if (this.#isTooLate) this.#setLeading(false)
       await pause(retryMs * (0.9 + Math.random() * 0.2), signal)
     }
+  }
+
+  /** Whether another may hold the lease by now, as it was not renewed in time. */
+  get #isTooLate(): boolean {
+    return performance.now() - this.#renewedAt >= this.#renewDeadlineMs
   }
 
   async #tryToLead(signal: AbortSignal): Promise<void> {
