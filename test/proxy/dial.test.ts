@@ -1,11 +1,12 @@
 import { once } from "node:events"
 import type { Socket } from "node:net"
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import { Dial, type DialPlan } from "../../src/proxy/backend/dial.ts"
 import { DnsCache } from "../../src/proxy/backend/dns-cache.ts"
 import { NamePlan } from "../../src/proxy/balance/plans.ts"
 import { TargetState } from "../../src/proxy/balance/target-state.ts"
 import { ALONE } from "../../src/proxy/limits/sharing.ts"
+import type { SpliceProxy } from "../../src/proxy/proxy.ts"
 import type { Router } from "../../src/proxy/router.ts"
 import { SlabPool } from "../../src/proxy/splice/slabs.ts"
 import type { DialEndpoint } from "../../src/proxy/target.ts"
@@ -23,8 +24,12 @@ import {
   readAll,
   routerTo,
   startProxy,
+  stopClock,
+  until,
 } from "./harness.ts"
 import { connectionPolicy, policyRouter } from "./policy-harness.ts"
+
+const states = (proxy: SpliceProxy) => [...proxy.connections].map(({ state }) => state)
 
 const answering = () => backend((socket) => socket.once("data", () => socket.end("answer")))
 
@@ -61,20 +66,27 @@ test("no more endpoints are tried than allowed", async () => {
 })
 
 test("an endpoint that does not answer leaves time for the next, within one deadline", async () => {
+  const next = await answering()
   const { proxy, port } = await startProxy({
-    router: routerTo(await blackHole(), await answering()),
+    router: routerTo(await blackHole(), next),
     balance: "round-robin",
     deadlines: { dial: 1_000 },
   })
+  stopClock()
   const closed = nextRecord(proxy)
   const socket = await client(port)
   socket.write(await clientHello("example.com"))
+  await until(() => states(proxy)[0] === "dialing")
+  vi.advanceTimersByTime(400)
+  // A dial of the proxy's would have been answered before this one.
+  const direct = await client(next.port)
+  direct.write("a question")
+  expect((await readAll(direct)).toString()).toBe("answer")
+  expect(states(proxy)).toEqual(["dialing"])
+  vi.advanceTimersByTime(200)
   expect((await readAll(socket)).toString()).toBe("answer")
   socket.end()
-  const record = await closed
-  expect(record).toMatchObject({ outcome: "completed", dialAttempts: 2 })
-  expect(record.durations.dial).toBeGreaterThanOrEqual(500)
-  expect(record.durations.dial).toBeLessThan(1_000)
+  expect(await closed).toMatchObject({ outcome: "completed", dialAttempts: 2, durations: { dial: 600 } })
 })
 
 test.each([
@@ -182,7 +194,8 @@ test.each([
   ],
   ["is never answered", new DnsCache({ lookup: () => new Promise(() => {}) }), "dial-timeout", "NAME_LOOKUP"],
 ])("a connection to a name that %s is refused", async (_, names, outcome, detail) => {
-  const { proxy, port } = await startProxy({ router: toName, names, deadlines: { dial: 300 } })
+  const dial = outcome === "dial-timeout" ? 300 : 20_000
+  const { proxy, port } = await startProxy({ router: toName, names, deadlines: { dial } })
   const closed = nextRecord(proxy)
   const socket = await client(port)
   socket.end(await clientHello("example.com"))
@@ -245,9 +258,12 @@ test("a name whose address does not answer is asked for again while half of the 
   const live = await onlyAt("127.0.0.3", hole.port)
   const { names } = leadsTo(hole, live)
   const { proxy, port } = await startProxy({ router: toPort(live.port), names, deadlines: { dial: 1_000 } })
+  stopClock()
   const closed = nextRecord(proxy)
   const socket = await client(port)
   socket.write(await clientHello("example.com"))
+  await until(() => states(proxy)[0] === "dialing")
+  vi.advanceTimersByTime(600)
   expect((await readAll(socket)).toString()).toBe("127.0.0.3")
   socket.end()
   expect(await closed).toMatchObject({ outcome: "completed", dialAttempts: 2 })
@@ -293,7 +309,7 @@ test("a race whose next address is none ends at its deadline all the same", asyn
   expect(after).toBeGreaterThanOrEqual(600)
 })
 
-function race(endpoints: readonly DialEndpoint[], limit = 5_000) {
+function race(endpoints: readonly DialEndpoint[], limit = 20_000) {
   const started = performance.now()
   return new Promise<{ endpoint: DialEndpoint | undefined; after: number }>((resolve) => {
     const after = () => performance.now() - started
@@ -322,14 +338,14 @@ test("the next address of a name is tried a quarter of a second later, beside th
   const { endpoint, after } = await race([await blackHole(), good])
   expect(endpoint).toEqual(good)
   expect(after).toBeGreaterThanOrEqual(250)
-  expect(after).toBeLessThan(1_000)
+  // Without a race, half of the time would go by.
+  expect(after).toBeLessThan(10_000)
 })
 
 test("an address that fails at once does not make the next one wait", async () => {
-  const good = await answering()
-  const { endpoint, after } = await race([await closedPort(), await closedPort(), good])
-  expect(endpoint).toEqual(good)
-  expect(after).toBeLessThan(240)
+  const endpoints = [await closedPort(), await closedPort(), await answering()]
+  stopClock()
+  expect(await race(endpoints)).toEqual({ endpoint: endpoints[2], after: 0 })
 })
 
 test("when no address of a name answers, the race ends at the deadline", async () => {

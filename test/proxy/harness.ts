@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net"
 import { Duplex } from "node:stream"
 import { connect as tlsConnect } from "node:tls"
-import { onTestFinished } from "vitest"
+import { onTestFinished, vi } from "vitest"
 import type { ConnectionRecord } from "../../src/proxy/connection/record.ts"
 import { type ListenOptions, SpliceProxy, type SpliceProxyOptions } from "../../src/proxy/index.ts"
 import type { Router } from "../../src/proxy/router.ts"
@@ -79,6 +79,20 @@ export async function startProxy(
   onTestFinished(() => proxy.close({ drainTimeout: 0 }))
   const { port } = await proxy.listen({ key: "test", host: "127.0.0.1", port: 0, ...listen })
   return { proxy, port, records }
+}
+
+/**
+ * Stops the clock that a proxy's deadlines go by, until the test is over: it goes on by `vi.advanceTimersByTime` alone,
+ * however busy the machine is. To be called once the proxy listens.
+ */
+export function stopClock(): void {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"] })
+  onTestFinished(() => void vi.useRealTimers())
+}
+
+/** Waits until something holds while the clock stands still; `expect.poll` would have it go on. */
+export async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise(setImmediate)
 }
 
 /** A raw TCP client, connected. */

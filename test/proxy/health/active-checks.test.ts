@@ -122,7 +122,7 @@ describe("active checks", () => {
     const down = new Promise<string | undefined>((resolve) => {
       const active = new ActiveChecks({ onChange: (_, __, reason) => resolve(reason) })
       onTestFinished(() => active.stop())
-      active.update([check("a", { port, interval: 50, fall: 1 })])
+      active.update([check("a", { port, timeout: 20_000, interval: 50, fall: 1 })])
     })
     server.close()
     expect(await down).toBe("ECONNREFUSED")

@@ -1,13 +1,13 @@
 import { once } from "node:events"
 import { connect } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
-import { describe, expect, it, onTestFinished } from "vitest"
+import { describe, expect, it, onTestFinished, vi } from "vitest"
 import { CidrList } from "../../../src/proxy/limits/cidr.ts"
 import { SpliceProxy } from "../../../src/proxy/proxy.ts"
 import { bytes, hello, serverName, versions } from "../../client-hello/build.ts"
 import { ACK, CLIENT_DESTINATION, cryptoFrame, datagram, hex, inFrames, message, packet } from "../../quic/build.ts"
 import { freePort } from "../../support/free-port.ts"
-import { backend } from "../harness.ts"
+import { backend, closedPort, stopClock } from "../harness.ts"
 import { listenerPolicy, scope } from "../policy-harness.ts"
 import { fromServer, helloFor, opened, Peer, quicProxy, short } from "./harness.ts"
 
@@ -361,9 +361,8 @@ describe("a client is refused", () => {
 
 describe("a backend", () => {
   it("that has no such port gives way to the next", async () => {
-    const [client, gone, backend] = [await Peer.open(), await Peer.open(), await Peer.open()]
-    const endpoints = [gone.endpoint, backend.endpoint]
-    gone.close()
+    const [client, backend] = [await Peer.open(), await Peer.open()]
+    const endpoints = [await closedPort(), backend.endpoint]
     const { at, proxy, records } = await quicProxy({ "a.example": endpoints })
     client.send(helloFor("a.example"), at)
     const { from } = await backend.next()
@@ -379,8 +378,10 @@ describe("a backend", () => {
       { "a.example": [silent.endpoint, backend.endpoint] },
       { connection: { dialTimeout: 800 } },
     )
+    stopClock()
     client.send(helloFor("a.example"), at)
     await silent.next()
+    vi.advanceTimersByTime(500)
     const { bytes: again, from } = await backend.next()
     expect(again).toEqual(Buffer.from(helloFor("a.example")))
     const answer = fromServer("initial", { source: SERVER_ID })

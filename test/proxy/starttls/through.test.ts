@@ -157,9 +157,7 @@ describe("a listener whose clients begin in plain text", () => {
       socket.write(text)
       await new Promise((resolve) => setTimeout(resolve, 60))
     }
-    const record = await closed
-    expect(record).toMatchObject({ outcome: "hello-timeout" })
-    expect(record.durations.total).toBeLessThan(2000)
+    expect(await closed).toMatchObject({ outcome: "hello-timeout" })
   })
 
   test("holds denials and limits before it greets", async () => {
@@ -196,7 +194,7 @@ describe("a backend that is spoken to before TLS", () => {
     ["says nothing for half of the time", () => {}],
   ])("and %s is left for the next one", async (_, serve) => {
     const bad = await backend(serve)
-    const router = policyRouter(connectionPolicy({ dialTimeout: 1500 }), bad, await good())
+    const router = policyRouter(connectionPolicy(), bad, await good())
     const { port, proxy } = await startProxy({ router }, speaking("postgres"))
     for (const attempts of [2, 1]) {
       const closed = nextRecord(proxy)
@@ -241,7 +239,8 @@ describe("a backend that is spoken to before TLS", () => {
       "STARTTLS_INJECTION",
     ],
   ] as const)("and %s fails the dial with a code of its own", async (_, name, serve, outcome, detail) => {
-    const router = policyRouter(connectionPolicy({ dialTimeout: 400 }), await backend(serve))
+    const dialTimeout = outcome === "dial-timeout" ? 400 : 20_000
+    const router = policyRouter(connectionPolicy({ dialTimeout }), await backend(serve))
     const { port, proxy } = await startProxy({ router }, speaking(name))
     const closed = nextRecord(proxy)
     await expect(secureClient(port, STARTTLS_PROTOCOLS[name], "a.example")).rejects.toThrow()
