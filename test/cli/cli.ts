@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises"
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
@@ -49,10 +49,11 @@ export class Cli implements AsyncDisposable {
     return new Cli(directory, await mkdtemp(join(tmpdir(), "tlsroute-cli-")))
   }
 
-  /** Writes a file into the folder. @returns its path */
+  /** Writes a file into the folder, at once: a command that follows it never finds it half written. @returns its path */
   async write(name: string, text: string): Promise<string> {
     const file = join(this.folder, name)
-    await writeFile(file, text)
+    await writeFile(`${file}.new`, text)
+    await rename(`${file}.new`, file)
     return file
   }
 

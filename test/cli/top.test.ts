@@ -15,6 +15,7 @@ import { createPassthroughGateway } from "../../src/gateway/gateway.ts"
 import { objectSource } from "../../src/sources/object-source.ts"
 import { startPage } from "../support/admin.ts"
 import { selfSigned } from "../support/certificate.ts"
+import { freePort } from "../support/free-port.ts"
 import { oneRoute } from "../support/resources.ts"
 import { Cli } from "./cli.ts"
 
@@ -417,11 +418,12 @@ describe("tlsroute top", () => {
     expect(mail.stderr).toContain("(it speaks no HTTP): name its address with --admin")
     server.close()
     await once(server, "close")
-    const nobody = await cli.run(["top", "--admin", `127.0.0.1:${port}`])
+    const free = await freePort()
+    const nobody = await cli.run(["top", "--admin", `127.0.0.1:${free}`])
     expect(nobody).toEqual({
       code: 2,
       stdout: "",
-      stderr: `tlsroute: no admin server answers at 127.0.0.1:${port} (ECONNREFUSED): start the gateway with --admin, or name its address here\n`,
+      stderr: `tlsroute: no admin server answers at 127.0.0.1:${free} (ECONNREFUSED): start the gateway with --admin, or name its address here\n`,
     })
     expect(await cli.run(["top", "--admin", "9900"])).toMatchObject({ code: 2 })
   })
@@ -449,7 +451,7 @@ describe("tlsroute top", () => {
     }
 
     it("shows the gateway, filters, pauses, outlives a restart, fits, and gives the screen back", async () => {
-      const first = await running()
+      const first = await running(await freePort())
       let close = first.close
       onTestFinished(() => close())
       const { shows, keys, tmux, isAlternate, screen } = await terminal(
