@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, execFileSync } from "node:child_process"
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { type AddressInfo, connect as connectTcp, createServer } from "node:net"
@@ -6,7 +6,7 @@ import { join } from "node:path"
 import { text } from "node:stream/consumers"
 import { setTimeout as sleep } from "node:timers/promises"
 import { connect, createServer as createTlsServer, type Server, type TLSSocket } from "node:tls"
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest"
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest"
 import { blackHole } from "../proxy/black-hole.ts"
 import { client, clientHello } from "../proxy/harness.ts"
 import { type Certificate, selfSigned } from "../support/certificate.ts"
@@ -492,6 +492,20 @@ describe("tlsroute run", () => {
     expect(await line()).toBe("stopped")
   })
 
+  test("tells a person how much is wrong for as long as it is", async () => {
+    const file = await manifests("wrong.yaml")
+    const child = cli.start(["run", file, "--address", "127.0.0.1", "--map-port", "8000:0"])
+    running.push(child)
+    const line = linesOf(child.stdout)
+    expect(await line()).toContain("listening on")
+    expect(await line()).toBe("1 route on 1 port in force")
+    expect(await line()).toContain("Ctrl-C")
+    await manifests("wrong.yaml", "httpbin..org")
+    expect(await line()).toBe("1 route on 1 port in force, 1 error")
+    await manifests("wrong.yaml")
+    expect(await line()).toBe("1 route on 1 port in force")
+  })
+
   test("tells of the UDP port of a listener that takes QUIC, in its log and in /readyz?verbose", async () => {
     const args = async () => [
       ...["run", await manifests("quic.yaml"), "-n", "demo", "--address", "127.0.0.1"],
@@ -545,6 +559,25 @@ describe("tlsroute run", () => {
     }
   })
 
+  test.runIf(process.platform === "linux")("comes up also where its log is on a disk that is full", async () => {
+    const admin = await freePort()
+    const command = cli.commandLine([
+      ...["run", await manifests("full.yaml"), "--address", "127.0.0.1", "--map-port", "8000:0"],
+      ...["--admin", `127.0.0.1:${admin}`],
+    ])
+    const child = spawn("sh", ["-c", `exec ${command} > /dev/full`])
+    running.push(child)
+    await vi.waitUntil(
+      async () => {
+        expect(child.exitCode).toBe(null)
+        return (await fetch(`http://127.0.0.1:${admin}/readyz`).catch(() => undefined))?.ok
+      },
+      { timeout: 20_000, interval: 50 },
+    )
+    child.kill("SIGTERM")
+    expect(await once(child, "exit")).toEqual([0, null])
+  })
+
   test("names the port that is taken, and exits with 1", async () => {
     const taken = createServer().listen(0, "127.0.0.1")
     await once(taken, "listening")
@@ -553,7 +586,7 @@ describe("tlsroute run", () => {
       ...["run", await manifests("taken.yaml"), "--address", "127.0.0.1", "--map-port", `8000:${port}`],
     ])
     taken.close()
-    expect(stdout).toBe("1 route on 0 ports in force\n")
+    expect(stdout).toBe("stopped\n")
     expect(stderr).toMatch(new RegExp(`^error: [^\n]*\\b${port}\\b[^\n]*\n$`))
     expect(code).toBe(1)
   })

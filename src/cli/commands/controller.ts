@@ -20,6 +20,7 @@ import { parseAddress, parseList, secondsOption, severalNamed } from "../shared/
 import { addClusterFlags, type ClusterFlags, clusterAccess } from "../shared/cluster.ts"
 import { Command, InvalidArgumentError } from "../shared/commander.ts"
 import { type LocationFlags, locate } from "../shared/location.ts"
+import { outliveOutput } from "../shared/output.ts"
 import { boundAddresses } from "../shared/published-addresses.ts"
 import {
   addServingFlags,
@@ -102,6 +103,7 @@ export function controllerCommand(): Command {
 
 async function controller(flags: ControllerFlags): Promise<void> {
   const access = await clusterAccess(flags)
+  outliveOutput()
   setLogLevel(flags.logLevel)
   const log: RunLog = flags.json ? jsonLog() : terminalLog()
   const clusterLog = flags.json ? jsonClusterLog() : terminalClusterLog()

@@ -6,6 +6,7 @@ import { ConfigFeed } from "../log/config-feed.ts"
 import { setLogLevel } from "../log/log-level.ts"
 import { jsonLog, type RunLog, terminalLog } from "../log/run-log.ts"
 import { Command, Option } from "../shared/commander.ts"
+import { outliveOutput } from "../shared/output.ts"
 import { locateProblems, routesWithoutParent, withoutEchoes } from "../shared/problems.ts"
 import { addRoutingFlags, type RoutingFlags, routeTableOptions } from "../shared/routing-flags.ts"
 import {
@@ -53,6 +54,8 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
     ...servingOptions(flags),
     ...routeTableOptions(flags),
   })
+  // A full disk, or a reader that has gone, is no reason not to come up again.
+  outliveOutput()
   setLogLevel(flags.logLevel)
   const log = flags.json ? jsonLog() : terminalLog()
   const ended = takeSignals(() => void reload(source, log))
@@ -80,6 +83,7 @@ async function run(files: readonly string[], flags: RunFlags): Promise<void> {
       throw new UsageError(`${error.message}; --allow-empty starts all the same`)
     }
     log.error(error)
+    log.stopped()
     process.exitCode = 1
     return
   }

@@ -99,29 +99,39 @@ export function terminalLog(): RunLog {
   const warnings = atLevel("warn", terminal(process.stderr))
   const errors = atLevel("error", terminal(process.stderr))
   let said: ReadonlySet<string> = new Set()
+  let hasStarted = false
+  let summary = ""
   return {
     admin: (host, port) => out.line(`admin server on http://${formatAddress(host, port)}`),
     config({ table, problems, bindings }) {
       const format = (severity: ResourceProblem["severity"]) =>
         problems.flatMap((problem) => (problem.severity === severity ? [formatProblem(problem, errors)] : []))
       const unbound = bindings.flatMap((state) => notBound(state).map((fault) => describeError(fault, errors)))
-      const wrong = [...format("error"), ...unbound]
+      const faulty = format("error")
+      const wrong = [...faulty, ...unbound]
       const doubtful = format("warning")
       const listening = bindings.flatMap((state) => (state.bound ? describeBinding(state) : []))
       const ports = bindings.filter(({ bound }) => bound).length
-      const summary = `${count(table.routes.length, "route")} on ${count(ports, "port")} in force`
+      const known = [count(faulty.length, "error"), count(doubtful.length, "warning")]
+      const wanting = known.filter((each) => !each.startsWith("0 "))
+      summary = [`${count(table.routes.length, "route")} on ${count(ports, "port")} in force`, ...wanting].join(", ")
       for (const line of wrong) if (!said.has(line)) errors.line(line)
       for (const line of doubtful) if (!said.has(line)) warnings.line(line)
       for (const line of listening) if (!said.has(line)) out.line(line)
       for (const line of said) {
         if (line.startsWith(LISTENING) && !listening.includes(line)) out.line(`no longer ${line}`)
       }
-      out.line(out.style("dim", summary))
+      // What does not start serves nothing.
+      if (hasStarted) out.line(out.style("dim", summary))
       said = new Set([...wrong, ...doubtful, ...listening])
     },
     reloading: () => out.line("reading the files again"),
     unchanged: () => out.line("they say what they said before"),
-    started: () => out.line(out.style("dim", "Ctrl-C drains; a second one ends at once")),
+    started() {
+      hasStarted = true
+      out.line(out.style("dim", summary))
+      out.line(out.style("dim", "Ctrl-C drains; a second one ends at once"))
+    },
     connection(record) {
       if (isLogged(accessLevel(record))) terminalOut.line(describeConnection(record, out.style))
     },

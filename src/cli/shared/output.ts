@@ -9,6 +9,7 @@ const BATCH = 32 * 1024
 /** Milliseconds that a line may wait for others to be written with. */
 const BATCH_TIME = 20
 
+let outlives = false
 let serves = false
 
 /** Standard output or standard error, as far as lines are written to it. */
@@ -39,7 +40,7 @@ const outputs = new Map<Output, Lines>()
 export function endOnOutputFailure(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: Error) => {
-      if (serves) return
+      if (outlives) return
       if (isErrno(error) && error.code === "EPIPE") process.exit()
       if (stream === process.stdout) process.stderr.write(`tlsroute: cannot write the output: ${error.message}\n`)
       process.exit(1)
@@ -47,11 +48,17 @@ export function endOnOutputFailure(): void {
   }
 }
 
+/** From here on a log that cannot be written, on a disk that is full or to a reader that is gone, ends nothing. */
+export function outliveOutput(): void {
+  outlives = true
+}
+
 /**
  * From here on connections matter more than the log: the command outlives its readers, holds no more than so many
  * bytes for those that are too slow, and writes many lines at once.
  */
 export function putServingFirst(): void {
+  outlives = true
   serves = true
   process.on("exit", flushLines)
 }
