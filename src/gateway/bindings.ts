@@ -29,6 +29,8 @@ export type BindingState =
       readonly keeps?: { readonly address: string; readonly port: number } | undefined
     }
 
+type Bound = BindingState & { readonly bound: true }
+
 /** What opens and closes the sockets: the proxy, or the workers that run one each. */
 export interface ListenTarget {
   /** Binds one socket; rejects when the system refuses. */
@@ -219,10 +221,24 @@ export class Bindings {
       const bound = await this.#target.listen({ key: binding.key, host, port })
       return { bound: true, binding, address: bound.address, port: bound.port }
     } catch (cause) {
-      const message = `${describe(cause)}; wanted by ${listenerNames(binding)}`
+      const code = systemCode(cause)
+      const own = code === "EADDRINUSE" ? this.#holder(binding) : undefined
+      const why = own === undefined ? describe(cause) : takenByItself(binding, host, own)
+      const message = `${why}; wanted by ${listenerNames(binding)}`
       const error = new GatewayError("ERR_TLSROUTE_BIND", message, { cause })
-      return { bound: false, binding, message, code: systemCode(cause), error }
+      return { bound: false, binding, message, code, error }
     }
+  }
+
+  /** The socket of another binding that has the port which this one asks for, where there is one. */
+  #holder(binding: ListenerBinding): Bound | undefined {
+    const port = this.#localPort(binding.port)
+    const host = binding.address ?? this.#local.address
+    // What gives way to this one is no hindrance.
+    const others = [...this.#slots].filter(([key, { heir }]) => key !== binding.key && heir !== binding.key)
+    return others
+      .flatMap(([, { state }]) => (state.bound ? [state] : []))
+      .find((state) => state.port === port && overlap(host, state.binding.address ?? this.#local.address))
   }
 
   #localPort(port: number): number {
@@ -233,6 +249,20 @@ export class Bindings {
     forgetPromise(local)
     throw new GatewayError("ERR_TLSROUTE_OPTION", `mapPort gave ${describe(local)} for ${port}, which is no port`)
   }
+}
+
+/** Whether two addresses to listen on have one in common. */
+function overlap(a: string | undefined, b: string | undefined): boolean {
+  return a === b || [a, b].some((each) => each === undefined || each === "::" || each === "0.0.0.0")
+}
+
+/** What to do where two bindings come to one port, by `mapPort` or by addresses of which one stands for all. */
+function takenByItself({ port }: ListenerBinding, host: string | undefined, own: Bound): string {
+  const way =
+    own.binding.port === port
+      ? "choose another port for one of them"
+      : `map port ${port} to another port than port ${own.binding.port} (mapPort, --map-port)`
+  return `Cannot listen on ${host ?? "*"}:${own.port}: ${listenerNames(own.binding)} has this port already; ${way} (EADDRINUSE)`
 }
 
 /** The system's code in an error of the proxy, of a worker, or of the system itself. */

@@ -166,3 +166,39 @@ describe("a listener that moves to another port", () => {
     sockets.stop()
   })
 })
+
+describe("a port that another listener of the same gateway has", () => {
+  const states = async (
+    local: LocalAddressOptions,
+    listeners: ReturnType<typeof wanted>,
+    answers: readonly string[],
+  ) => {
+    const { bindings: sockets, asked } = bindings(local)
+    const done = sockets.reconcile(listeners)
+    for (const [at, answer] of answers.entries()) {
+      await vi.waitUntil(() => asked.length > at)
+      if (answer === "bind") asked[at]?.bind()
+      else asked[at]?.refuse(answer)
+    }
+    await done
+    sockets.stop()
+    return sockets.states().map((state) => (state.bound ? "bound" : state.message))
+  }
+
+  it("is told by that listener's name, with what maps it there", async () => {
+    const mapped = await states({ mapPort: { 8444: 8443 } }, wanted(8443, 8444), ["bind", "EADDRINUSE"])
+    expect(mapped).toEqual([
+      "bound",
+      "Cannot listen on *:8443: Gateway/default/gateway/tls-8443 has this port already; map port 8444 to another port than " +
+        "port 8443 (mapPort, --map-port) (EADDRINUSE); wanted by Gateway/default/gateway/tls-8444",
+    ])
+  })
+
+  it("is not made out where the two are of different addresses", async () => {
+    const [one, two] = [moved(8443, "10.0.0.1"), moved(8443, "10.0.0.2")]
+    expect((await states({}, [...one, ...two], ["bind", "EADDRINUSE"]))[1]).toMatch(/^EADDRINUSE; wanted by/)
+    expect((await states({}, [...one, ...moved(8443)], ["bind", "EADDRINUSE"]))[1]).toContain(
+      "has this port already; choose another port for one of them",
+    )
+  })
+})
