@@ -83,6 +83,11 @@ describe("flags", () => {
     })
   })
 
+  test("may be none, for a command whose flags are all comments", async () => {
+    const none = "namespace: edge\ncheck:\n  # strict: true\n"
+    expect(await run(["check", file], {}, none)).toMatchObject({ code: 0, stdout: expect.stringMatching(sound) })
+  })
+
   test.each([
     ["a variable, with commas", { TLSROUTE_MAP_PORT: "9000:9001,8000:0" }, undefined],
     ["a variable, in lines", { TLSROUTE_MAP_PORT: "9000:9001\n8000:0\n" }, undefined],
@@ -149,7 +154,22 @@ describe("a setting that cannot be used", () => {
       "check: there is no flag strct; did you mean strict?",
     ],
     ["a command without flags", {}, "run: true", "flags.yaml: run: expected flags of run by their names"],
-    ["a file in a file", {}, "config: other.yaml", "flags.yaml: there is no flag config"],
+    ["a file in a file", {}, "config: other.yaml", "flags.yaml: config names this file, and has no place in it\n"],
+    ["a flag without a value", {}, "workers:", "flags.yaml: workers: It has no value: give it one, or leave it out.\n"],
+    ["several documents", {}, "json: true\n---\njson: false", "flags.yaml: expected one document, not several\n"],
+    ["a flag twice", {}, "json: true\njson: true", "flags.yaml: Map keys must be unique at line 2, column 1\n"],
+    [
+      "a policy that there is not",
+      {},
+      "policy: { idle-timeot: 1m }",
+      "policy: No such policy; did you mean idle-timeout?\n",
+    ],
+    [
+      "a policy by its annotation",
+      { TLSROUTE_POLICY: "tlsroute.dev/idle-timeout=1m" },
+      undefined,
+      "TLSROUTE_POLICY: No such policy; did you mean idle-timeout?\n",
+    ],
     ["a value that cannot be", {}, "map-port: 443", "flags.yaml: map-port: Expected GATEWAY_PORT:LOCAL_PORT"],
     ["a word for a flag without one", {}, "json: maybe", "flags.yaml: json: Expected true or false."],
     ["a list of lists", {}, "map-port: [[1]]", "flags.yaml: map-port: Expected text, or a list of texts."],
@@ -162,6 +182,13 @@ describe("a setting that cannot be used", () => {
       "/nowhere.yaml: no such file or directory",
     ],
     ["a variable that is nearly one", { TLSROUTE_MAP_PROT: "1:1" }, undefined, "did you mean TLSROUTE_MAP_PORT?"],
+    [
+      "a variable that names its command",
+      { TLSROUTE_RUN_ADMIN: "127.0.0.1:9900" },
+      undefined,
+      "TLSROUTE_RUN_ADMIN stands for no flag; did you mean TLSROUTE_ADMIN?",
+    ],
+    ["a variable in the plural", { TLSROUTE_POLICIES: "a=b" }, undefined, "did you mean TLSROUTE_POLICY?"],
     [
       "a word for one of some",
       { TLSROUTE_LOG_LEVEL: "loud" },

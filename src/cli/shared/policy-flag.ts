@@ -9,8 +9,9 @@ export function parsePolicy(text: string, before: PolicySettings = {}): PolicySe
   if (value === undefined) throw new InvalidArgumentError("Expected NAME=VALUE, for example max-connections=10000.")
   const key = POLICY_KEYS.find((each) => annotationName(each) === name)
   if (key === undefined) {
-    const close = closestKey(name, annotationName)
-    throw new InvalidArgumentError(`No such policy${close === undefined ? "" : `; did you mean ${close}?`}.`)
+    // An annotation's whole name is the likeliest slip of all.
+    const close = closestKey(name.slice(name.lastIndexOf("/") + 1), annotationName)
+    throw new InvalidArgumentError(close === undefined ? "No such policy." : `No such policy; did you mean ${close}?`)
   }
   const policies = { ...before, [key]: value.trim() }
   try {

@@ -45,11 +45,19 @@ function readEnvironment(command: Command, program: Command): void {
       if (text !== "") put(command, flag, text, "env", variable)
     } else if (!isFlagOf(program, name)) {
       // What is like no flag at all may be for somebody else.
-      const meant = suggest(name, flagNames(program))
+      const meant = meantFlag(name, program)
       if (meant !== undefined)
         throw new UsageError(`${variable} stands for no flag; did you mean ${variableOf(meant)}?`)
     }
   }
+}
+
+/** The flag that a variable without one stands for: nearly its name, or behind that of a command, as the file has it. */
+function meantFlag(name: string, program: Command): string | undefined {
+  const section = program.commands.find((each) => name.startsWith(`${each.name()}-`))
+  const own = section && name.slice(section.name().length + 1)
+  if (section !== undefined && own !== undefined && findFlag(section, own) !== undefined) return own
+  return suggest(name, flagNames(program)) ?? suggest(name.replace(/ies$/, "y"), flagNames(program))
 }
 
 /** Whether Kubernetes, or Docker, has set it for a Service that is called tlsroute, or tlsroute-admin. */
@@ -67,11 +75,13 @@ async function readSettings(command: Command, program: Command, file: string): P
   for (const [name, value] of Object.entries(await readMapping(file))) {
     const section = program.commands.find((each) => each.name() === name)
     if (section === undefined) {
-      if (name === CONFIG || !isFlagOf(program, name))
-        throw unknownFlag(file, name, [...flagNames(program), ...commandNames(program)])
+      if (name === CONFIG) throw new UsageError(`${file}: config names this file, and has no place in it`)
+      if (!isFlagOf(program, name)) throw unknownFlag(file, name, [...flagNames(program), ...commandNames(program)])
       forAll.push([name, value])
       continue
     }
+    // All that stood there may have been made comments.
+    if (value === null) continue
     if (!isMapping(value)) throw new UsageError(`${file}: ${name}: expected flags of ${name} by their names`)
     for (const each of Object.keys(value)) {
       if (findFlag(section, each) === undefined) throw unknownFlag(`${file}: ${name}`, each, flagNamesOf(section))
@@ -101,8 +111,14 @@ async function readMapping(file: string): Promise<Readonly<Record<string, unknow
 async function parseYaml(file: string, text: string): Promise<unknown> {
   try {
     const yaml = await loadYaml()
-    return yaml.parse(text) ?? {}
+    const document = yaml.parseDocument(text, { prettyErrors: true })
+    const [error] = document.errors
+    // Behind its first line is the text around, which one line cannot show.
+    if (error?.code === "MULTIPLE_DOCS") throw new UsageError(`${file}: expected one document, not several`)
+    if (error !== undefined) throw new UsageError(`${file}: ${error.message.replace(/:?\s*\n[\s\S]*$/, "")}`)
+    return document.toJS() ?? {}
   } catch (error) {
+    if (error instanceof UsageError) throw error
     if (error instanceof SourceError) throw new UsageError(error.message)
     throw new UsageError(`${file}: ${error instanceof Error ? error.message : String(error)}`)
   }
@@ -182,6 +198,7 @@ function textsOf({ flags }: Option, value: unknown): readonly string[] {
 function plainTexts(value: unknown): readonly string[] {
   return (Array.isArray(value) ? value : [value]).map((each) => {
     if (typeof each === "string" || typeof each === "number") return String(each)
+    if (each === null) throw new InvalidArgumentError("It has no value: give it one, or leave it out.")
     throw new InvalidArgumentError("Expected text, or a list of texts.")
   })
 }
