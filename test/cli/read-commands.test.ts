@@ -55,6 +55,7 @@ describe("tlsroute", () => {
     expect(code).toBe(0)
     for (const command of ["check", "explain"]) expect(stdout).toContain(`  ${command} `)
     expect((await cli.run(["help"])).stdout).toBe(stdout)
+    expect((await cli.run(["top", "--help"])).stdout).toMatch(/--admin <[^(]*\(default:\s+127\.0\.0\.1:9900\)/)
   })
 
   test.each([
@@ -252,6 +253,8 @@ describe("tlsroute explain", () => {
     expect(stdout).toBe("web.example.com on port 443\n✗ refused: NoListener\nlisteners are on port 8000\n")
     const none = await cli.write("no-ports.yaml", route("web", "web.example.com"))
     expect((await cli.run(["explain", none, "--port", "443"])).stdout).toContain("no listener is served at all\n")
+    const empty = await cli.run(["explain", await cli.write("empty.yaml", ""), "--port", "443"])
+    expect(empty.stderr).toMatch(/empty\.yaml: warning: there is no object in it \[EmptyFile\]\n$/)
   })
 
   test("tells of a backend that is refused, with its share", async () => {

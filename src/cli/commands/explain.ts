@@ -42,7 +42,9 @@ async function explain(files: readonly string[], flags: ExplainFlags): Promise<v
   if (!explanation.result.matched && explanation.result.reason === "NoListener") out.line(listenersThere(table))
   // What is wrong elsewhere may be why the route is not the expected one.
   const log = terminal(process.stderr)
-  const errors = table.problems.filter(({ severity }) => severity === "error")
+  // With no listener at all, also what is no more than odd elsewhere: that there is nothing in a file.
+  const isBare = table.listeners.length === 0
+  const errors = table.problems.filter(({ severity }) => isBare || severity === "error")
   for (const problem of locateProblems(withoutEchoes([...errors, ...routesWithoutParent(table)]), locate)) {
     log.line(formatProblem(problem, log))
   }

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "../shared/commander.ts"
+import { Command, InvalidArgumentError, Option } from "../shared/commander.ts"
 import { formatAddress, printJson, terminal } from "../shared/terminal.ts"
 import { UsageError } from "../shared/usage-error.ts"
 import { draw } from "../top/draw.ts"
@@ -7,7 +7,7 @@ import { watch } from "../top/watch.ts"
 
 interface TopFlags {
   readonly admin: AdminTarget
-  readonly filter: string
+  readonly filter?: string
   readonly once?: true
   readonly json?: true
 }
@@ -24,18 +24,19 @@ Keys:
 export function topCommand(): Command {
   return new Command("top")
     .description("watch a running gateway: traffic, routes, refusals and live connections")
-    .option("--admin <address:port>", "where the gateway serves its --admin", parseTarget, {
-      host: "127.0.0.1",
-      port: 9900,
-    })
-    .option("--filter <text>", "connections that have it: part of a name, a route or an address, or a state", "")
+    .addOption(
+      new Option("--admin <address:port>", "where the gateway serves its --admin")
+        .argParser(parseTarget)
+        .default(parseTarget("127.0.0.1:9900"), "127.0.0.1:9900"),
+    )
+    .option("--filter <text>", "connections that have it: part of a name, a route or an address, or a state")
     .option("--once", "print what there is, once, and exit; so does a standard output that is no terminal")
     .option("--json", "print it, once, as one JSON object")
     .addHelpText("after", KEYS)
     .action(top)
 }
 
-async function top({ admin, filter, once, json }: TopFlags): Promise<void> {
+async function top({ admin, filter = "", once, json }: TopFlags): Promise<void> {
   try {
     if (json || once || !process.stdout.isTTY) await printOnce(admin, filter, json === true)
     else await watch(admin, formatAddress(admin.host, admin.port), filter)
