@@ -99,7 +99,7 @@ the route's backend cannot be reached; access_denied for a policy;
 illegal_parameter, decode_error, protocol_version or unexpected_message for a
 ClientHello that cannot be taken. The policy refusal sets it for a listener.
 Plain HTTP gets a 400, what else is not TLS an end, and who is turned away
-before a ClientHello a reset.`
+before a ClientHello a reset; with reset, all of them get one.`
 
 const PLACES: Readonly<Record<Exclude<PolicyLevel, "gateway">, string>> = {
   listener: "Gateway, ListenerSet",
