@@ -1,4 +1,5 @@
 // A release in one command: `npm run release`, or `npm run release -- --dry-run`, which leaves everything as it is.
+// `--no-publish` commits and builds it, and leaves publishing and the tag to who runs this without, on the same day.
 //
 // The version and the date are those of the newest heading in CHANGELOG.md, committed or not for a dry run. The version
 // is set in a clone, from which the package is built twice, each time in a clone of its own: it must come out the same
@@ -11,6 +12,7 @@ import { join, resolve } from "node:path"
 
 const root = resolve(import.meta.dirname, "..")
 const isDryRun = process.argv.includes("--dry-run")
+const isPublished = !process.argv.includes("--no-publish")
 /** Where the version stands written, besides package.json and its lock. */
 const PLACES = [
   "deploy/Dockerfile",
@@ -133,6 +135,10 @@ function make(release) {
     return
   }
   run(root, "git", "pull", "--quiet", "--ff-only", release, "HEAD")
+  if (!isPublished) {
+    console.log(`Committed ${version}. Now: npm run release, which publishes and tags it`)
+    return
+  }
   run(root, "npm", "publish", tarball)
   run(root, "git", "tag", "--annotate", `v${version}`, "--message", `tlsroute ${version}`)
   console.log(`Published ${version}. Now: git push --follow-tags`)
