@@ -2,7 +2,7 @@ import { once } from "node:events"
 import type { AddressInfo } from "node:net"
 import { connect, createServer, type Server, type TLSSocket } from "node:tls"
 import type { Browser, BrowserContextOptions, Page } from "playwright-core"
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest"
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest"
 import type { Admin } from "../../src/cli/admin/server.ts"
 import { createPassthroughGateway, type PassthroughGateway } from "../../src/gateway/gateway.ts"
 import { objectSource } from "../../src/sources/object-source.ts"
@@ -51,6 +51,9 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
     await gateway.start()
     browser = await launchChromium()
   }, 60_000)
+
+  // Connections of the test before would be rows of this one's page.
+  beforeEach(() => expect.poll(() => gateway.connections.size).toBe(0))
 
   afterAll(async () => {
     await browser?.close()
@@ -148,7 +151,7 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
     const page = await open()
     await page.getByRole("textbox", { name: "Name" }).fill("nobody.example.com")
     await page.getByRole("button", { name: "Explain" }).click()
-    await page.getByText("refused: NoMatchingRoute").waitFor()
+    await page.locator("#explain-result").getByText("refused: NoMatchingRoute").waitFor()
     await page.getByRole("textbox", { name: "Name" }).fill("Checkout.Example.com")
     await page.keyboard.press("Enter")
     await page.getByText("takes it, by checkout.example.com").waitFor()

@@ -15,6 +15,7 @@ import { FakeApiServer } from "../kubernetes-source/fake-api-server.ts"
 import { helloFor } from "../proxy/quic/harness.ts"
 import { ask, echoServer, secureClient } from "../proxy/starttls/peers.ts"
 import { type Certificate, selfSigned } from "../support/certificate.ts"
+import { freePort } from "../support/free-port.ts"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 const names = [
@@ -71,7 +72,8 @@ beforeAll(async () => {
     socket.on("error", () => {})
     socket.end("hello from the backend\n")
   })
-  backend.listen(0, "127.0.0.1")
+  // One of the tests has a site over QUIC at the same number.
+  backend.listen(await freePort(), "127.0.0.1")
   await once(backend, "listening")
 })
 
@@ -282,7 +284,13 @@ describe("examples", () => {
   })
 
   test("http3.mjs leads a client over TCP and one over QUIC to the site", async () => {
-    const { child, until, listening } = start("http3", "0", "shop.example.com", "127.0.0.1", String(backendPort()))
+    const { child, until, listening } = start(
+      "http3",
+      String(await freePort()),
+      "shop.example.com",
+      "127.0.0.1",
+      String(backendPort()),
+    )
     const port = await listening()
     await until(new RegExp(`^listening on UDP 127\\.0\\.0\\.1:${port}$`))
     expect(await greeting(port, "shop.example.com")).toBe("hello from the backend\n")
