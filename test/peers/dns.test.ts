@@ -47,7 +47,9 @@ describe.skipIf(reason !== undefined)(titled("a backend by name, and a real name
     }
     const names = new DnsCache({
       allowAddress: () => true,
-      staleFor: 2_000,
+      // Time for the name server to be stopped and started, however slowly.
+      staleFor: 8_000,
+      freshWait: 10_000,
       lookup: (host) => systemLookup(host, [`127.0.0.1:${dns}`]),
     })
     const target = { kind: "name", id: "db", host: HOST, port } as const

@@ -84,9 +84,11 @@ describe.skipIf((missing ?? WITHOUT_GO) !== undefined)(titled("Chromium", missin
     ])
     onTestFinished(() => browser.close())
     const page = await browser.newPage()
+    await page.goto("about:blank")
     const started = performance.now()
     await expect(page.goto(`https://c.example:${port}/`)).rejects.toThrow(/ERR_QUIC/)
-    expect(performance.now() - started).toBeLessThan(3_000)
+    // A client that hears nothing goes on for five seconds.
+    expect(performance.now() - started).toBeLessThan(4_500)
     await browser.close()
     expect((await records()).filter(({ transport }) => transport === "quic")[0]).toMatchObject({ outcome: "refused" })
   })

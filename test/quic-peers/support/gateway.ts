@@ -1,6 +1,7 @@
 import { onTestFinished } from "vitest"
 import type { ConnectionRecord, PassthroughGateway, PassthroughGatewayOptions } from "../../../src/index.ts"
 import { objectSource } from "../../../src/index.ts"
+import { freePort } from "../../support/free-port.ts"
 import { startGateway } from "../../support/gateway.ts"
 import { gateway, listener, resources, route, service } from "../../support/resources.ts"
 import type { Server } from "./peer.ts"
@@ -21,7 +22,9 @@ export async function quicGateway(
   const plain = gateway([listener("tls", 443)])
   const annotated = { ...plain, metadata: { ...plain.metadata, annotations: { "tlsroute.dev/quic": "on" } } }
   const names = [...new Set(servers.map(({ name }) => name))]
+  const own = await freePort()
   const { gateway: served, port } = await startGateway({
+    mapPort: () => own,
     source: objectSource(
       resources(
         {
