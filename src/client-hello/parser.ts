@@ -21,7 +21,7 @@ export type ClientHelloResult =
 /** Options of the parser. */
 export interface ClientHelloOptions {
   /** Most bytes that a ClientHello may take on the wire, record headers included. Default 65 536. */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
 }
 
 const OPTIONS: Checks<ClientHelloOptions> = { maxBytes: positive("bytes") }

@@ -17,7 +17,7 @@ export function createDataPlane(
   onDeath: (death: WorkerDeath) => void,
 ): DataPlane {
   const { workers = 1 } = options
-  const count = workers === "auto" ? availableParallelism() : workers
+  const count = workers === "auto" ? availableParallelism() : Number(workers)
   const { refusal, describeHello, names, policies: policyOptions, limits, resolve } = options
   const family = randomBytes(4).toString("hex")
   const dataPlane: PlaneOptions = { refusal, describeHello, names, policies: policyOptions, limits, resolve, family }

@@ -1,3 +1,4 @@
+import { wordOf } from "../primitives/one-of.ts"
 import { OptionError } from "../primitives/option-checks.ts"
 import type { NameResolver } from "../proxy/backend/name-resolver.ts"
 import type { ConnectionInfo } from "../proxy/connection/record.ts"
@@ -63,7 +64,7 @@ export class PassthroughGateway extends GuardedEmitter<GatewayEvents> {
     checkGatewayOptions(options)
     assertSource(options.source)
     this.#source = options.source
-    this.#compiler = new SnapshotCompiler(options, options.onError ?? onErrorOf(options.source))
+    this.#compiler = new SnapshotCompiler(options, wordOf<OnError>(options.onError ?? onErrorOf(options.source)))
     this.#compiled = this.#compiler.compile({})
     this.#plane = createDataPlane(this.#compiled.table, this.#compiled.policies, options, (death) =>
       this.tell("worker", death),

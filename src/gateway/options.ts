@@ -1,3 +1,4 @@
+import type { OneOf } from "../primitives/one-of.ts"
 import type { NameResolver } from "../proxy/backend/name-resolver.ts"
 import type { RouteTableOptions } from "../routing/options.ts"
 import type { GatewaySource } from "../sources/source.ts"
@@ -14,7 +15,7 @@ export interface PassthroughGatewayOptions extends RouteTableOptions, LocalAddre
    * `config` event tells. `apply`: its bad parts have no effect, as with an API server. Default: `keep` for
    * {@link fileSource}, `apply` for any other source.
    */
-  readonly onError?: "keep" | "apply" | undefined
+  readonly onError?: OneOf<"keep" | "apply"> | undefined
   /**
    * Workers that carry the connections, for more than one core: a number, or `auto` for as many as there are
    * cores. They are threads that share ports where Node.js and the system can (22.12 and later, on Linux),
@@ -22,7 +23,7 @@ export interface PassthroughGatewayOptions extends RouteTableOptions, LocalAddre
    * (`TLSROUTE_WORKER_PROCESSES`); `schedulingPolicy` of `node:cluster` is then `SCHED_NONE`. Options for the data
    * plane must then be plain data. Default 1: this thread.
    */
-  readonly workers?: number | "auto" | undefined
+  readonly workers?: number | OneOf<"auto"> | undefined
 }
 
 /** Options of a `TableServer`. Deadlines, limits and refusals that its proxy has hold where no policy says otherwise. */

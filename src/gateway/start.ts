@@ -1,3 +1,4 @@
+import type { OneOf } from "../primitives/one-of.ts"
 import type { ResourceProblem } from "../routing/resources.ts"
 import { GatewayError } from "./errors.ts"
 import type { CompiledSnapshot } from "./snapshot-compiler.ts"
@@ -14,7 +15,7 @@ export interface StartOptions {
    * `reject`: the gateway does not start. `wait`: it starts once there is something to serve, and reports failures of
    * the source until then. `serve`: it starts with what there is, be it nothing. Default: `reject`.
    */
-  readonly unusable?: "reject" | "wait" | "serve" | undefined
+  readonly unusable?: OneOf<"reject" | "wait" | "serve"> | undefined
 }
 
 /** Problems told in the message of an error. */

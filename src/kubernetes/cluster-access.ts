@@ -20,9 +20,9 @@ export interface ClusterAccessOptions {
    * Path of a kubeconfig file. Left out: `$KUBECONFIG`, `~/.kube/config`, then the service account of the
    * pod, as `kubectl` does.
    */
-  readonly kubeconfig?: string
+  readonly kubeconfig?: string | undefined
   /** Context of the kubeconfig; its current context when left out. */
-  readonly context?: string
+  readonly context?: string | undefined
 }
 
 const OPTIONS: Checks<ClusterAccessOptions> = { kubeconfig: text, context: text }

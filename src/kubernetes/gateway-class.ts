@@ -8,7 +8,7 @@ import { apiVersionOf, GATEWAY_GROUP, resourcePath } from "./resource-kinds.ts"
 /** Options of {@link ensureGatewayClass}. */
 export interface EnsureGatewayClassOptions {
   /** The cluster. Left out: what {@link loadClusterAccess} finds. */
-  readonly kubeConfig?: ClusterAccess
+  readonly kubeConfig?: ClusterAccess | undefined
   /** Name of the GatewayClass. */
   readonly name: string
   /** Its `spec.controllerName`. */

@@ -12,13 +12,13 @@ export interface LeaseOptions {
   /** Name of the Lease; replicas of one gateway share it. */
   readonly name: string
   /** Name of this replica. Default: the host's name, which in a pod is the pod's, and a random suffix. */
-  readonly identity?: string
+  readonly identity?: string | undefined
   /** A holder that has not renewed for this long is taken for dead, in milliseconds. Default 15 000. */
-  readonly durationMs?: number
+  readonly durationMs?: number | undefined
   /** A holder that cannot renew for this long steps down, in milliseconds. Default two thirds of `durationMs`. */
-  readonly renewDeadlineMs?: number
+  readonly renewDeadlineMs?: number | undefined
   /** Time between two tries to get or to renew, in milliseconds. Default 2 000. */
-  readonly retryMs?: number
+  readonly retryMs?: number | undefined
 }
 
 interface LeaseSpec {

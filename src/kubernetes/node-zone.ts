@@ -8,11 +8,11 @@ import { resourcePath } from "./resource-kinds.ts"
 /** Options of {@link readNodeZone}. */
 export interface NodeZoneOptions {
   /** The cluster. Left out: what {@link loadClusterAccess} finds. */
-  readonly kubeConfig?: ClusterAccess
+  readonly kubeConfig?: ClusterAccess | undefined
   /** Name of the Node. */
   readonly nodeName: string
   /** Gives up. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 const OPTIONS: Checks<NodeZoneOptions> = { kubeConfig: anything, nodeName: text, signal: abortSignal }

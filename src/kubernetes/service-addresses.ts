@@ -11,13 +11,13 @@ import { DEFAULT_STALL_MS, Reflector, type ReflectorEvent } from "./reflector.ts
 /** Options of {@link watchServiceAddresses}. */
 export interface ServiceAddressesOptions {
   /** The cluster. Left out: what {@link loadClusterAccess} finds. */
-  readonly kubeConfig?: ClusterAccess
+  readonly kubeConfig?: ClusterAccess | undefined
   /** The Service in front of the gateway. */
   readonly service: { readonly namespace: string; readonly name: string }
   /** Called when the addresses have changed. */
-  readonly onChange?: (addresses: readonly PublishedAddress[]) => void
+  readonly onChange?: ((addresses: readonly PublishedAddress[]) => void) | undefined
   /** Told what happens, for logs and metrics. Must not throw. */
-  readonly onEvent?: (event: ReflectorEvent) => void
+  readonly onEvent?: ((event: ReflectorEvent) => void) | undefined
 }
 
 const OPTIONS: Checks<ServiceAddressesOptions> = {

@@ -22,15 +22,15 @@ import {
 /** Options of {@link readClusterSnapshot}. */
 export interface ClusterSnapshotOptions {
   /** The cluster. Left out: what {@link loadClusterAccess} finds. */
-  readonly kubeConfig?: ClusterAccess
+  readonly kubeConfig?: ClusterAccess | undefined
   /** Domain-prefixed name of the controller whose Gateways count, as GatewayClasses carry it. */
   readonly controllerName: string
   /** Read only these namespaces. Default: the whole cluster. */
   readonly namespaces?: readonly string[] | undefined
   /** Objects per page of a list. Default 500. */
-  readonly pageSize?: number
+  readonly pageSize?: number | undefined
   /** Gives up. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 const OPTIONS: Checks<ClusterSnapshotOptions> = {

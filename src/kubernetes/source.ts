@@ -15,50 +15,50 @@ export interface KubernetesSourceOptions {
   /**
    * The cluster, as a `KubeConfig` of `@kubernetes/client-node`. Left out: what {@link loadClusterAccess} finds.
    */
-  readonly kubeConfig?: ClusterAccess
+  readonly kubeConfig?: ClusterAccess | undefined
   /** Domain-prefixed name of this controller, as GatewayClasses carry it in `spec.controllerName`. */
   readonly controllerName: string
   /**
    * Read only these namespaces, with rights in these alone (GatewayClasses are cluster-wide all the same).
    * Default: the whole cluster.
    */
-  readonly namespaces?: readonly string[]
+  readonly namespaces?: readonly string[] | undefined
   /** Told what happens between gateway and API server, for logs and metrics. Must not throw. */
-  readonly onEvent?: (event: ClusterEvent) => void
+  readonly onEvent?: ((event: ClusterEvent) => void) | undefined
   /**
    * Told when objects changed in `status` alone, which makes no snapshot: time to look whether all statuses are still
    * as they should be. Must not throw.
    */
-  readonly onStatusChange?: () => void
+  readonly onStatusChange?: (() => void) | undefined
   /** Objects per page of a list. Default 500. */
-  readonly pageSize?: number
+  readonly pageSize?: number | undefined
   /**
    * Longest silence of a watch before it is opened again, in milliseconds. Default 150 000: API servers send a
    * bookmark about once a minute.
    */
-  readonly stallMs?: number
+  readonly stallMs?: number | undefined
   /**
    * How often to ask which kinds and versions the server has, in milliseconds; a twentieth as often once it has all
    * kinds in the best version. Default 15 000.
    */
-  readonly discoveryMs?: number
+  readonly discoveryMs?: number | undefined
   /**
    * How long objects stay in force after the server stopped serving their kind, in milliseconds. Default 60 000:
    * a server that starts may not know its CRDs yet.
    */
-  readonly vanishMs?: number
+  readonly vanishMs?: number | undefined
   /**
    * Services and EndpointSlices are watched per namespace as long as routes refer to no more namespaces than
    * this, and in the whole cluster from then on. Default 16.
    */
-  readonly maxNamespaceWatches?: number
+  readonly maxNamespaceWatches?: number | undefined
   /** A snapshot is given once nothing changed for this long, in milliseconds. Default 5. */
-  readonly settleMs?: number
+  readonly settleMs?: number | undefined
   /**
    * Longest time that a stream of changes holds a snapshot back, in milliseconds. Default 100. A consumer that
    * takes long over each snapshot is given fewer: at least four times as long passes between two.
    */
-  readonly maxDelayMs?: number
+  readonly maxDelayMs?: number | undefined
 }
 
 const OPTIONS: Checks<KubernetesSourceOptions> = {

@@ -24,24 +24,24 @@ import { type AnyStatus, updateStatus } from "./status-update.ts"
 /** Options of {@link startStatusWriter}. */
 export interface StatusWriterOptions {
   /** The cluster. Left out: what {@link loadClusterAccess} finds. */
-  readonly kubeConfig?: ClusterAccess
+  readonly kubeConfig?: ClusterAccess | undefined
   /** Name of this controller: route parents that carry another are never touched. */
   readonly controllerName: string
   /** With several replicas: the Lease whose holder alone writes. Left out, this one always writes. */
-  readonly lease?: LeaseOptions
+  readonly lease?: LeaseOptions | undefined
   /**
    * Whether to write Events (`events.k8s.io/v1`) about what changed in the statuses that are written, for
    * `kubectl describe`. Needs the rights to create and patch them. Default false.
    */
-  readonly events?: boolean
+  readonly events?: boolean | undefined
   /** Writes per second in the long run. Default 200; API servers have a fairness of their own. */
-  readonly writesPerSecond?: number
+  readonly writesPerSecond?: number | undefined
   /** Writes at once after a pause. Default 200. */
-  readonly burst?: number
+  readonly burst?: number | undefined
   /** Writes under way at the same time. Default 8. */
-  readonly concurrency?: number
+  readonly concurrency?: number | undefined
   /** Told what happens, for logs and metrics. Must not throw. */
-  readonly onEvent?: (event: StatusWriterEvent) => void
+  readonly onEvent?: ((event: StatusWriterEvent) => void) | undefined
 }
 
 /** What a {@link StatusWriter} tells. */

@@ -8,9 +8,9 @@ import type { MetricsSource } from "./source.ts"
 /** Options of {@link createMetrics}: one of `gateway` and `proxy`. */
 export type MetricsOptions = ({ readonly gateway: MetricsSource } | { readonly proxy: MetricsSource }) & {
   /** Registry to add the metrics to. @defaultValue a new one that speaks OpenMetrics */
-  readonly registry?: Registry
+  readonly registry?: Registry | undefined
   /** Routes told apart; further ones are counted as `other`. @defaultValue 10000 */
-  readonly maxRoutes?: number
+  readonly maxRoutes?: number | undefined
 }
 
 /** Metrics being taken. */

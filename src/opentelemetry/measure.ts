@@ -12,7 +12,7 @@ export type MeasureOptions = ({ readonly gateway: MetricsSource } | { readonly p
   /** A meter of `@opentelemetry/api`, for example `metrics.getMeter("tlsroute")`. */
   readonly meter: Meter
   /** Routes told apart; further ones are counted as `other`. @defaultValue 10000 */
-  readonly maxRoutes?: number
+  readonly maxRoutes?: number | undefined
 }
 
 /** Measures being taken. */

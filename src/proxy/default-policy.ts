@@ -1,3 +1,5 @@
+import { wordOf } from "../primitives/one-of.ts"
+import type { BalancePolicy } from "./balance/policy.ts"
 import { DEFAULT_HEALTH_POLICY } from "./health/endpoint-health.ts"
 import { type SpliceProxyOptions, withDefaultDeadlines } from "./options.ts"
 import type { ConnectionPolicy, ListenerPolicy } from "./policy.ts"
@@ -32,7 +34,7 @@ export function defaultConnectionPolicy(options: SpliceProxyOptions): Connection
     backend: {
       proxyHeader: undefined,
       keepalive: DEFAULT_KEEPALIVE,
-      balance: options.balance ?? "least-connections",
+      balance: wordOf<BalancePolicy>(options.balance ?? "least-connections"),
       dialAttempts: options.dialAttempts ?? 3,
       retryBackoff: 25,
       retryBudget: 0.2,

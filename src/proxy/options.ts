@@ -1,3 +1,4 @@
+import type { OneOf } from "../primitives/one-of.ts"
 import type { NameResolver } from "./backend/name-resolver.ts"
 import type { BalancePolicy } from "./balance/policy.ts"
 import type { ProxyLimits } from "./limits/gate.ts"
@@ -29,7 +30,7 @@ const DEFAULT_DEADLINES: Deadlines = {
 }
 
 /** Fills in the time limits that are left out. */
-export function withDefaultDeadlines(given: Partial<Deadlines> = {}): Deadlines {
+export function withDefaultDeadlines(given: NonNullable<SpliceProxyOptions["deadlines"]> = {}): Deadlines {
   const said = Object.entries(given).filter(([, limit]) => limit !== undefined)
   return { ...DEFAULT_DEADLINES, ...Object.fromEntries(said) }
 }
@@ -39,15 +40,15 @@ export interface SpliceProxyOptions {
   /** Decides where connections go. */
   readonly router: Router
   /** Time limits; those left out keep their defaults. */
-  readonly deadlines?: Partial<Deadlines> | undefined
+  readonly deadlines?: { readonly [Name in keyof Deadlines]?: Deadlines[Name] | undefined } | undefined
   /** How refused clients learn of it. Default `close`. */
-  readonly refusal?: RefusalMode | undefined
+  readonly refusal?: OneOf<RefusalMode> | undefined
   /** Largest ClientHello taken, in bytes on the wire. Default 65 536. */
   readonly maxHelloBytes?: number | undefined
   /** Endpoints tried per connection before it is refused. Default 3. */
   readonly dialAttempts?: number | undefined
   /** How endpoints of a target share connections. Default `least-connections`. */
-  readonly balance?: BalancePolicy | undefined
+  readonly balance?: OneOf<BalancePolicy> | undefined
   /** Limits of the proxy as a whole. */
   readonly limits?: ProxyLimits | undefined
   /** Keep in each record what the ClientHello told: ALPN, version, ECH, JA4. Costs about the time of parsing it again. Default false. */
@@ -71,9 +72,9 @@ export interface ListenOptions {
   /** What is asked of its connections before they are routed. Default: what the proxy's options say. */
   readonly policy?: ListenerPolicy | undefined
   /** Length of the kernel's queue of connections not accepted yet. Default 511. */
-  readonly backlog?: number
+  readonly backlog?: number | undefined
   /** Share the port with other sockets that ask for it too (`SO_REUSEPORT`; Node.js 22.12 or newer, Linux and some BSDs). */
-  readonly reusePort?: boolean
+  readonly reusePort?: boolean | undefined
 }
 
 /** Milliseconds of a drain where no time is given. */
@@ -82,10 +83,10 @@ export const DEFAULT_DRAIN = 30_000
 /** How to close. */
 export interface CloseOptions {
   /** Milliseconds that live connections may go on before they are ended. Default 30 000; 0 ends them at once. */
-  readonly drainTimeout?: number
+  readonly drainTimeout?: number | undefined
   /**
    * Milliseconds before that time over which those that are left are ended, at moments drawn at random, so that
    * their clients do not all return at once. Default: a quarter of the time.
    */
-  readonly spread?: number
+  readonly spread?: number | undefined
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { channel } from "node:diagnostics_channel"
+import { wordOf } from "../primitives/one-of.ts"
 import { DnsCache } from "./backend/dns-cache.ts"
 import type { NameResolver } from "./backend/name-resolver.ts"
 import { Balancer } from "./balance/balancer.ts"
@@ -78,7 +79,7 @@ export class ProxyHost implements ConnectionHost, QuicPortsHost {
     this.balancer = new Balancer(Math.random, options.sharing, (ejection) => events.tell("eject", ejection))
     this.listenerPolicy = defaultListenerPolicy(options)
     this.connectionPolicy = defaultConnectionPolicy(options)
-    this.refusal = options.refusal ?? "close"
+    this.refusal = wordOf<RefusalMode>(options.refusal ?? "close")
     this.describesHello = options.describeHello ?? false
     this.names = options.names ?? new DnsCache()
     this.#endLookups = this.names.onFailure?.((failure) => events.tell("lookupFailed", failure))

@@ -26,9 +26,9 @@ export type QuicHelloResult =
 /** Bounds of a {@link QuicHelloReader}. */
 export interface QuicHelloOptions {
   /** Most bytes of the ClientHello, its handshake header included. Default 65 536. */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
   /** Most Initial packets that are looked at, whatever they hold. Default 128. */
-  readonly maxPackets?: number
+  readonly maxPackets?: number | undefined
 }
 
 /** What keys are derived from, and what they protect. */

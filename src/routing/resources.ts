@@ -3,12 +3,10 @@
  * programs or an API server, so nothing here is trusted: routing validates every field before use.
  */
 
+import type { OneOf } from "../primitives/one-of.ts"
 import type { ProblemCode } from "./problem-codes.ts"
 
-/**
- * One of these words, as TypeScript infers it of a plain object in a variable: a string. Routing reports any other.
- */
-export type OneOf<Words extends string> = Words | (string & {})
+export type { OneOf }
 
 /** The part of `metadata` that routing reads. */
 export interface ObjectMeta {

@@ -259,17 +259,19 @@ export interface RouteTable extends RouteMatcher {
 /** What the statuses need to know of the world. */
 export interface StatusOptions {
   /** RFC 3339 time for conditions that change. Default: the time of the call. */
-  readonly now?: string
+  readonly now?: string | undefined
   /**
    * State of each binding by {@link ListenerBinding.key}: bound, or the error that prevents it.
    * Left out, no data plane reports and accepted listeners count as programmed.
    */
-  readonly bound?: ReadonlyMap<
-    string,
-    | { readonly bound: true }
-    /** `code` is the system's: `EADDRNOTAVAIL` makes a Gateway's address AddressNotUsable. */
-    | { readonly bound: false; readonly message: string; readonly code?: string | undefined }
-  >
+  readonly bound?:
+    | ReadonlyMap<
+        string,
+        | { readonly bound: true }
+        /** `code` is the system's: `EADDRNOTAVAIL` makes a Gateway's address AddressNotUsable. */
+        | { readonly bound: false; readonly message: string; readonly code?: string | undefined }
+      >
+    | undefined
   /**
    * Addresses to publish for every Gateway, or for each, where `spec.addresses` leaves the choice open. A
    * Gateway that names its addresses publishes those of them that are bound.
@@ -277,12 +279,13 @@ export interface StatusOptions {
   readonly addresses?:
     | readonly { readonly type?: string; readonly value: string }[]
     | ((gateway: Gateway) => readonly { readonly type?: string; readonly value: string }[])
+    | undefined
   /**
    * What is wrong with policies in annotations, which routing does not read: told by the condition
    * `tlsroute.dev/PoliciesAccepted` of Gateways, ListenerSets and the parents of routes, while there is something to
    * tell. What a Service says counts for the routes that lead to it.
    */
-  readonly policyProblems?: readonly ResourceProblem[]
+  readonly policyProblems?: readonly ResourceProblem[] | undefined
 }
 
 export type { Condition }

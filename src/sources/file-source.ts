@@ -1,5 +1,13 @@
 import { normalize, sep } from "node:path"
-import { atLeast, type Checks, flag, holding, optionFault, wholeNumber } from "../primitives/option-checks.ts"
+import {
+  abortSignal,
+  atLeast,
+  type Checks,
+  flag,
+  holding,
+  optionFault,
+  wholeNumber,
+} from "../primitives/option-checks.ts"
 import type { GatewayResources, ObjectRef } from "../routing/resources.ts"
 import { ManifestSet, type SourceLocation } from "./manifest-set.ts"
 import { PathWatcher } from "./path-watcher.ts"
@@ -10,20 +18,20 @@ import { loadYaml } from "./yaml-module.ts"
 /** Bounds of what is read. */
 export interface ReadOptions {
   /** Largest file read, in bytes. A larger one is reported and not read. Default: 16 MiB. */
-  readonly maxFileBytes?: number
+  readonly maxFileBytes?: number | undefined
 }
 
 /** How {@link fileSource} follows its files. */
 export interface FileSourceOptions extends ReadOptions {
   /** Quiet time after a change before the files are read again, in milliseconds. Default: 100. */
-  readonly debounce?: number
+  readonly debounce?: number | undefined
   /**
    * Time between looks at the files for changes that the file system does not announce (network mounts, far ends
    * of links), in milliseconds. Default: 2000.
    */
-  readonly pollInterval?: number
+  readonly pollInterval?: number | undefined
   /** Wait for named paths that do not exist yet; they are reported in `problems`. Default: false. */
-  readonly allowMissing?: boolean
+  readonly allowMissing?: boolean | undefined
 }
 
 /** A source over files: what `createPassthroughGateway` takes as `source`. */
@@ -106,6 +114,7 @@ export function fileSource(pathOrPaths: string | readonly string[], options: Fil
   const followers = new Set<() => Promise<boolean>>()
 
   async function* follow(signal: AbortSignal): AsyncGenerator<GatewayResources, void, undefined> {
+    refuseArgument("the source", signal, abortSignal)
     const manifests = new ManifestSet(await loadYaml(), options.maxFileBytes ?? DEFAULT_MAX_FILE_BYTES, signal)
     using watcher = new PathWatcher(paths, timing, signal)
     const reloads: ((changed: boolean) => void)[] = []

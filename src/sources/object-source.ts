@@ -1,4 +1,4 @@
-import { holding } from "../primitives/option-checks.ts"
+import { abortSignal, holding } from "../primitives/option-checks.ts"
 import type { GatewayResources } from "../routing/resources.ts"
 import { refuseArgument } from "./source-error.ts"
 
@@ -43,6 +43,7 @@ export function objectSource(initial?: GatewayResources): ObjectSource {
   }
 
   async function* follow(signal: AbortSignal): AsyncGenerator<GatewayResources, void, undefined> {
+    refuseArgument("the source", signal, abortSignal)
     signal.addEventListener("abort", wakeAll)
     try {
       let last: GatewayResources | undefined

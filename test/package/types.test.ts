@@ -1,15 +1,17 @@
 import { execFileSync, spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join, resolve } from "node:path"
+import { basename, dirname, join, resolve } from "node:path"
 import { afterAll, beforeAll, expect, it } from "vitest"
 
 const root = resolve(import.meta.dirname, "../..")
-const examples = readdirSync(join(root, "examples/typescript")).filter((file) => file.endsWith(".ts"))
+const folders = ["examples/typescript", "test/package/types"].map((folder) => join(root, folder))
+const files = folders.flatMap((folder) => readdirSync(folder).map((file) => join(folder, file)))
+const programs = files.filter((file) => file.endsWith(".ts"))
 
 let directory: string
 
-// A project of its own, with what is built and its declarations, and the examples copied in.
+// A project of its own, with what is built and its declarations, and the programs copied in.
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "tlsroute-types-"))
   const installed = join(directory, "node_modules/tlsroute")
@@ -21,7 +23,7 @@ beforeAll(() => {
     mkdirSync(dirname(join(directory, "node_modules", name)), { recursive: true })
     cpSync(join(root, "node_modules", name), join(directory, "node_modules", name), { recursive: true })
   }
-  for (const file of examples) cpSync(join(root, "examples/typescript", file), join(directory, file))
+  for (const program of programs) cpSync(program, join(directory, basename(program)))
   writeFileSync(join(directory, "package.json"), '{ "private": true, "type": "module" }\n')
 }, 240_000)
 
@@ -32,7 +34,7 @@ it.each([
   ["nodenext", "NodeNext", "NodeNext"],
   ["bundler", "ESNext", "Bundler"],
 ])(
-  "the TypeScript examples compile against the package as %s resolves it",
+  "the TypeScript examples, and options in variables, compile against the package as %s resolves it",
   (name, module, moduleResolution) => {
     const project = join(directory, `tsconfig.${name}.json`)
     const compilerOptions = {
@@ -46,7 +48,7 @@ it.each([
       },
       ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, skipLibCheck: false },
     }
-    writeFileSync(project, JSON.stringify({ compilerOptions, files: examples }))
+    writeFileSync(project, JSON.stringify({ compilerOptions, files: programs.map((program) => basename(program)) }))
     const tsc = join(root, "node_modules/typescript/bin/tsc")
     const { status, stdout } = spawnSync(process.execPath, [tsc, "-p", project], { cwd: directory, encoding: "utf8" })
     expect(stdout).toBe("")

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest"
 import type { GatewayResources } from "../../src/routing/resources.ts"
+import { fileSource } from "../../src/sources/file-source.ts"
 import { objectSource } from "../../src/sources/object-source.ts"
 
 const snapshot = (name: string): GatewayResources => ({
@@ -14,6 +15,17 @@ describe("objectSource", () => {
     const next = iterator.next()
     source.set(snapshot("b"))
     expect((await next).value).toEqual(snapshot("b"))
+  })
+
+  test.each([
+    ["objects", objectSource(snapshot("a"))],
+    ["files", fileSource("gateway.yaml")],
+  ])("followed by hand without a signal, a source of %s says what it must be given", async (_, source) => {
+    const iterator = (source as unknown as () => AsyncIterable<unknown>)()[Symbol.asyncIterator]()
+    await expect(iterator.next()).rejects.toMatchObject({
+      code: "ERR_TLSROUTE_SOURCE_OPTION",
+      message: "the source: it must be given an AbortSignal, not undefined",
+    })
   })
 
   test("waits for the first snapshot when there is none", async () => {

@@ -1,3 +1,4 @@
+import type { OneOf } from "../../primitives/one-of.ts"
 import type { BalancePolicy } from "../../proxy/balance/policy.ts"
 import { DEFAULT_HEALTH_POLICY } from "../../proxy/health/endpoint-health.ts"
 import type { CidrList } from "../../proxy/limits/cidr.ts"
@@ -32,100 +33,106 @@ export type ProxyProtocolField = "authority" | "alpn" | "unique-id" | "crc32c"
 
 /** Every policy with its value as the program works with it: times in milliseconds, sizes in bytes, shares from 0 to 1. */
 export interface PolicyValues {
-  /** From accept to a whole ClientHello, whatever trickles in. */
+  /** From accept to a whole ClientHello, whatever trickles in. Default: 10s. */
   helloTimeout: number
-  /** From the route's choice to an established backend connection, name lookup and every retry included. */
+  /** From the route's choice to an established backend connection, name lookup and every retry included. Default: 5s. */
   dialTimeout: number
-  /** Without a byte either way. */
+  /** Without a byte either way. Default: 1h. */
   idleTimeout: number
-  /** Without a byte, once one side has ended. */
+  /** Without a byte, once one side has ended. Default: 2m. */
   halfClosedTimeout: number
-  /** Without a datagram either way, over QUIC. */
+  /** Without a datagram either way, over QUIC. Default: 2m. */
   quicIdleTimeout: number
-  /** From accept to the end, whatever happens. */
+  /** From accept to the end, whatever happens. Default: off. */
   maxDuration: number
-  /** Share of `maxDuration` by which it is shortened at random, so that connections made together do not end together. */
+  /**
+   * Share of `maxDuration` by which it is shortened at random, so that connections made together do not end together.
+   * Default: 10%.
+   */
   maxDurationJitter: number
-  /** Silence after which a client is asked, by TCP, whether it is still there. */
+  /** Silence after which a client is asked, by TCP, whether it is still there. Default: 60s. */
   clientKeepalive: number
-  /** Silence after which a backend is asked, by TCP, whether it is still there. */
+  /** Silence after which a backend is asked, by TCP, whether it is still there. Default: 60s. */
   backendKeepalive: number
 
-  /** Live connections of the object that sets it. */
+  /** Live connections of the object that sets it. Default: off. */
   maxConnections: number
-  /** Live connections of one client, an IPv4 address or an IPv6 /64, to the object that sets it. */
+  /** Live connections of one client, an IPv4 address or an IPv6 /64, to the object that sets it. Default: off. */
   maxConnectionsPerClient: number
-  /** New connections per second of one client. */
+  /** New connections per second of one client. Default: off. */
   connectionRatePerClient: number
-  /** New connections that one client may open at once after a quiet time. */
+  /** New connections that one client may open at once after a quiet time. Default: twice the rate, at least 10. */
   connectionBurstPerClient: number
-  /** Largest ClientHello, in bytes on the wire. */
+  /** Largest ClientHello, in bytes on the wire. Default: 64KiB. */
   maxHelloBytes: number
-  /** How refused clients learn of it. */
+  /** How refused clients learn of it. Default: the option `refusal`, or `--refusal`. */
   refusal: RefusalMode
-  /** Bytes per second of one connection, each way. */
+  /** Bytes per second of one connection, each way. Default: off. */
   bandwidth: number
-  /** Only these clients may connect. */
+  /** Only these clients may connect. Default: everyone. */
   allowCidrs: CidrList
-  /** These clients may not connect, even where allowed. */
+  /** These clients may not connect, even where allowed. Default: nobody. */
   denyCidrs: CidrList
 
-  /** Whether QUIC is taken on the UDP port of the same number. */
+  /** Whether QUIC is taken on the UDP port of the same number. Default: off. */
   quic: "off" | "on"
-  /** Whether connections begin with a PROXY protocol header, version 1 or 2. */
+  /** Whether connections begin with a PROXY protocol header, version 1 or 2. Default: off. */
   acceptProxyProtocol: "off" | "optional" | "required"
-  /** Who may send one. Nobody else is believed. */
+  /** Who may send one. Nobody else is believed. Default: nobody. */
   trustedProxies: CidrList
-  /** Header to put before the ClientHello. */
+  /** Header to put before the ClientHello. Default: off. */
   sendProxyProtocol: "off" | "v1" | "v2"
-  /** Fields of that header, in version 2, the most wanted first. */
+  /** Fields of that header, in version 2, the most wanted first. Default: none. */
   sendProxyProtocolFields: readonly ProxyProtocolField[]
-  /** Longest such header; fields that do not fit any more are left out. */
+  /** Longest such header; fields that do not fit any more are left out. Default: off. */
   sendProxyProtocolMaxBytes: number
 
-  /** What clients and backends speak before TLS. */
+  /** What clients and backends speak before TLS. Default: off. */
   starttls: "off" | StarttlsName
-  /** Name that clients are greeted with before TLS, and backends told. */
+  /** Name that clients are greeted with before TLS, and backends told. Default: gateway.invalid. */
   starttlsName: string
 
-  /** How endpoints share connections. */
+  /** How endpoints share connections. Default: least-connections. */
   loadBalancing: BalancePolicy
-  /** Endpoints tried per connection before it is refused. */
+  /** Endpoints tried per connection before it is refused. Default: 3. */
   dialAttempts: number
-  /** Longest wait before the second retry; each further one may wait twice as long. */
+  /** Longest wait before the second retry; each further one may wait twice as long. Default: 25ms. */
   retryBackoff: number
-  /** Retries, as a share of the connections to the backend. */
+  /** Retries, as a share of the connections to the backend. Default: 20%. */
   retryBudget: number
-  /** Connections to the backend that may be dialling at once. */
+  /** Connections to the backend that may be dialling at once. Default: off. */
   maxPendingConnections: number
-  /** Failed connects in a row after which an endpoint is left out. */
+  /** Failed connects in a row after which an endpoint is left out. Default: 3. */
   ejectAfter: number
-  /** How long it is left out the first time; each further time in a row lasts twice as long. */
+  /** How long it is left out the first time; each further time in a row lasts twice as long. Default: 10s. */
   ejectionTime: number
-  /** Longest time that an endpoint is left out. */
+  /** Longest time that an endpoint is left out. Default: 5m. */
   maxEjectionTime: number
-  /** Time over which a new or recovered endpoint is given a growing share. */
+  /** Time over which a new or recovered endpoint is given a growing share. Default: 0s. */
   slowStart: number
-  /** When a smaller share of the endpoints is healthy than this, health is ignored. */
+  /** When a smaller share of the endpoints is healthy than this, health is ignored. Default: 50%. */
   panicThreshold: number
-  /** How endpoints are probed: not at all, by a TCP connection, or by a TLS handshake with the route's own name. */
+  /**
+   * How endpoints are probed: not at all, by a TCP connection, or by a TLS handshake with the route's own name.
+   * Default: off.
+   */
   healthCheck: "off" | "tcp" | "tls"
-  /** Time from one probe of an endpoint to the next. */
+  /** Time from one probe of an endpoint to the next. Default: 10s. */
   healthCheckInterval: number
-  /** Time that a probe may take. */
+  /** Time that a probe may take. Default: 2s. */
   healthCheckTimeout: number
-  /** Name to send in TLS probes; the route's first exact hostname when left out. */
+  /** Name to send in TLS probes. Default: the route's first exact hostname. */
   healthCheckServerName: string
-  /** Good probes in a row that bring an endpoint back. */
+  /** Good probes in a row that bring an endpoint back. Default: 2. */
   healthyThreshold: number
-  /** Failed probes in a row that take an endpoint out. */
+  /** Failed probes in a row that take an endpoint out. Default: 3. */
   unhealthyThreshold: number
 
-  /** What becomes of connections whose route or listener is taken out of the configuration. */
+  /** What becomes of connections whose route or listener is taken out of the configuration. Default: keep. */
   onRemoval: "keep" | "drain"
-  /** What becomes of connections whose endpoint goes or terminates. */
+  /** What becomes of connections whose endpoint goes or terminates. Default: keep. */
   onEndpointRemoval: "keep" | "drain"
-  /** Time over which connections that drain are ended, spread out evenly. */
+  /** Time over which connections that drain are ended, spread out evenly. Default: 30s. */
   drainWindow: number
 }
 
@@ -135,11 +142,13 @@ export type PolicyKey = keyof PolicyValues
 /** What a program may write for a value: numbers, or the text an annotation would have. */
 export type PolicyInput<Value> = Value extends CidrList
   ? readonly string[] | string
-  : Value extends readonly unknown[]
-    ? Value | string
+  : Value extends readonly (infer Word extends string)[]
+    ? readonly OneOf<Word>[] | string
     : Value extends number
       ? number | string
-      : Value
+      : Value extends string
+        ? OneOf<Value>
+        : Value
 
 /** How one policy is read, where it may be set, and what it is without being set. */
 export interface PolicyField<Value> {

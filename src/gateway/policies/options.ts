@@ -1,4 +1,5 @@
 import { objectOf } from "../../primitives/json.ts"
+import { type OneOf, wordOf } from "../../primitives/one-of.ts"
 import {
   POLICY_KEYS,
   type PolicyInput,
@@ -9,9 +10,14 @@ import {
 } from "./fields.ts"
 import { assign, closestKey, EMPTY_LAYER, fieldOf, type MutablePolicyLayer, type PolicyLayer } from "./layer.ts"
 
-/** Policies as a program writes them: numbers, or the text that an annotation would have. */
+/**
+ * Policies as a program writes them: numbers (times in milliseconds, sizes in bytes, shares from 0 to 1), or the text that
+ * an annotation would have. Words are text for the compiler, as they are in a variable or a JSON file; they are looked at
+ * when the gateway is made.
+ */
 export type PolicySettings<Level extends PolicyLevel = "gateway"> = {
-  readonly [Key in PolicyKeyAt<Level>]?: PolicyInput<PolicyValues[Key]> | undefined
+  // Mapped over what is picked, editors tell of each policy what PolicyValues does.
+  readonly [Key in keyof Pick<PolicyValues, PolicyKeyAt<Level>>]?: PolicyInput<PolicyValues[Key]> | undefined
 }
 
 /**
@@ -31,13 +37,13 @@ export type PolicySettings<Level extends PolicyLevel = "gateway"> = {
  */
 export interface PolicyOptions extends PolicySettings {
   /** By `namespace/name` of a Gateway or ListenerSet, or by `namespace/name/listener`. */
-  readonly listeners?: Readonly<Record<string, PolicySettings<"listener">>>
+  readonly listeners?: Readonly<Record<string, PolicySettings<"listener">>> | undefined
   /** By `namespace/name` of a TLSRoute. */
-  readonly routes?: Readonly<Record<string, PolicySettings<"route">>>
+  readonly routes?: Readonly<Record<string, PolicySettings<"route">>> | undefined
   /** By `namespace/name` of a Service. */
-  readonly backends?: Readonly<Record<string, PolicySettings<"backend">>>
+  readonly backends?: Readonly<Record<string, PolicySettings<"backend">>> | undefined
   /** Whether `tlsroute.dev/` annotations count. @defaultValue "apply" */
-  readonly annotations?: "apply" | "ignore"
+  readonly annotations?: OneOf<"apply" | "ignore"> | undefined
 }
 
 /** A setting in the `policies` option that cannot be used. */
@@ -66,13 +72,14 @@ const GROUPS = { listeners: "listener", routes: "route", backends: "backend" } a
 /** Reads the option. @throws PolicyError naming the setting at fault: a program should not start on it. */
 export function readPolicyOptions(options: PolicyOptions = {}): ReadPolicyOptions {
   const { listeners, routes, backends, annotations = "apply", ...settings } = options
-  if (annotations !== "apply" && annotations !== "ignore") throw invalid("annotations", `expected "apply" or "ignore"`)
+  if (annotations !== "apply" && annotations !== "ignore")
+    throw invalid("policies.annotations", `expected "apply" or "ignore", got ${JSON.stringify(annotations)}`)
   return {
     gateway: readSettings(settings, "gateway", "policies"),
     listeners: readGroup(listeners, "listeners"),
     routes: readGroup(routes, "routes"),
     backends: readGroup(backends, "backends"),
-    annotations,
+    annotations: wordOf<"apply" | "ignore">(annotations),
   }
 }
 

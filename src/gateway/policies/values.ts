@@ -1,3 +1,4 @@
+import type { OneOf } from "../../primitives/one-of.ts"
 import { CidrList } from "../../proxy/limits/cidr.ts"
 
 /**
@@ -181,7 +182,7 @@ export const share: ValueType<number | string, number> = {
 }
 
 /** One of a few words. */
-export function choice<const Word extends string>(...words: readonly Word[]): ValueType<Word, Word> {
+export function choice<const Word extends string>(...words: readonly Word[]): ValueType<OneOf<Word>, Word> {
   const read = (input: unknown): Word => {
     const word = words.find((each) => each === input)
     if (word === undefined) throw expected(`one of ${words.join(", ")}`, input)
@@ -193,7 +194,7 @@ export function choice<const Word extends string>(...words: readonly Word[]): Va
 /** Some of a few words, or `none`. */
 export function choices<const Word extends string>(
   ...words: readonly Word[]
-): ValueType<readonly Word[] | string, readonly Word[]> {
+): ValueType<readonly OneOf<Word>[] | string, readonly Word[]> {
   const one = choice(...words)
   const parse = (text: string): readonly Word[] => (text === "none" ? [] : list(text).map((word) => one.parse(word)))
   return {

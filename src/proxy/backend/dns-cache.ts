@@ -26,34 +26,34 @@ export interface DnsCacheOptions {
    * Fixed answers, asked before anything else and not guarded: `host` or `host:port` to one or more
    * `address` or `address:port` (IPv6 in brackets when a port follows).
    */
-  readonly overrides?: Readonly<Record<string, string | readonly string[]>>
+  readonly overrides?: Readonly<Record<string, string | readonly string[]>> | undefined
   /** Tells whether an address may be dialled: only `true` lets it, at once. Default {@link isSafeDestination}. */
-  readonly allowAddress?: (address: string, host: string) => boolean
+  readonly allowAddress?: ((address: string, host: string) => boolean) | undefined
   /** Shortest time an answer is kept, in milliseconds, whatever its TTL. Default 1 000. */
-  readonly minTtl?: number
+  readonly minTtl?: number | undefined
   /** Longest time an answer is kept, in milliseconds, whatever its TTL. Default 300 000. */
-  readonly maxTtl?: number
+  readonly maxTtl?: number | undefined
   /**
    * How long a connection waits for a fresh answer once the time to live is over, before it is given the outdated one,
    * in milliseconds. One that may wait less gives up sooner. Default 1 000.
    */
-  readonly freshWait?: number
+  readonly freshWait?: number | undefined
   /**
    * How long an outdated answer stays in use when DNS says that the name has no address any more, in milliseconds from
    * the end of its time to live. Default 30 000.
    */
-  readonly staleFor?: number
+  readonly staleFor?: number | undefined
   /**
    * How long an outdated answer stays in use when DNS does not answer, in milliseconds from the end of its time to
    * live (RFC 8767 section 4). Default 86 400 000, a day.
    */
-  readonly staleOnFailureFor?: number
+  readonly staleOnFailureFor?: number | undefined
   /** How long a failure is remembered, in milliseconds. Default 2 000. */
-  readonly failureTtl?: number
+  readonly failureTtl?: number | undefined
   /** Most names kept; the least recently used go first. Default 1 024. */
-  readonly maxEntries?: number
+  readonly maxEntries?: number | undefined
   /** How addresses are found. Default: {@link systemLookup}. */
-  readonly lookup?: AddressLookup
+  readonly lookup?: AddressLookup | undefined
 }
 
 const OPTIONS: Checks<DnsCacheOptions> = {

@@ -13,7 +13,7 @@ export interface ProxyHeaderOptions {
    *
    * @defaultValue 4096
    */
-  readonly maxBytes?: number
+  readonly maxBytes?: number | undefined
 }
 
 /** State of reading a header. Every status but `incomplete` is final: more bytes never change it. */

@@ -25,11 +25,11 @@ export interface SpliceResult {
 /** Options of {@link spliceSockets}. */
 export interface SpliceOptions {
   /** Milliseconds without a byte after which both sockets are destroyed. Default `Infinity`. */
-  readonly idle?: number
+  readonly idle?: number | undefined
   /** The same, once one side has ended its stream: counted from that end, or from the last byte after it. Default `Infinity`. */
-  readonly halfClosed?: number
+  readonly halfClosed?: number | undefined
   /** Destroys both sockets when it aborts. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 const OPTIONS: Checks<SpliceOptions> = { idle: milliseconds, halfClosed: milliseconds, signal: abortSignal }

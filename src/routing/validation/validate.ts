@@ -13,12 +13,12 @@ export interface ValidateOptions {
    * Release channel of the Gateway API whose rules hold. The standard channel serves neither TLSRoute v1alpha2 and
    * v1alpha3 nor experimental fields, and does not tell parentRefs apart by port. Default: `"experimental"`.
    */
-  readonly channel?: Channel
+  readonly channel?: Channel | undefined
   /**
    * Kind that the object must be. `apiVersion` and `kind` may then be left out, as they are in the items of a list,
    * and stand for version v1 of this kind. Default: the object must say both.
    */
-  readonly kind?: ValidatedKind
+  readonly kind?: ValidatedKind | undefined
 }
 
 const OPTIONS: Checks<ValidateOptions> = {
