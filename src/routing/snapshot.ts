@@ -1,6 +1,8 @@
+import { oncePerPart, type Parts } from "../primitives/parts.ts"
 import type { Listening, ListeningObjects } from "./listeners/listening.ts"
 import type { ResolvedOptions } from "./options.ts"
 import type { KubernetesObject, ResourceProblem } from "./resources.ts"
+import type { TableRoute } from "./route-table.ts"
 import type { Contests } from "./routes/candidates.ts"
 import type { RouteState } from "./routes/route-state.ts"
 
@@ -12,7 +14,7 @@ export interface Snapshot {
   /** Routes of each served listener, in the same order. */
   readonly contests: readonly Contests[]
   /** Every usable route, by `namespace/name`. */
-  readonly routes: readonly RouteState[]
+  readonly routes: Parts<RouteState>
   /** Of the Gateway API's CRDs; `undefined` when they are not known. */
   readonly bundleVersions: readonly string[] | undefined
   /** The newest form of an object, as far as the source knows it. */
@@ -21,7 +23,17 @@ export interface Snapshot {
   readonly objectProblems: readonly (() => readonly ResourceProblem[])[]
 }
 
+const attachedOf = oncePerPart((part: readonly RouteState[]) =>
+  part.filter(({ attachment }) => attachment.listeners.length > 0),
+)
+const tablesOf = oncePerPart((part: readonly RouteState[]) => attachedOf(part).map(({ table }) => table))
+
 /** Routes that at least one listener takes. */
-export function attachedRoutes(snapshot: Snapshot): readonly RouteState[] {
-  return snapshot.routes.filter(({ attachment }) => attachment.listeners.length > 0)
+export function attachedRoutes({ routes }: Snapshot): readonly RouteState[] {
+  return routes.flatMap(attachedOf)
+}
+
+/** The same, as a table serves them. */
+export function servedRoutes({ routes }: Snapshot): readonly TableRoute[] {
+  return routes.flatMap(tablesOf)
 }

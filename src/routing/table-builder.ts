@@ -58,7 +58,7 @@ class IncrementalBuilder implements RouteTableBuilder {
     if (listening === this.#last) {
       if (changes.length > 0) this.#contests = updateContests(this.#contests, listening.served, changes)
     } else {
-      const all = this.#routes.sorted.map((after) => ({ before: undefined, after }))
+      const all = this.#routes.sorted.flat().map((after) => ({ before: undefined, after }))
       this.#contests = updateContests([], listening.served, all)
       this.#last = listening
     }

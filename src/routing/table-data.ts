@@ -10,11 +10,11 @@ import type {
   RouteTableData,
   TableRoute,
 } from "./route-table.ts"
-import { attachedRoutes, type Snapshot } from "./snapshot.ts"
+import { type Snapshot, servedRoutes } from "./snapshot.ts"
 
 /** Writes the dispatch part of a snapshot as plain data. */
 export function tableData(snapshot: Snapshot): RouteTableData {
-  const routes = attachedRoutes(snapshot).map(({ table }) => table)
+  const routes = servedRoutes(snapshot)
   const places = new Map(routes.map((route, place) => [route, place]))
   const listeners = snapshot.listening.served.map(({ listener, addresses }, place) => {
     const hostnames: string[] = []

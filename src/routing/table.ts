@@ -16,7 +16,7 @@ import type {
   StatusOptions,
   TableRoute,
 } from "./route-table.ts"
-import { attachedRoutes, type Snapshot } from "./snapshot.ts"
+import { attachedRoutes, type Snapshot, servedRoutes } from "./snapshot.ts"
 import { computeStatuses } from "./status/status.ts"
 import { tableData } from "./table-data.ts"
 
@@ -40,7 +40,7 @@ export class Table implements RouteTable {
   }
 
   get routes(): readonly TableRoute[] {
-    this.#routes ??= attachedRoutes(this.#snapshot).map((state) => state.table)
+    this.#routes ??= servedRoutes(this.#snapshot)
     return this.#routes
   }
 

@@ -72,6 +72,35 @@ describe("building step by step", () => {
   })
 })
 
+describe("building a large world step by step", () => {
+  it("comes to the same as building anew, wherever in its lists something comes, changes or goes", () => {
+    const names = Array.from({ length: 700 }, (_, at) => `r${at}`)
+    const named = (name: string, hostname = `${name}.example.com`) =>
+      route(name, { hostnames: [hostname], rules: [{ backendRefs: [{ name: "web", port: 443 }] }] })
+    const anyChange = fc.record({
+      at: fc.nat(699),
+      out: fc.nat(2),
+      come: fc.array(fc.constantFrom(...names, "new"), { maxLength: 2 }),
+    })
+    fc.assert(
+      fc.property(fc.array(anyChange, { minLength: 1, maxLength: 5 }), (changes) => {
+        const builder = createRouteTableBuilder()
+        let world: GatewayResources = { gateways: [gateway("gateway")], tlsRoutes: names.map((name) => named(name)) }
+        builder.build(world)
+        for (const { at, out, come } of changes) {
+          const tlsRoutes = [...(world.tlsRoutes ?? [])]
+          tlsRoutes.splice(at, out, ...come.map((name) => named(name, `${name}-${at}.example.com`)))
+          world = { ...world, tlsRoutes }
+          const text = JSON.stringify(told(builder.build(world)))
+          // Compared as text, as above.
+          expect(text === JSON.stringify(told(buildRouteTable(world)))).toBe(true)
+        }
+      }),
+      { numRuns: 8 },
+    )
+  }, 60_000)
+})
+
 describe("statuses", () => {
   const later = "2026-02-02T00:00:00Z"
   const allOf = (table: RouteTable, time: string) => {

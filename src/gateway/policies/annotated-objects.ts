@@ -1,4 +1,5 @@
 import { arrayOf, field } from "../../primitives/json.ts"
+import { oncePerPart, type Parts, partsOf } from "../../primitives/parts.ts"
 import type { GatewayResources, KubernetesObject, ObjectRef } from "../../routing/resources.ts"
 import { ANNOTATION_DOMAIN } from "./fields.ts"
 
@@ -17,31 +18,47 @@ export interface AnnotatedObject {
 
 /** Finds the objects of snapshots that say something about policies; those that did not change stay the same. */
 export class AnnotationScan {
-  readonly #defaultNamespace: string
-  readonly #known = new WeakMap<KubernetesObject, AnnotatedObject | "plain">()
+  readonly #kinds: readonly KindScan[]
 
   /** @param defaultNamespace - namespace of objects that name none, as routing has it */
   constructor(defaultNamespace = "default") {
-    this.#defaultNamespace = defaultNamespace
-  }
-
-  /** Looks through a snapshot. */
-  scan(resources: GatewayResources): readonly AnnotatedObject[] {
-    return [
-      ...this.#ofKind("Gateway", GATEWAY_GROUP, field(resources, "gateways")),
-      ...this.#ofKind("ListenerSet", GATEWAY_GROUP, field(resources, "listenerSets")),
-      ...this.#ofKind("TLSRoute", GATEWAY_GROUP, field(resources, "tlsRoutes")),
-      ...this.#ofKind("Service", "", field(resources, "services")),
+    this.#kinds = [
+      new KindScan("gateways", "Gateway", GATEWAY_GROUP, defaultNamespace),
+      new KindScan("listenerSets", "ListenerSet", GATEWAY_GROUP, defaultNamespace),
+      new KindScan("tlsRoutes", "TLSRoute", GATEWAY_GROUP, defaultNamespace),
+      new KindScan("services", "Service", "", defaultNamespace),
     ]
   }
 
+  /** Looks through a snapshot, at what was not in the last one. */
+  scan(resources: GatewayResources): readonly AnnotatedObject[] {
+    return this.#kinds.flatMap((kind) => kind.scan(resources))
+  }
+}
+
+class KindScan {
+  readonly #list: keyof GatewayResources
+  readonly #known = new WeakMap<KubernetesObject, AnnotatedObject | "plain">()
+  readonly #ofPart: (part: readonly unknown[]) => readonly AnnotatedObject[]
+  #objects: Parts<unknown> = []
+
+  constructor(list: keyof GatewayResources, kind: string, group: string, defaultNamespace: string) {
+    this.#list = list
+    this.#ofPart = oncePerPart((part) => [...this.#find(part, kind, group, defaultNamespace)])
+  }
+
+  scan(resources: GatewayResources): readonly AnnotatedObject[] {
+    this.#objects = partsOf(arrayOf(field(resources, this.#list)) ?? [], this.#objects)
+    return this.#objects.flatMap(this.#ofPart)
+  }
+
   // Objects may come from anywhere, and routing reports those that are none.
-  *#ofKind(kind: string, group: string, objects: unknown): Iterable<AnnotatedObject> {
-    for (const object of arrayOf(objects) ?? []) {
+  *#find(objects: readonly unknown[], kind: string, group: string, namespace: string): Iterable<AnnotatedObject> {
+    for (const object of objects) {
       if (!isAnnotated(object)) continue
       let found = this.#known.get(object)
       if (found === undefined) {
-        found = annotated(kind, group, object, this.#defaultNamespace) ?? "plain"
+        found = annotated(kind, group, object, namespace) ?? "plain"
         this.#known.set(object, found)
       }
       if (found !== "plain") yield found

@@ -1,3 +1,4 @@
+import { oncePerPart, type Parts, partsOf, unshared } from "../../primitives/parts.ts"
 import type { ResourceProblem } from "../resources.ts"
 import type { ValidatedKind } from "../validation/kinds.ts"
 import type { Admission, Admitted } from "./admission.ts"
@@ -19,10 +20,11 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
   readonly #kind: ValidatedKind | undefined
   readonly #defaultNamespace: string
   readonly #problems = new WeakMap<object, readonly ResourceProblem[]>()
+  readonly #problemsOfPart = oncePerPart((part: readonly T[]) => part.flatMap((object) => this.#problemsOf(object)))
   /** Of the objects of this snapshot. */
   #admissions = new Map<T, Admission<A>>()
   readonly #byKey = new Map<string, A>()
-  #objects: readonly T[] = []
+  #objects: Parts<T> = []
   /** Whether two objects share a key, so that their order counts. */
   #clashes = false
   #report: (() => readonly ResourceProblem[]) | undefined
@@ -40,7 +42,7 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
 
   /** Number of objects given, usable or not. */
   get length(): number {
-    return this.#objects.length
+    return this.#objects.reduce((length, part) => length + part.length, 0)
   }
 
   get(key: string): A | undefined {
@@ -58,7 +60,7 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
 
   /** Takes the objects of a new snapshot and tells what changed, by key. */
   update(objects: unknown): readonly ObjectChange<A>[] {
-    const next: readonly T[] = Array.isArray(objects) ? objects.slice() : []
+    const next = partsOf<T>(Array.isArray(objects) ? objects : [], this.#objects)
     const changed = difference(this.#objects, next)
     if (changed === undefined) return []
     this.#objects = next
@@ -81,15 +83,11 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
     return this.#report
   }
 
-  #collectProblems(objects: readonly T[], clashes: boolean): readonly ResourceProblem[] {
-    const problems: ResourceProblem[] = []
-    for (const object of objects) {
-      const found = this.#problemsOf(object)
-      if (found.length > 0) problems.push(...found)
-    }
+  #collectProblems(objects: Parts<T>, clashes: boolean): readonly ResourceProblem[] {
+    const problems = objects.flatMap(this.#problemsOfPart)
     if (!clashes) return problems
     const seen = new Set<string>()
-    for (const object of objects) {
+    for (const object of objects.flat()) {
       const { admitted } = this.#admission(object)
       if (admitted === undefined) continue
       if (seen.has(admitted.key)) problems.push(duplicate(admitted))
@@ -148,7 +146,7 @@ export class ObjectIndex<T, A extends Admitted<unknown>> {
     this.#byKey.clear()
     this.#clashes = false
     const admissions = new Map<T, Admission<A>>()
-    for (const object of this.#objects) {
+    for (const object of this.#objects.flat()) {
       const admission = admissions.get(object) ?? this.#admission(object)
       admissions.set(object, admission)
       const { admitted } = admission
@@ -201,15 +199,9 @@ interface Difference<T> {
 }
 
 /** How two lists differ; `undefined` when they do not. Those that differ in a few places cost one pass of comparisons. */
-function difference<T>(before: readonly T[], after: readonly T[]): Difference<T> | undefined {
-  const shorter = Math.min(before.length, after.length)
-  let start = 0
-  while (start < shorter && before[start] === after[start]) start++
-  if (start === before.length && start === after.length) return undefined
-  let end = 0
-  while (end < shorter - start && before[before.length - 1 - end] === after[after.length - 1 - end]) end++
-  const old = before.slice(start, before.length - end)
-  const fresh = after.slice(start, after.length - end)
+function difference<T>(before: Parts<T>, after: Parts<T>): Difference<T> | undefined {
+  if (before.length === after.length && before.every((part, at) => part === after[at])) return undefined
+  const { before: old, after: fresh } = unshared(before, after)
   if (old.length === 0 || fresh.length === 0) return { removed: old, added: fresh }
   const inOld = new Set(old)
   const inFresh = new Set(fresh)

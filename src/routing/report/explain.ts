@@ -75,7 +75,7 @@ function explainRoutes(
   if (state === undefined) return []
   const contest = snapshot.contests[place]?.lookup(serverName)
   const explained: ExplainedRoute[] = []
-  for (const route of snapshot.routes) {
+  for (const route of snapshot.routes.flat()) {
     const attached = route.attachment.listeners.find((entry) => entry.state === state)
     if (attached === undefined) explained.push(...explainUnattached(route, state, snapshot.listening.labels))
     else explained.push(...explainAttached(route, state, contest, result, serverName))

@@ -1,5 +1,6 @@
 import { compareText } from "../../primitives/compare-text.ts"
 import { arrayOf, field, isAbsent } from "../../primitives/json.ts"
+import { oncePerPart } from "../../primitives/parts.ts"
 import { isSlip, suggest } from "../../primitives/suggest.ts"
 import { GATEWAY_API_GROUP } from "../admit/admission.ts"
 import type { AdmittedParentRef } from "../admit/route.ts"
@@ -32,13 +33,13 @@ export function lintSnapshot(
   const findings = new LintFindings()
   lintClasses(snapshot, findings)
   if (what === "parents") {
-    for (const state of snapshot.routes) lintParents(state, snapshot, findings)
+    for (const state of snapshot.routes.flatMap(withoutSomeParent)) lintParents(state, snapshot, findings)
     return findings.sorted()
   }
   lintVersions(snapshot, findings)
   lintNoEffect(snapshot, findings)
   const ways = new WaysIn(snapshot)
-  for (const state of snapshot.routes) {
+  for (const state of snapshot.routes.flat()) {
     lintParents(state, snapshot, findings)
     if (state.attachment.listeners.length === 0) continue
     lintReach(state, ways, findings)
@@ -210,6 +211,11 @@ function lintListeners(ref: ObjectRef, spec: unknown, findings: LintFindings): v
     }
   }
 }
+
+/** Routes with a parentRef that leads to no parent of ours, or without any. */
+const withoutSomeParent = oncePerPart((part: readonly RouteState[]) =>
+  part.filter(({ route, attachment }) => attachment.parents.length < Math.max(1, route.parentRefs.length)),
+)
 
 function lintParents(state: RouteState, snapshot: Snapshot, findings: LintFindings): void {
   const { gateways, listenerSets } = snapshot.listening.topology

@@ -1,7 +1,11 @@
 import { compareText } from "../../primitives/compare-text.ts"
+import { oncePerPart } from "../../primitives/parts.ts"
 import type { Fault } from "../admit/fault.ts"
 import type { ObjectRef, ResourceProblem } from "../resources.ts"
+import type { RouteState } from "../routes/route-state.ts"
 import type { Snapshot } from "../snapshot.ts"
+
+const problemsOfPart = oncePerPart((part: readonly RouteState[]) => part.flatMap(({ problems }) => problems))
 
 /** Every problem of a snapshot: what the source told first, then by object, in one order whatever the input's. */
 export function collectProblems(snapshot: Snapshot): readonly ResourceProblem[] {
@@ -21,7 +25,7 @@ export function collectProblems(snapshot: Snapshot): readonly ResourceProblem[] 
       problems.push(problemOf(set.ref, "spec.parentRef", fault))
     problems.push(...listenerProblems(set.ref, listeners))
   }
-  for (const route of snapshot.routes) if (route.problems.length > 0) problems.push(...route.problems)
+  problems.push(...snapshot.routes.flatMap(problemsOfPart))
   return [...(fromSource?.() ?? []), ...problems.sort(compareProblems)]
 }
 

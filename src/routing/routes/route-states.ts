@@ -1,5 +1,6 @@
 import { compareText } from "../../primitives/compare-text.ts"
 import { field } from "../../primitives/json.ts"
+import { type Parts, partsOf } from "../../primitives/parts.ts"
 import {
   type AdmittedEndpointSlice,
   type AdmittedGrant,
@@ -42,7 +43,7 @@ export class RouteStates {
   readonly #routesInto = new Grouping<string>()
   readonly #targets: TargetCache
   readonly #states = new Map<string, RouteState>()
-  #sorted: readonly RouteState[] = []
+  #sorted: Parts<RouteState> = []
   #listening: Listening | undefined
 
   constructor(options: ResolvedOptions) {
@@ -63,7 +64,7 @@ export class RouteStates {
   }
 
   /** States by `namespace/name`. A new list after every change. */
-  get sorted(): readonly RouteState[] {
+  get sorted(): Parts<RouteState> {
     return this.#sorted
   }
 
@@ -159,25 +160,21 @@ export class RouteStates {
   }
 }
 
-/** A sorted list with changes merged in: one pass over the list, whatever changed. */
-function mergeSorted(sorted: readonly RouteState[], changes: readonly RouteStateChange[]): readonly RouteState[] {
-  const gone = new Set<RouteState>()
-  const come: RouteState[] = []
-  for (const { before, after } of changes) {
-    if (before !== undefined) gone.add(before)
-    if (after !== undefined) come.push(after)
-  }
-  come.sort((a, b) => compareText(a.route.key, b.route.key))
-  const merged: RouteState[] = []
+/** A sorted list with changes merged in: only parts in which something changed are made anew. */
+function mergeSorted(sorted: Parts<RouteState>, changes: readonly RouteStateChange[]): Parts<RouteState> {
+  const waiting = [...changes].sort((a, b) => compareText(a.key, b.key))
   let at = 0
-  for (const state of sorted) {
-    if (gone.has(state)) continue
-    for (let next = come[at]; next !== undefined && next.route.key < state.route.key; next = come[at]) {
-      merged.push(next)
-      at++
-    }
-    merged.push(state)
-  }
-  for (; at < come.length; at++) merged.push(come[at] as RouteState)
-  return merged
+  return (sorted.length === 0 ? [[]] : sorted).flatMap((part, place) => {
+    const end = sorted[place + 1]?.[0]?.route.key
+    const first = at
+    for (let next = waiting[at]; next !== undefined && (end === undefined || next.key < end); next = waiting[at]) at++
+    return at === first ? [part] : partsOf(merge(part, waiting.slice(first, at)))
+  })
+}
+
+function merge(part: readonly RouteState[], changes: readonly RouteStateChange[]): readonly RouteState[] {
+  const changed = new Set(changes.map(({ key }) => key))
+  const stay = part.filter(({ route }) => !changed.has(route.key))
+  const come = changes.flatMap(({ after }) => after ?? [])
+  return [...stay, ...come].sort((a, b) => compareText(a.route.key, b.route.key))
 }

@@ -76,7 +76,7 @@ function routeStatuses(
   { now, keepsTimes, policies }: StatusContext,
 ): readonly ObjectStatus<TLSRoute>[] {
   const statuses: ObjectStatus<TLSRoute>[] = []
-  for (const state of routes) {
+  for (const state of routes.flat()) {
     const object = latest(state.route.object) as TLSRoute
     const refused = policies.conditions(state.route.ref, ...state.table.backends.map(({ ref }) => ref))
     const policiesNow = refused[0]?.message ?? ""
@@ -104,7 +104,7 @@ function objectStatus<T extends { readonly status?: unknown }>(
 
 function countAttachedRoutes(snapshot: Snapshot): ReadonlyMap<string, number> {
   const counts = new Map<string, number>()
-  for (const { attachment } of snapshot.routes) {
+  for (const { attachment } of snapshot.routes.flat()) {
     for (const { state } of attachment.listeners)
       counts.set(state.listener.id, (counts.get(state.listener.id) ?? 0) + 1)
   }
