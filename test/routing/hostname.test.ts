@@ -144,3 +144,57 @@ describe("hostnames in configuration", () => {
     expect(isHostname(text)).toBe(valid)
   })
 })
+
+describe("hostnames that change from copy to copy", () => {
+  it("are what was set last, and stay as they were in maps that were copied", () => {
+    const many = fc.oneof(
+      hostname,
+      fc.nat(80).map((number) => `h${number}.example.com`),
+      fc.nat(80).map((number) => `*.w${number}.example.com`),
+    )
+    const change = fc.record({ hostname: many, value: fc.option(fc.record({ entry: fc.nat() }), { nil: undefined }) })
+    fc.assert(
+      fc.property(fc.array(fc.array(change, { maxLength: 40 }), { maxLength: 12 }), (copies) => {
+        let map = new HostnameMap<{ readonly entry: number }>()
+        let expected = new Map<string, { readonly entry: number }>()
+        const all = [{ map, expected }]
+        for (const changes of copies) {
+          map = new HostnameMap(map)
+          expected = new Map(expected)
+          for (const { hostname: key, value } of changes) {
+            if (value === undefined) {
+              map.delete(key)
+              expected.delete(key)
+            } else {
+              map.set(key, value)
+              expected.set(key, value)
+            }
+          }
+          all.push({ map, expected })
+        }
+        for (const each of all) {
+          expect(new Map(each.map.entries())).toEqual(each.expected)
+          expect(each.map.size).toBe(each.expected.size)
+          for (const { hostname: key } of copies.flat()) {
+            expect(each.map.get(key)).toBe(each.expected.get(key))
+            if (!key.startsWith("*")) {
+              const [best] = [key, ...widerHostnames(key)].filter((wider) => each.expected.has(wider))
+              expect(each.map.lookup(key)).toBe(best === undefined ? undefined : each.expected.get(best))
+            }
+          }
+        }
+      }),
+    )
+  })
+
+  it("leave the map that was copied free to change too", () => {
+    const [one, other] = [{ entry: 1 }, { entry: 2 }]
+    const map = new HostnameMap<object>()
+    map.set("a.example.com", one)
+    const copy = new HostnameMap(map)
+    map.set("a.example.com", other)
+    map.set("b.example.com", other)
+    expect([copy.get("a.example.com"), copy.get("b.example.com")]).toEqual([one, undefined])
+    expect([map.get("a.example.com"), map.get("b.example.com")]).toEqual([other, other])
+  })
+})

@@ -1,23 +1,24 @@
 import { extendHash, finishHash } from "../../primitives/string-hash.ts"
 import { ANY_HOSTNAME, isWildcard } from "./hostname.ts"
-import { EMPTY_HASH, NameTable } from "./name-table.ts"
+import { EMPTY_HASH } from "./name-table.ts"
+import { SharedNames } from "./shared-names.ts"
 
 /**
  * Values by hostname, looked up by name in a time that does not grow with their number: one probe for the
  * exact name, then one for each suffix length that some wildcard has, longest first. A lookup allocates nothing.
  */
 export class HostnameMap<V extends object> {
-  readonly #exact: NameTable<V>
+  readonly #exact: SharedNames<V>
   /** By suffix without `*`, for example `.example.com`. */
-  readonly #wildcard: NameTable<V>
+  readonly #wildcard: SharedNames<V>
   /** How many wildcards have a suffix of that many labels; the index is the number of labels. */
   readonly #depths: number[]
   #any: V | undefined
 
   /** Empty, or a copy of `source` that changes apart from it. */
   constructor(source?: HostnameMap<V>) {
-    this.#exact = new NameTable(source === undefined ? undefined : source.#exact)
-    this.#wildcard = new NameTable(source === undefined ? undefined : source.#wildcard)
+    this.#exact = new SharedNames(source === undefined ? undefined : source.#exact)
+    this.#wildcard = new SharedNames(source === undefined ? undefined : source.#wildcard)
     this.#depths = source === undefined ? [] : source.#depths.slice()
     this.#any = source === undefined ? undefined : source.#any
   }

@@ -157,7 +157,7 @@ const FIRST_OFFSET = 1
 const SEED = (Math.random() * 0x1_0000_0000) | 0
 
 /** Hash of a name. Runs from the end, so that it passes every suffix; see {@link extendHash}. */
-function hashName(text: string): number {
+export function hashName(text: string): number {
   let state = EMPTY_HASH
   for (let at = text.length - 1; at >= 0; at--) state = extendHash(state, text.charCodeAt(at))
   return finishHash(state)
