@@ -1,4 +1,5 @@
 import { holding } from "../primitives/option-checks.ts"
+import { suggest } from "../primitives/suggest.ts"
 import type { GatewayResources, KubernetesObject, ObjectRef, ResourceProblem } from "../routing/resources.ts"
 import { refuseArgument } from "./source-error.ts"
 import { strayObjects } from "./stray-objects.ts"
@@ -127,15 +128,21 @@ function isList(value: Record<string, unknown>): value is { kind: string; apiVer
   return typeof value["kind"] === "string" && value["kind"].endsWith("List") && Array.isArray(value["items"])
 }
 
+/** What a field that must be there was probably written as. */
+function misspelt(value: Readonly<Record<string, unknown>>, field: string): string {
+  const [slip] = field in value ? [] : Object.keys(value).filter((key) => suggest(key, [field]) !== undefined)
+  return slip === undefined ? "" : `; ${slip} is not a field here: did you mean ${field}?`
+}
+
 function faultOf(value: unknown): string | undefined {
   if (!isRecord(value)) return "not a Kubernetes object: expected a mapping with apiVersion, kind and metadata"
   for (const field of ["apiVersion", "kind"]) {
     if (typeof value[field] !== "string" || value[field] === "") return `${field} is missing or not a string`
   }
   const metadata = value["metadata"]
-  if (!isRecord(metadata)) return "metadata is missing or not a mapping"
+  if (!isRecord(metadata)) return `metadata is missing or not a mapping${misspelt(value, "metadata")}`
   if (typeof metadata["name"] !== "string" || metadata["name"] === "") {
-    return "metadata.name is missing or not a string"
+    return `metadata.name is missing or not a string${misspelt(metadata, "name")}`
   }
   const namespace = metadata["namespace"]
   if (namespace !== undefined && namespace !== null && typeof namespace !== "string") {

@@ -76,6 +76,101 @@ describe("tlsroute check, of a mistake", () => {
   })
 
   test.each<[string, Readonly<Record<string, string>>, readonly string[]]>([
+    ...(
+      [
+        [
+          "no mode",
+          "protocol: TLS, tls: {}",
+          "7:46: error: Gateway default/edge spec.listeners[0].tls.mode: a TLS listener must set tls.mode; Passthrough is the mode served [Required]",
+        ],
+        [
+          "mode Terminate",
+          "protocol: TLS, tls: { mode: Terminate }",
+          "7:7: error: Gateway default/edge spec.listeners[0]: tls.mode Terminate is not supported; Passthrough is [UnsupportedValue]",
+        ],
+        [
+          "mode Passthrough for HTTPS",
+          "protocol: HTTPS, tls: { mode: Passthrough }",
+          "7:7: error: Gateway default/edge spec.listeners[0]: protocol HTTPS has no mode Passthrough; did you mean protocol TLS? [UnsupportedProtocol]",
+        ],
+        [
+          "the port and hostname of another",
+          "protocol: TLS, tls: { mode: Passthrough } }\n    - { name: two, port: 443, protocol: TLS, tls: { mode: Passthrough }",
+          "8:7: error: Gateway default/edge spec.listeners[1]: combination of port, protocol and hostname must be unique for each listener, and is that of listeners[0] [Duplicate]",
+        ],
+      ] as const
+    ).map(([what, listener, told]): [string, Readonly<Record<string, string>>, readonly string[]] => [
+      `a listener with ${what}`,
+      { "a.yaml": configuration({ listener: `{ name: tls, port: 443, ${listener} }` }) },
+      [`a.yaml:${told}`],
+    ]),
+    [
+      "a number in an annotation",
+      {
+        "a.yaml": configuration().replace(
+          "{ name: web }",
+          "{ name: web, annotations: { tlsroute.dev/max-connections: 5 } }",
+        ),
+      },
+      [
+        'a.yaml:11:69: error: TLSRoute default/web metadata.annotations["tlsroute.dev/max-connections"]: annotation values are strings: put it in quotes; it has no effect [InvalidPolicyValue]',
+      ],
+    ],
+    [
+      "metadata misspelt",
+      { "a.yaml": configuration().replace("metadata: { name: web }", "metdata: { name: web }") },
+      [
+        "a.yaml:9:1: error: metadata is missing or not a mapping; metdata is not a field here: did you mean metadata? [InvalidObject]",
+      ],
+    ],
+    [
+      "a name misspelt",
+      { "a.yaml": configuration().replace("{ name: web }", "{ nmae: web }") },
+      [
+        "a.yaml:9:1: error: metadata.name is missing or not a string; nmae is not a field here: did you mean name? [InvalidObject]",
+      ],
+    ],
+    [
+      "parentRefs misspelt",
+      { "a.yaml": configuration().replace("parentRefs", "parentRef") },
+      [
+        "a.yaml:13:3: warning: TLSRoute default/web spec.parentRef: is not a field here, and has no effect; did you mean parentRefs? [UnknownField]",
+      ],
+    ],
+    [
+      "spec misspelt",
+      { "a.yaml": configuration().replace(/spec(?=:\n {2}parentRefs)/, "spc") },
+      [
+        "a.yaml:12:1: error: TLSRoute default/web spc: is not a field here; did you mean spec, which is required? [UnknownField]",
+      ],
+    ],
+    [
+      "a Service misspelt",
+      {
+        "a.yaml": `${configuration().replace("app.example.net", "web-ap")}${object("v1", "Service", "spec: { clusterIP: 10.0.0.1, ports: [{ port: 443 }] }\n").replace("name: x", "name: web-app")}`,
+      },
+      [
+        "a.yaml:15:27: error: TLSRoute default/web spec.rules[0].backendRefs[0]: there is no Service default/web-ap; did you mean web-app? [BackendNotFound]",
+      ],
+    ],
+    [
+      "a Service misspelt in another namespace, whose names are its own",
+      {
+        "a.yaml": `${configuration().replace("app.example.net", "web-ap, namespace: apps")}${object("v1", "Service", "spec: { clusterIP: 10.0.0.1, ports: [{ port: 443 }] }\n").replace("name: x", "name: web-app, namespace: apps")}${object(`${GROUP}/v1beta1`, "ReferenceGrant", `spec: { from: [{ group: ${GROUP}, kind: TLSRoute, namespace: default }], to: [{ group: "", kind: Service }] }\n`).replace("name: x", "name: x, namespace: apps")}`,
+      },
+      [
+        "a.yaml:15:27: error: TLSRoute default/web spec.rules[0].backendRefs[0]: there is no Service apps/web-ap [BackendNotFound]",
+      ],
+    ],
+    [
+      "a namespace misspelt in a grant",
+      {
+        "a.yaml": `${configuration().replace("app.example.net", "web-app, namespace: apps")}${object(`${GROUP}/v1beta1`, "ReferenceGrant", `spec: { from: [{ group: ${GROUP}, kind: TLSRoute, namespace: defalt }], to: [{ group: "", kind: Service }] }\n`).replace("name: x", "name: x, namespace: apps")}`,
+      },
+      [
+        "a.yaml:15:27: error: TLSRoute default/web spec.rules[0].backendRefs[0]: no ReferenceGrant in namespace apps lets TLSRoutes of default refer to Service web-app; ReferenceGrant apps/x is for namespace defalt: did you mean default? [RefNotPermitted]",
+      ],
+    ],
     [
       "a wildcard without quotes, in a route",
       { "a.yaml": configuration({ route: "hostnames: [*.example.com]" }) },
@@ -223,7 +318,6 @@ describe("tlsroute check, of a mistake", () => {
       },
       [
         "a.yaml:7:7: error: Gateway default/edge spec.listeners[0]: protocol HTTPS has no mode Passthrough; did you mean protocol TLS? [UnsupportedProtocol]",
-        "a.yaml:7:61: error: Gateway default/edge spec.listeners[0].tls.mode: tls mode must be Terminate for protocol HTTPS [InvalidValue]",
       ],
     ],
     [

@@ -6,6 +6,7 @@ import type { RouteTable } from "../../routing/route-table.ts"
 import { buildRouteTable } from "../../routing/table-builder.ts"
 import { type ReadResult, readResources } from "../../sources/file-source.ts"
 import { SourceError } from "../../sources/source-error.ts"
+import { withMeant } from "./meant.ts"
 import { type RoutingFlags, routeTableOptions } from "./routing-flags.ts"
 import { UsageError } from "./usage-error.ts"
 
@@ -33,5 +34,6 @@ export function understand(read: ReadResult, flags: RoutingFlags): LoadedManifes
   const table = buildRouteTable(read.resources, options)
   const annotated = new AnnotationScan(options.defaultNamespace).scan(read.resources)
   const policies = new PolicyCompiler().compile(annotated, table)
-  return { ...read, table, policies, problems: [...table.problems, ...policies.problems] }
+  const found = withMeant(table.problems, table, read.resources, options.defaultNamespace ?? "default")
+  return { ...read, table, policies, problems: [...found, ...policies.problems] }
 }

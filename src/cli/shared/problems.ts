@@ -1,3 +1,4 @@
+import { suggest } from "../../primitives/suggest.ts"
 import type { ObjectRef, ResourceProblem } from "../../routing/resources.ts"
 import type { RouteTable } from "../../routing/route-table.ts"
 import type { ReadResult } from "../../sources/file-source.ts"
@@ -19,9 +20,57 @@ export function withoutEchoes(problems: readonly ResourceProblem[]): ResourcePro
   const unread = problems.some(
     ({ severity, object, code }) => severity === "error" && (object === undefined || code === "UnknownKind"),
   )
-  return problems.filter(
-    ({ cause, code }) => cause === undefined || !(errors.has(formatRef(cause)) || (unread && code === "NoParent")),
-  )
+  const said = new Map<string, ProblemPart[]>()
+  for (const problem of problems) {
+    if (problem.object === undefined) continue
+    const of = formatRef(problem.object)
+    const others = said.get(of)
+    if (others === undefined) said.set(of, [problem])
+    else others.push(problem)
+  }
+  return problems.filter(({ cause, code, path, object }) => {
+    if (cause !== undefined && (errors.has(formatRef(cause)) || (unread && code === "NoParent"))) return false
+    const others = object === undefined ? undefined : said.get(formatRef(object))
+    return others === undefined || others.length === 1 || !isSaidBetter({ code, path }, others)
+  })
+}
+
+type ProblemPart = Pick<ResourceProblem, "code" | "path">
+
+/** Whether another problem of the same object is the same mistake, in words that are of more use. */
+function isSaidBetter({ code, path }: ProblemPart, others: readonly ProblemPart[]): boolean {
+  const has = (otherCode: string, at: string) => others.some((each) => each.code === otherCode && each.path === at)
+  const listener = path.replace(/\.tls\.\w+$/, "")
+  switch (code) {
+    case "Required":
+      // A certificate is not what is missing where TLS is not to end here.
+      if (!path.endsWith(".tls.certificateRefs")) return false
+      return (
+        has("Required", `${listener}.tls.mode`) ||
+        has("UnsupportedValue", listener) ||
+        has("UnsupportedProtocol", listener)
+      )
+    case "InvalidValue":
+      return path.endsWith(".tls.mode") && has("UnsupportedProtocol", listener)
+    case "InvalidType":
+      return has("InvalidPolicyValue", path)
+    case "HostnameConflict":
+      return others.some((each) => each.code === "Duplicate" && /^spec\.listeners\[\d+\]$/.test(each.path))
+    case "NoParent":
+      return (
+        path === "spec.parentRefs" &&
+        others.some((each) => each.code === "UnknownField" && isMeantForParents(each.path))
+      )
+    default:
+      return false
+  }
+}
+
+/** Whether a field that there is not was to be `spec.parentRefs`, or what that is in. */
+function isMeantForParents(path: string): boolean {
+  const [first = "", second, ...more] = path.split(".")
+  if (second === undefined) return suggest(first, ["spec"]) !== undefined
+  return first === "spec" && more.length === 0 && suggest(second, ["parentRefs"]) !== undefined
 }
 
 /** Gives each problem the place it is written at, and puts them in the order of files and lines. */

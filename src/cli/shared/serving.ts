@@ -118,7 +118,7 @@ export async function openAdmin(
   if (admin === undefined) return undefined
   const observed = new Observations(gateway)
   const metrics = await optionalMetrics(observed)
-  const overview = new Overview(gateway, observed.tallies)
+  const overview = new Overview(gateway, observed.tallies, isServing)
   configs.follow((told) => overview.configured(told))
   let complete = false
   gateway.on("config", ({ bindings }) => {
