@@ -492,6 +492,25 @@ describe("tlsroute run", () => {
     expect(await line()).toBe("stopped")
   })
 
+  test("tells those who watch that it drains", async () => {
+    const child = cli.start([
+      ...["run", await manifests("drains.yaml"), "--json", "--address", "127.0.0.1", "--map-port", "8000:0"],
+      ...["--admin", "127.0.0.1:0", "--drain-delay", "60"],
+    ])
+    running.push(child)
+    const event = eventsOf(child)
+    const { port } = await event("admin")
+    await event("started")
+    const serving = async () => {
+      const { stdout } = await cli.run(["top", "--admin", `127.0.0.1:${port}`, "--json"])
+      return JSON.parse(stdout).moment.serving
+    }
+    expect(await serving()).toBe(true)
+    child.kill("SIGTERM")
+    await vi.waitUntil(async () => !(await fetch(`http://127.0.0.1:${port}/readyz`)).ok, { timeout: 20_000 })
+    expect(await serving()).toBe(false)
+  })
+
   test("tells a person how much is wrong for as long as it is", async () => {
     const file = await manifests("wrong.yaml")
     const child = cli.start(["run", file, "--address", "127.0.0.1", "--map-port", "8000:0"])

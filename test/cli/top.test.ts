@@ -101,6 +101,7 @@ function moment(live: number, name = (at: number) => `${at}.example.com`): Momen
   return {
     at: 8_201_000,
     live,
+    serving: true,
     loopDelay: 1.4,
     listeners: { "*:443": flow({ live, rate: 3.25, refusedRate: 1, up: 1_234, down: 5_600_000 }) },
     routes: { "shop/checkout": flow({ live }) },
@@ -158,6 +159,11 @@ describe("the screen of tlsroute top", () => {
     expect(all).toMatch(
       /^2\.example\.com +192\.0\.2\.7:1002 +shop\/checkout +10\.0\.0\.1:443 +splicing +3m 21s +10 B +2 kB$/m,
     )
+  })
+
+  it("says that a gateway that starts or drains is not ready", () => {
+    const [head] = drawn({ moment: { ...moment(3), serving: false } }, { columns: 140, rows: 40 })
+    expect(head).toContain("127.0.0.1:9900  not ready  up 2h 0m")
   })
 
   it.each(

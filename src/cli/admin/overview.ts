@@ -79,6 +79,8 @@ export interface Moment {
   /** Milliseconds since 1970. */
   readonly at: number
   readonly live: number
+  /** Whether new connections should be sent here: not before the start is over, and not any more while it drains. */
+  readonly serving: boolean
   /** 99th percentile of how late the event loop was, in milliseconds. */
   readonly loopDelay: number
   readonly listeners: Readonly<Record<string, Flow>>
@@ -101,6 +103,7 @@ export type OverviewSource = Pick<PassthroughGateway, "routeTable" | "addresses"
 export class Overview {
   readonly #gateway: OverviewSource
   readonly #tallies: Tallies
+  readonly #isServing: () => boolean
   readonly #refusals = new Refusals()
   readonly #timeline = new Timeline()
   readonly #rates = new LiveRates()
@@ -116,10 +119,12 @@ export class Overview {
   /**
    * @param gateway - what is watched
    * @param tallies - what it carries
+   * @param isServing - whether new connections should be sent to it
    */
-  constructor(gateway: OverviewSource, tallies: Tallies) {
+  constructor(gateway: OverviewSource, tallies: Tallies, isServing: () => boolean = () => true) {
     this.#gateway = gateway
     this.#tallies = tallies
+    this.#isServing = isServing
     gateway.on("health", this.#onHealth)
     gateway.on("eject", this.#onEject)
     gateway.on("lookupFailed", this.#onLookupFailed)
@@ -198,6 +203,7 @@ export class Overview {
     const shared = {
       at: Date.now(),
       live: this.#gateway.connections.size,
+      serving: this.#isServing(),
       loopDelay: this.#loop.percentile(99) / 1e6,
       listeners: flows(before.listeners, carries.listeners, seconds),
       routes: only(routes, flows(before.routes, carries.routes, seconds)),

@@ -89,11 +89,13 @@ function header({ address, scene, moment, lost, isPaused }: View): Line {
   const state: Span =
     lost !== undefined
       ? span(lost, "red")
-      : unbound > 0
-        ? span(`${count(unbound, "port")} not bound`, "red")
-        : scene.listeners.length === 0
-          ? span("no port to serve", "yellow")
-          : span("serving", "green")
+      : moment?.serving === false
+        ? span("not ready", "yellow")
+        : unbound > 0
+          ? span(`${count(unbound, "port")} not bound`, "red")
+          : scene.listeners.length === 0
+            ? span("no port to serve", "yellow")
+            : span("serving", "green")
   const uptime = moment === undefined ? "" : `  up ${duration(moment.at - scene.started)}`
   const { total } = scene.problems
   return [

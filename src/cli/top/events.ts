@@ -201,6 +201,7 @@ const isScene = fields({
 const isMoment = fields({
   at: amount,
   live: amount,
+  serving: maybe((value) => typeof value === "boolean"),
   loopDelay: amount,
   listeners: each(flow),
   routes: each(flow),

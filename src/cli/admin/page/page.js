@@ -45,15 +45,17 @@ function showStatus(lost) {
       ? ["failing", lost]
       : scene === undefined
         ? ["waiting", "connecting"]
-        : unbound.length > 0
-          ? ["failing", `${plural(unbound.length, "port")} not bound`]
-          : scene.listeners.length === 0
-            ? ["waiting", "no port to serve"]
-            : scene.routes.total === 0
-              ? ["troubled", "no route to serve"]
-              : scene.problems.total > 0
-                ? ["troubled", `serving, ${plural(scene.problems.total, "problem")}`]
-                : ["serving", "serving"]
+        : moment?.serving === false
+          ? ["waiting", "not ready"]
+          : unbound.length > 0
+            ? ["failing", `${plural(unbound.length, "port")} not bound`]
+            : scene.listeners.length === 0
+              ? ["waiting", "no port to serve"]
+              : scene.routes.total === 0
+                ? ["troubled", "no route to serve"]
+                : scene.problems.total > 0
+                  ? ["troubled", `serving, ${plural(scene.problems.total, "problem")}`]
+                  : ["serving", "serving"]
   status.dataset.state = state
   setText(status, text)
   document.title = state === "failing" ? `${text}: tlsroute` : "tlsroute"
@@ -120,7 +122,9 @@ function follow() {
     showScene()
   })
   stream.addEventListener("moment", ({ data }) => {
+    const was = moment?.serving
     moment = JSON.parse(data)
+    if (moment.serving !== was) showStatus()
     if (!isPaused) showMoment()
   })
   stream.addEventListener("open", () => showStatus())
