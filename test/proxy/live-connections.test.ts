@@ -4,12 +4,15 @@ import { type Live, LiveConnections } from "../../src/proxy/connection/live-conn
 class Named implements Live {
   liveNext: this | undefined
   livePrevious: this | undefined
-  constructor(readonly name: string) {}
+  constructor(
+    readonly id: number,
+    readonly name: string,
+  ) {}
 }
 
 function listOf(...names: readonly string[]) {
   const list = new LiveConnections<Named>()
-  const members = names.map((name) => new Named(name))
+  const members = names.map((name, at) => new Named(at + 1, name))
   for (const member of members) list.add(member)
   return { list, members }
 }
@@ -27,7 +30,7 @@ test.each([
   for (const index of gone) list.delete(members[index] as Named)
   expect(namesIn(list)).toEqual(left)
   expect(list.size).toBe(left.length)
-  list.add(new Named("e"))
+  list.add(new Named(5, "e"))
   expect(namesIn(list)).toEqual([...left, "e"])
 })
 
@@ -46,4 +49,30 @@ test("members may go while the list is walked", () => {
   }
   expect(seen).toEqual(["a", "b", "c"])
   expect(list.size).toBe(0)
+})
+
+test("a walk that takes its time has those that were live when it began, those last that went before it came to them", () => {
+  const { list, members } = listOf("a", "b", "c", "d", "e")
+  const walk = list[Symbol.iterator]()
+  const seen = [walk.next().value?.name]
+  const without = (index: number) => list.delete(members[index] as Named)
+  // One that it has seen, the one that comes next, the last, and one that is new.
+  without(0)
+  without(1)
+  without(4)
+  list.add(new Named(6, "f"))
+  for (const { name } of walk) seen.push(name)
+  expect(seen.slice(0, 3)).toEqual(["a", "c", "d"])
+  expect(seen.slice(3).sort()).toEqual(["b", "e"])
+  expect(namesIn(list)).toEqual(["c", "d", "f"])
+})
+
+test("a walk is over when all have gone, and when it was left", () => {
+  const { list, members } = listOf("a", "b", "c")
+  const [walk, left] = [list[Symbol.iterator](), list[Symbol.iterator]()]
+  left.return?.()
+  for (const member of members) list.delete(member)
+  list.add(new Named(4, "d"))
+  expect([...walk].map(({ name }) => name).sort()).toEqual(["a", "b", "c"])
+  expect([...walk, ...left]).toEqual([])
 })
