@@ -180,6 +180,19 @@ describe("the screen of tlsroute top", () => {
     }
   })
 
+  it("tells what is spoken before TLS, and of QUIC, at the listener", () => {
+    const [bound] = scene.listeners
+    const speaking = [
+      { ...bound!, starttls: "postgres" },
+      { ...bound!, quic: { error: undefined } },
+      { ...bound!, quic: { error: "EACCES" } },
+    ]
+    const all = drawn({ scene: { ...scene, listeners: speaking } }, { columns: 140, rows: 40 }).join("\n")
+    expect(all).toMatch(/^0\.0\.0\.0:8443 postgres, then TLS +shop\/edge\/tls/m)
+    expect(all).toMatch(/^0\.0\.0\.0:8443 and QUIC +shop\/edge\/tls/m)
+    expect(all).toMatch(/^0\.0\.0\.0:8443 +shop\/edge\/tls.*\n +no QUIC: EACCES$/m)
+  })
+
   it("keeps, on a narrow one, names and what they move", () => {
     const lines = drawn({}, { columns: 44, rows: 60 })
     expect(lines).toContainEqual(expect.stringMatching(/^2\.example\.com +192\.0\.2\.7:1002 +10 B +2 kB$/))

@@ -145,15 +145,24 @@ function listeners(scene: Scene, moment: Moment | undefined, columns: number): S
     { title: "LISTENERS", kind: "text", goes: 5 },
     ...FLOW,
   ]
-  const rows = scene.listeners.map(({ key, bound, listeners }) => [
-    bound === undefined || bound === null ? span(`${key} not bound`, "red") : span(bound),
+  const rows = scene.listeners.map(({ key, bound, starttls, quic, listeners }) => [
+    bound === undefined || bound === null
+      ? span(`${key} not bound`, "red")
+      : span(
+          [bound, ...(starttls ? [`${starttls}, then TLS`] : []), ...(quic && !quic.error ? ["and QUIC"] : [])].join(
+            " ",
+          ),
+        ),
     span(listeners.map(({ id, hostname }) => `${id} (${hostname})`).join(", ")),
     ...flowCells(own(moment?.listeners, key)),
   ])
   const [first = EMPTY, ...drawn] = listed(head, rows, columns, "  none")
   const lines = drawn.flatMap((line, at) => {
-    const { error } = scene.listeners[at] ?? {}
-    return error === undefined || error === null ? [line] : [line, [span("  "), ...fault(error)]]
+    const { error, quic } = scene.listeners[at] ?? {}
+    const faults = [error, quic?.error ? `no QUIC: ${quic.error}` : undefined]
+      .map(fault)
+      .filter(({ length }) => length > 0)
+    return [line, ...faults.map((told) => [span("  "), ...told])]
   })
   return { title: [span("Listeners", "cyan")], lines: [first, ...lines] }
 }
