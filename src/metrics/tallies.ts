@@ -142,6 +142,13 @@ export class Tallies {
     }
   }
 
+  /** Shows what has ended until now, by listener and route; several times where connections came in several ways. */
+  eachEnded(see: (listener: string, route: string, tally: RouteTally) => void): void {
+    for (const [listener, ways] of this.#listeners) {
+      for (const { routes } of ways.values()) for (const [route, tally] of routes) see(listener, route, tally)
+    }
+  }
+
   /**
    * Takes the routes that are configured now. One that is gone keeps its counts, for it may come back; but not where they
    * take the room of another, once no connection of it is left.

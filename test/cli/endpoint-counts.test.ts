@@ -21,7 +21,7 @@ it("counts a backend's live connections by endpoint, and those of a name as the 
   const [byName = "", ofPods = ""] = routes.flatMap(({ backends }) => backends.map(({ target }) => target.id)).sort()
   const counts = new EndpointCounts(routes, 10)
   const count = (target: string, address: string, port: number) =>
-    counts.count({ target, endpoint: { address, port } } as ConnectionInfo)
+    counts.add({ target, endpoint: { address, port } } as ConnectionInfo)
   for (const address of ["192.0.2.1", "2001:db8::1"]) count(byName, address, 443)
   count(ofPods, "127.0.0.1", 8443)
   expect(counts.counts()).toEqual({

@@ -6,16 +6,24 @@ import { formatAddress } from "../shared/terminal.ts"
 const endpointKey = (target: string, { address, port }: { readonly address: string; readonly port: number }): string =>
   `${target} ${formatAddress(address, port)}`
 
-interface CountedTarget {
+interface Count {
+  /** What it is told by. */
+  readonly key: string
   live: number
+}
+
+interface CountedTarget {
+  readonly all: Count
   /** Of a target that is one name: all its connections are that endpoint's, whichever address it leads to. */
-  readonly name: string | undefined
-  readonly endpoints: Map<string, Map<number, number>>
+  readonly name: Count | undefined
+  /** By address, then by port. */
+  readonly endpoints: ReadonlyMap<string, ReadonlyMap<number, Count>>
 }
 
 /** Counts live connections by the targets and endpoints of some routes, and puts no key into words for each. */
 export class EndpointCounts {
   readonly #targets = new Map<string, CountedTarget>()
+  readonly #counts: Count[] = []
 
   /**
    * @param routes - whose targets are counted
@@ -23,36 +31,45 @@ export class EndpointCounts {
    */
   constructor(routes: readonly TableRoute[], most: number) {
     for (const { target } of routes.flatMap(({ backends }) => backends)) {
-      const endpoints = new Map<string, Map<number, number>>()
+      // Several routes may lead to it.
+      if (this.#targets.has(target.id)) continue
+      const endpoints = new Map<string, Map<number, Count>>()
       const name =
-        target.kind === "name" ? endpointKey(target.id, { address: target.host, port: target.port }) : undefined
-      this.#targets.set(target.id, { live: 0, name, endpoints })
+        target.kind === "name"
+          ? this.#count(endpointKey(target.id, { address: target.host, port: target.port }))
+          : undefined
+      this.#targets.set(target.id, { all: this.#count(target.id), name, endpoints })
       if (target.kind !== "endpoints") continue
-      for (const { address, port } of target.endpoints.slice(0, most)) {
-        endpoints.set(address, (endpoints.get(address) ?? new Map<number, number>()).set(port, 0))
+      for (const endpoint of target.endpoints.slice(0, most)) {
+        const ports = endpoints.get(endpoint.address) ?? new Map<number, Count>()
+        endpoints.set(endpoint.address, ports.set(endpoint.port, this.#count(endpointKey(target.id, endpoint))))
       }
     }
   }
 
-  count({ target, endpoint }: ConnectionInfo): void {
+  /** Counts from none. */
+  reset(): void {
+    for (const count of this.#counts) count.live = 0
+  }
+
+  /** Counts one that is live. */
+  add({ target, endpoint }: ConnectionInfo): void {
     const counted = target === undefined ? undefined : this.#targets.get(target)
     if (counted === undefined) return
-    counted.live++
-    const ports = endpoint && counted.endpoints.get(endpoint.address)
-    const live = endpoint && ports?.get(endpoint.port)
-    if (endpoint !== undefined && live !== undefined) ports?.set(endpoint.port, live + 1)
+    counted.all.live++
+    if (counted.name !== undefined) counted.name.live++
+    const count = endpoint && counted.endpoints.get(endpoint.address)?.get(endpoint.port)
+    if (count !== undefined) count.live++
   }
 
   /** By target, and by `target address:port`; those that have any. */
   counts(): Readonly<Record<string, number>> {
-    const counts: Record<string, number> = {}
-    for (const [target, { live, name, endpoints }] of this.#targets) {
-      if (live > 0) counts[target] = live
-      if (live > 0 && name !== undefined) counts[name] = live
-      for (const [address, ports] of endpoints) {
-        for (const [port, count] of ports) if (count > 0) counts[endpointKey(target, { address, port })] = count
-      }
-    }
-    return counts
+    return Object.fromEntries(this.#counts.filter(({ live }) => live > 0).map(({ key, live }) => [key, live]))
+  }
+
+  #count(key: string): Count {
+    const count = { key, live: 0 }
+    this.#counts.push(count)
+    return count
   }
 }

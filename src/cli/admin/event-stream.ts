@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http"
 import { jsonLine } from "../log/json-line.ts"
 import type { Overview } from "./overview.ts"
+import { inTurns, type Steps } from "./steps.ts"
 
 /** Pages that may watch at once. */
 const MOST_WATCHERS = 16
@@ -15,6 +16,12 @@ interface Watcher {
   revision: number
 }
 
+/** The time from the first who watches until nobody does. */
+interface Watch {
+  readonly timer: NodeJS.Timeout
+  isLooking: boolean
+}
+
 /**
  * Sends the overview to whoever watches, as server-sent events: `scene` when the configuration changed, `moment` every
  * second. A watcher that does not read skips what it missed: at most one moment waits for it.
@@ -22,7 +29,7 @@ interface Watcher {
 export class EventStream {
   readonly #overview: Overview
   readonly #watchers = new Set<Watcher>()
-  #timer: NodeJS.Timeout | undefined
+  #watch: Watch | undefined
 
   /** @param overview - what is sent */
   constructor(overview: Overview) {
@@ -36,11 +43,8 @@ export class EventStream {
     const watcher: Watcher = { response, filter, revision: Number.NaN }
     this.#watchers.add(watcher)
     response.once("close", () => this.#remove(watcher))
-    if (this.#timer === undefined) {
-      this.#overview.open()
-      this.#timer = setInterval(() => this.#send(), EVERY).unref()
-    }
     this.#sendScene([watcher])
+    if (this.#watch === undefined) this.#start()
     return true
   }
 
@@ -55,19 +59,52 @@ export class EventStream {
     if (this.#watchers.size === 0) this.#stop()
   }
 
+  #start(): void {
+    this.#overview.open()
+    const watch = { timer: setInterval(() => this.#look(watch), EVERY).unref(), isLooking: false }
+    this.#watch = watch
+    // Rates are told from the second look on.
+    this.#look(watch)
+  }
+
   #stop(): void {
-    if (this.#timer === undefined) return
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    if (this.#watch === undefined) return
+    clearInterval(this.#watch.timer)
+    this.#watch = undefined
     this.#overview.shut()
   }
 
-  #send(): void {
-    const ready = [...this.#watchers].filter(({ response }) => !response.writableNeedDrain)
+  #look(watch: Watch): void {
+    if (watch.isLooking) return
+    watch.isLooking = true
+    inTurns(this.#moment(), () => this.#watch === watch)
+      // What cannot be told costs those who ask, and not the gateway.
+      .catch(() => {
+        for (const { response } of this.#watchers) response.destroy()
+      })
+      .finally(() => {
+        watch.isLooking = false
+      })
+  }
+
+  *#moment(): Steps<void> {
+    const ready = [...this.#watchers].filter(isReady)
     if (ready.length === 0) return
     this.#sendScene(ready)
-    for (const [at, moment] of this.#overview.moments(ready.map(({ filter }) => filter)).entries()) {
-      ready[at]?.response.write(event("moment", moment))
+    yield
+    const look = yield* this.#overview.look([...new Set(ready.map(({ filter }) => filter))])
+    if (look === undefined) return
+    yield
+    const shared = jsonLine(look.shared).slice(0, -1)
+    for (const [filter, connections] of look.lists) {
+      yield
+      const text = message("moment", `${shared},"connections":${jsonLine(connections)}}`)
+      // Those who came meanwhile have it at once, and those who went are not among them any more.
+      for (const watcher of this.#watchers) {
+        if (watcher.filter !== filter || !isReady(watcher)) continue
+        watcher.response.write(text)
+        yield
+      }
     }
   }
 
@@ -75,7 +112,7 @@ export class EventStream {
     const { revision } = this.#overview
     const behind = watchers.filter((watcher) => watcher.revision !== revision)
     if (behind.length === 0) return
-    const scene = event("scene", this.#overview.scene())
+    const scene = message("scene", jsonLine(this.#overview.scene()))
     for (const watcher of behind) {
       watcher.revision = revision
       watcher.response.write(scene)
@@ -83,6 +120,10 @@ export class EventStream {
   }
 }
 
-function event(name: string, data: unknown): string {
-  return `event: ${name}\ndata: ${jsonLine(data)}\n\n`
+function isReady({ response }: Watcher): boolean {
+  return !response.writableNeedDrain
+}
+
+function message(name: string, json: string): string {
+  return `event: ${name}\ndata: ${json}\n\n`
 }

@@ -1,4 +1,5 @@
-import type { Reading } from "../../metrics/tallies.ts"
+import type { Tallies } from "../../metrics/tallies.ts"
+import type { ConnectionInfo } from "../../proxy/connection/record.ts"
 
 /** Traffic of one listener or route. */
 export interface Flow {
@@ -27,46 +28,76 @@ interface Total {
 
 type Totals = ReadonlyMap<string, Total>
 
-/** What all of them have carried. */
-export interface Carried {
-  /** By key. */
-  readonly listeners: Totals
-  /** By name. */
-  readonly routes: Totals
-}
+const none = (): Total => ({ live: 0, connections: 0, refused: 0, fromClient: 0, fromBackend: 0 })
 
-/** Sums up what has been counted by listeners, and by routes. */
-export function carried({ rows }: Reading): Carried {
-  const listeners = new Map<string, Total>()
-  const routes = new Map<string, Total>()
-  for (const row of rows) {
-    add(listeners, row.listener, row)
-    if (row.route !== "") add(routes, row.route, row)
+/**
+ * What all listeners, and some routes, have carried until one moment: what had ended by then, and what was live then,
+ * which is added one by one and may take its time. Bytes that are counted late are counted once, and none is taken back.
+ */
+export class Carried {
+  readonly #tallies: Tallies
+  readonly #listeners = new Map<string, Total>()
+  readonly #routes: Totals
+
+  /**
+   * @param tallies - what has ended
+   * @param routes - names of those routes that are told apart
+   */
+  constructor(tallies: Tallies, routes: Iterable<string>) {
+    this.#tallies = tallies
+    this.#routes = new Map(Array.from(routes, (route) => [route, none()]))
+    tallies.eachEnded((listener, route, { ended, refused }) => {
+      for (const total of [this.#listener(listener), this.#routes.get(route)]) {
+        if (total === undefined) continue
+        total.connections += ended.connections
+        total.refused += refused
+        total.fromClient += ended.bytesFromClient
+        total.fromBackend += ended.bytesFromBackend
+      }
+    })
   }
-  return { listeners, routes }
+
+  /** Adds a connection that was live at that moment. */
+  add(connection: ConnectionInfo): void {
+    const { bytesFromClient, bytesFromBackend } = connection
+    for (const total of [this.#listener(connection.listener), this.#routes.get(this.#tallies.label(connection))]) {
+      if (total === undefined) continue
+      total.live++
+      total.connections++
+      total.fromClient += bytesFromClient
+      total.fromBackend += bytesFromBackend
+    }
+  }
+
+  /** What the time since another moment brought, by key of the listener and by name of the route. */
+  since(before: Carried, seconds: number): Readonly<Record<"listeners" | "routes", Readonly<Record<string, Flow>>>> {
+    return {
+      listeners: flows(this.#listeners, seconds, (key) => before.#listeners.get(key) ?? none()),
+      // One that was not told apart before may have carried much by then.
+      routes: flows(this.#routes, seconds, (name, total) => before.#routes.get(name) ?? total),
+    }
+  }
+
+  #listener(key: string): Total {
+    const known = this.#listeners.get(key)
+    if (known !== undefined) return known
+    const total = none()
+    this.#listeners.set(key, total)
+    return total
+  }
 }
 
-function add(
-  totals: Map<string, Total>,
-  key: string,
-  { tally: { ended, refused }, live }: Reading["rows"][number],
-): void {
-  const known = totals.get(key)
-  const total = known ?? { live: 0, connections: 0, refused: 0, fromClient: 0, fromBackend: 0 }
-  if (known === undefined) totals.set(key, total)
-  total.live += live?.connections ?? 0
-  total.connections += ended.connections + (live?.connections ?? 0)
-  total.refused += refused
-  total.fromClient += ended.bytesFromClient + (live?.bytesFromClient ?? 0)
-  total.fromBackend += ended.bytesFromBackend + (live?.bytesFromBackend ?? 0)
-}
-
-/** What the time between two moments brought. */
-export function flows(before: Totals, now: Totals, seconds: number): Readonly<Record<string, Flow>> {
+function flows(
+  now: Totals,
+  seconds: number,
+  before: (key: string, total: Total) => Total,
+): Readonly<Record<string, Flow>> {
+  const told = [...now].filter(([, { connections }]) => connections > 0)
   return Object.fromEntries(
-    [...now].map(([key, total]) => {
+    told.map(([key, total]) => {
       const { live, connections, refused } = total
-      const per = (field: keyof Total): number => (total[field] - (before.get(key)?.[field] ?? 0)) / seconds
+      const old = before(key, total)
+      const per = (field: keyof Total): number => (total[field] - old[field]) / seconds
       const bytes = { up: per("fromClient"), down: per("fromBackend") }
       return [key, { live, connections, refused, rate: per("connections"), refusedRate: per("refused"), ...bytes }]
     }),

@@ -1,5 +1,6 @@
 import type { ConnectionInfo, ConnectionState } from "../../proxy/connection/record.ts"
 import { formatAddress } from "../shared/terminal.ts"
+import type { Steps } from "./steps.ts"
 
 /** A live connection and what it moves. */
 export interface LiveRow {
@@ -23,6 +24,7 @@ export interface LiveRow {
 const MOST_FOLLOWED = 20_000
 /** Rows of one list. */
 const MOST_ROWS = 100
+const ENTRIES_OF_A_STEP = 1_000
 
 /** What a connection had moved when it was looked at last. */
 interface Before {
@@ -31,7 +33,7 @@ interface Before {
   look: number
 }
 
-/** One look at all live connections, for any number of lists. */
+/** Looks at all live connections, each for any number of lists. */
 export class LiveRates {
   /** By id, which is unique among workers too. */
   readonly #before = new Map<number, Before>()
@@ -42,7 +44,7 @@ export class LiveRates {
   #lists: readonly LiveList[] = []
 
   /**
-   * Begins a look.
+   * Begins a look. One that was begun before and not ended is given up.
    *
    * @param size - how many connections there are
    * @param seconds - time since the look before
@@ -58,7 +60,7 @@ export class LiveRates {
 
   /** Looks at one connection. */
   see(connection: ConnectionInfo): void {
-    if (this.#lists.length === 0 || this.#seen++ % this.#stride !== 0) return
+    if (this.#seen++ % this.#stride !== 0) return
     const { id, bytesFromClient, bytesFromBackend } = connection
     let before = this.#before.get(id)
     if (before === undefined) {
@@ -73,10 +75,25 @@ export class LiveRates {
     for (const list of this.#lists) list.offer(connection, up, down)
   }
 
-  /** The rows of each list, busiest first, then newest. */
-  end(): readonly (readonly LiveRow[])[] {
-    for (const [id, { look }] of this.#before) if (look !== this.#look) this.#before.delete(id)
-    return this.#lists.map((list) => list.rows())
+  /** Forgets those that were not seen, in steps; the rows of each list, busiest first, then newest. */
+  *end(): Steps<readonly (readonly LiveRow[])[]> {
+    let met = 0
+    for (const [id, { look }] of this.#before) {
+      if (look !== this.#look) this.#before.delete(id)
+      if (++met % ENTRIES_OF_A_STEP === 0) yield
+    }
+    const lists: (readonly LiveRow[])[] = []
+    for (const list of this.#lists) {
+      lists.push(list.rows())
+      yield
+    }
+    return lists
+  }
+
+  /** Forgets all that was seen. */
+  clear(): void {
+    this.#before.clear()
+    this.#lists = []
   }
 }
 
@@ -84,6 +101,7 @@ interface Candidate {
   readonly connection: ConnectionInfo
   readonly up: number
   readonly down: number
+  readonly since: number
 }
 
 /** Keeps the rows that matter most of all that are offered; sorts no more than twice what it keeps at a time. */
@@ -99,16 +117,18 @@ class LiveList {
   offer(connection: ConnectionInfo, up: number, down: number): void {
     // Among equals the newer one is wanted, and connections come oldest first.
     if (up + down < this.#least || !this.#wants(connection)) return
-    if (this.#candidates.push({ connection, up, down }) >= 2 * MOST_ROWS) this.#trim()
+    if (this.#candidates.push({ connection, up, down, since: connection.since }) >= 2 * MOST_ROWS) this.#trim()
   }
 
   rows(): readonly LiveRow[] {
     this.#trim()
-    return this.#candidates.map(({ connection, up, down }) => row(connection, up, down))
+    // One that has ended meanwhile can be asked nothing more.
+    const live = this.#candidates.filter(({ connection }) => connection.state !== "closed")
+    return live.map(({ connection, up, down }) => row(connection, up, down))
   }
 
   #trim(): void {
-    this.#candidates.sort((a, b) => b.up + b.down - (a.up + a.down) || b.connection.since - a.connection.since)
+    this.#candidates.sort((a, b) => b.up + b.down - (a.up + a.down) || b.since - a.since)
     this.#candidates.length = Math.min(this.#candidates.length, MOST_ROWS)
     const last = this.#candidates.at(-1)
     if (last !== undefined && this.#candidates.length === MOST_ROWS) this.#least = last.up + last.down

@@ -11,11 +11,12 @@ import type { ToldConfig } from "../log/config-feed.ts"
 import { formatAddress } from "../shared/terminal.ts"
 import { EndpointCounts } from "./endpoint-counts.ts"
 import { type BackendFailure, Failures } from "./failures.ts"
-import { type Carried, carried, type Flow, flows } from "./flows.ts"
+import { Carried, type Flow } from "./flows.ts"
 import { HelloMemory } from "./hello-memory.ts"
 import { LeftOut } from "./left-out.ts"
 import { LiveRates, type LiveRow } from "./live-rates.ts"
 import { type RefusalCount, Refusals } from "./refusals.ts"
+import type { Steps } from "./steps.ts"
 import { Timeline, type TimelineEntry } from "./timeline.ts"
 
 /** Rows of each list: a page is for people, and `/routes` and `/metrics` have the rest. */
@@ -24,6 +25,7 @@ const MOST_ROUTES = 200
 const MOST_ENDPOINTS = 20
 const MOST_PROBLEMS = 100
 const MOST_REFUSALS = 20
+const CONNECTIONS_OF_A_STEP = 32
 
 /** What does not change from second to second. */
 export interface Scene {
@@ -93,6 +95,14 @@ export interface Moment {
   readonly connections: readonly LiveRow[]
 }
 
+/** What the time since the look before brought. */
+export interface Look {
+  /** What everybody is told. */
+  readonly shared: Omit<Moment, "connections">
+  /** What only those are told who asked with a filter, by that. */
+  readonly lists: ReadonlyMap<string, Moment["connections"]>
+}
+
 /** What the overview is taken from. */
 export type OverviewSource = Pick<PassthroughGateway, "routeTable" | "addresses" | "connections" | "on" | "off">
 
@@ -113,8 +123,9 @@ export class Overview {
   readonly #loop = monitorEventLoopDelay({ resolution: 20 })
   #problems: readonly ResourceProblem[] = []
   #revision = 0
-  #carried: Carried | undefined
-  #looked = performance.now()
+  /** What the look before found; `undefined` where there was none since somebody watches. */
+  #before: { readonly carried: Carried; readonly at: number } | undefined
+  #shown: { readonly table: RouteTable; readonly routes: readonly TableRoute[]; readonly counts: EndpointCounts }
 
   /**
    * @param gateway - what is watched
@@ -125,6 +136,7 @@ export class Overview {
     this.#gateway = gateway
     this.#tallies = tallies
     this.#isServing = isServing
+    this.#shown = shown(gateway.routeTable)
     gateway.on("health", this.#onHealth)
     gateway.on("eject", this.#onEject)
     gateway.on("lookupFailed", this.#onLookupFailed)
@@ -140,16 +152,14 @@ export class Overview {
   /** Somebody watches from now on. */
   open(): void {
     this.#loop.enable()
-    this.#looked = performance.now()
-    // The first moment is to have the rates of its own second, and not of the time that nobody watched.
-    this.#rates.begin(this.#gateway.connections.size, 1, [""])
-    this.#carried = carried(this.#tallies.read((connection) => this.#rates.see(connection)))
-    this.#rates.end()
   }
 
   /** Nobody watches any more. */
   shut(): void {
     this.#loop.disable()
+    // The next one who watches is to have the rates of a second, and not of the time that nobody watched.
+    this.#before = undefined
+    this.#rates.clear()
   }
 
   /** Lets go of the gateway. */
@@ -179,40 +189,47 @@ export class Overview {
   }
 
   /**
-   * What the time since the last call brought.
+   * Looks at what is carried and at every connection that is live when it begins, in steps. One that was begun before and
+   * not ended must be given up.
    *
    * @param filters - of each list of connections that is asked for
-   * @returns the moment, once for each filter
+   * @returns what the time since the look before brought; `undefined` where there was none
    */
-  moments(filters: readonly string[]): readonly Moment[] {
+  *look(filters: readonly string[]): Steps<Look | undefined> {
+    const before = this.#before
+    const { connections, routeTable } = this.#gateway
+    if (this.#shown.table !== routeTable) this.#shown = shown(routeTable)
+    const { routes, counts } = this.#shown
     const now = performance.now()
-    const seconds = Math.max(0.001, (now - this.#looked) / 1_000)
-    this.#looked = now
-    const routes = this.#gateway.routeTable.routes.slice(0, MOST_ROUTES)
-    const shown = new EndpointCounts(routes, MOST_ENDPOINTS)
-    this.#rates.begin(this.#gateway.connections.size, seconds, filters)
-    const carries = carried(
-      this.#tallies.read((connection) => {
-        this.#rates.see(connection)
-        this.#failures.see(connection)
-        shown.count(connection)
-      }),
-    )
-    const before = this.#carried ?? carries
-    this.#carried = carries
+    const seconds = before === undefined ? 1 : Math.max(0.001, (now - before.at) / 1_000)
+    const told = { at: Date.now(), live: connections.size, loopDelay: this.#loop.percentile(99) / 1e6 }
+    this.#loop.reset()
+    counts.reset()
+    this.#rates.begin(connections.size, seconds, before === undefined ? [] : filters)
+    // Nobody comes or goes between this and the beginning of the loop: each is counted once, ended or live.
+    const carried = new Carried(this.#tallies, routes.map(routeName))
+    this.#before = { carried, at: now }
+    let seen = 0
+    for (const connection of connections) {
+      carried.add(connection)
+      counts.add(connection)
+      this.#rates.see(connection)
+      this.#failures.see(connection)
+      if (++seen % CONNECTIONS_OF_A_STEP === 0) yield
+    }
+    const lists = yield* this.#rates.end()
+    if (before === undefined) return undefined
+    const flows = carried.since(before.carried, seconds)
+    yield
     const shared = {
-      at: Date.now(),
-      live: this.#gateway.connections.size,
+      ...told,
       serving: this.#isServing(),
-      loopDelay: this.#loop.percentile(99) / 1e6,
-      listeners: flows(before.listeners, carries.listeners, seconds),
-      routes: only(routes, flows(before.routes, carries.routes, seconds)),
-      endpoints: shown.counts(),
+      ...flows,
+      endpoints: counts.counts(),
       failures: this.#failuresOf(routes),
       refusals: this.#refusals.top(MOST_REFUSALS),
     }
-    this.#loop.reset()
-    return this.#rates.end().map((connections) => ({ ...shared, connections }))
+    return { shared, lists: new Map(filters.map((filter, at) => [filter, lists[at] ?? []])) }
   }
 
   /** The live connection of that id, and its ClientHello if that is still known. */
@@ -250,7 +267,7 @@ export class Overview {
 
   #sceneRoute(table: RouteTable, route: TableRoute): SceneRoute {
     return {
-      name: `${route.ref.namespace}/${route.ref.name}`,
+      name: routeName(route),
       hostnames: table.hostnamesOf(route.ref),
       backends: route.backends.map(({ ref, port, weight, target }) => ({
         name: `${ref.namespace}/${ref.name}${port === undefined ? "" : `:${port}`}`,
@@ -296,15 +313,12 @@ export class Overview {
   }
 }
 
-/** What is told of those routes. */
-function only(routes: readonly TableRoute[], all: Readonly<Record<string, Flow>>): Readonly<Record<string, Flow>> {
-  return Object.fromEntries(
-    routes.flatMap(({ ref }) => {
-      const name = `${ref.namespace}/${ref.name}`
-      const flow = all[name]
-      return flow === undefined ? [] : [[name, flow] as const]
-    }),
-  )
+const routeName = ({ ref }: TableRoute): string => `${ref.namespace}/${ref.name}`
+
+/** What is shown of a table, and counts of that. */
+function shown(table: RouteTable) {
+  const routes = table.routes.slice(0, MOST_ROUTES)
+  return { table, routes, counts: new EndpointCounts(routes, MOST_ENDPOINTS) }
 }
 
 function sceneListener(state: BindingState): SceneListener {
