@@ -222,6 +222,27 @@ describe.skipIf(missingChromium() !== undefined)("the live page (in Debian's Chr
     await page.locator("#status[data-state=serving]").waitFor()
   })
 
+  it("shows twenty of many routes, what fails before all and then the busiest, and all when asked", async () => {
+    const busy = Array.from({ length: 30 }, (_, at) =>
+      route(`shop-${at}`, [`shop-${at}.example.com`], [{ name: "origin.example.com", port: 443 }]),
+    )
+    const failing = route("zoo", ["zoo.example.com"], [{ name: "nowhere", port: 443 }])
+    source.set({ gateways, tlsRoutes: [...busy, failing] })
+    onTestFinished(() => source.set({ gateways, tlsRoutes }))
+    await once(await client("shop-9.example.com"), "secureConnect")
+    const page = await open()
+    const names = () => page.locator("#routes-body .name").allTextContents()
+    await expect
+      .poll(async () => (await names()).slice(0, 3))
+      .toEqual(["default/zoo", "default/shop-9", "default/shop-0"])
+    expect(await names()).toHaveLength(20)
+    expect(await page.locator("#routes-count").textContent()).toMatch(/^31, of which 20 here/)
+    await page.getByRole("button", { name: "Show all 31" }).click()
+    expect((await names()).slice(-2)).toEqual(["default/shop-9", "default/zoo"])
+    await page.getByRole("button", { name: "Show 20" }).click()
+    expect(await names()).toHaveLength(20)
+  })
+
   it("pauses what moves, and goes on", async () => {
     const page = await open()
     await page.getByRole("button", { name: "Pause" }).click()

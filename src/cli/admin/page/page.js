@@ -17,11 +17,12 @@ let scene
 let moment
 let stream
 let isPaused = false
+let showsAllRoutes = false
 
 function showScene() {
   setText(byId("version"), scene.version)
   showListeners(scene, moment)
-  showRoutes(scene, moment)
+  showRoutes(scene, moment, showsAllRoutes)
   showProblems(scene.problems)
   showTimeline(scene.timeline)
   const select = byId("explain-port")
@@ -64,7 +65,7 @@ function showStatus(lost) {
 function showMoment() {
   showTotals(scene, moment)
   showListeners(scene, moment)
-  showRoutes(scene, moment)
+  showRoutes(scene, moment, showsAllRoutes)
   showRefusals(moment)
   showConnections(moment)
 }
@@ -74,6 +75,11 @@ function showMoment() {
 byId("connections-body").addEventListener("click", ({ target }) => {
   const { id } = target.closest("button.row")?.dataset ?? {}
   if (id !== undefined) void openDrawer(id)
+})
+
+byId("routes-more").addEventListener("click", () => {
+  showsAllRoutes = !showsAllRoutes
+  showRoutes(scene, moment, showsAllRoutes)
 })
 
 byId("drawer").addEventListener("click", (event) => {

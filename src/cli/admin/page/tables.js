@@ -3,6 +3,9 @@
 import { byId, element, fill, keep, makeRow, setText } from "./elements.js"
 import { perSecond, plural, rate, span, whole } from "./words.js"
 
+/** Routes shown before somebody asks for all. */
+const FEW_ROUTES = 20
+
 const nothing = { live: 0, connections: 0, refused: 0, rate: 0, refusedRate: 0, up: 0, down: 0 }
 
 function fillFlow(row, from, flow = nothing) {
@@ -43,14 +46,19 @@ export function showListeners(scene, moment) {
   )
 }
 
-/** Each route with its traffic, its backends and their endpoints. */
-export function showRoutes(scene, moment) {
+/** Each route with its traffic, its backends and their endpoints: of many, those that need a look, and the busiest. */
+export function showRoutes(scene, moment, showsAll) {
   const { total, list } = scene.routes
+  const shown = showsAll ? list : mostTelling(list, moment)
   byId("routes-empty").hidden = total > 0
-  setText(byId("routes-count"), total > list.length ? `${whole(total)}, the first ${list.length} here` : whole(total))
+  setText(byId("routes-count"), countOf(scene.routes, shown))
+  const more = byId("routes-more")
+  more.hidden = list.length <= FEW_ROUTES
+  more.setAttribute("aria-expanded", String(showsAll))
+  setText(more, showsAll ? `Show ${FEW_ROUTES}` : `Show ${total > list.length ? "the first" : "all"} ${list.length}`)
   keep(
     byId("routes-body"),
-    list,
+    shown,
     ({ name }) => name,
     () => makeRow("routes-body", [0, 1]),
     (row, route) => {
@@ -62,6 +70,27 @@ export function showRoutes(scene, moment) {
       fillFlow(row, 2, moment?.routes[route.name])
     },
   )
+}
+
+/** By what they carried so far, which changes places seldom; what fails comes before all. */
+function mostTelling(routes, moment) {
+  if (routes.length <= FEW_ROUTES) return routes
+  const ranked = routes.map((route) => ({
+    route,
+    fails: route.backends.some(({ target, error, endpoints }) => {
+      const failure = moment?.failures[target]
+      if (error !== undefined || (failure !== undefined && !failure.covered)) return true
+      return endpoints.leftOut > 0
+    }),
+    connections: moment?.routes[route.name]?.connections ?? 0,
+  }))
+  ranked.sort((a, b) => Number(b.fails) - Number(a.fails) || b.connections - a.connections)
+  return ranked.slice(0, FEW_ROUTES).map(({ route }) => route)
+}
+
+function countOf({ total, list }, shown) {
+  if (shown.length < list.length) return `${whole(total)}, of which ${shown.length} here: what fails, then the busiest`
+  return total > list.length ? `${whole(total)}, the first ${list.length} here` : whole(total)
 }
 
 function showBackends(cell, route, moment) {
