@@ -82,7 +82,8 @@ export class ProxyHost implements ConnectionHost, QuicPortsHost {
     this.refusal = wordOf<RefusalMode>(options.refusal ?? "close")
     this.describesHello = options.describeHello ?? false
     this.names = options.names ?? new DnsCache()
-    this.#endLookups = this.names.onFailure?.((failure) => events.tell("lookupFailed", failure))
+    const end: unknown = this.names.onFailure?.((failure) => events.tell("lookupFailed", failure))
+    this.#endLookups = typeof end === "function" ? () => end() : undefined
     const sharing = options.sharing ?? ALONE
     this.decrypts = new DecryptBudget(sharing)
     this.unproven = new Unproven(Math.min(MOST_UNPROVEN, this.gate.descriptorLimit / 4) / sharing.proxiesInProcess)

@@ -49,11 +49,16 @@ test("whoever wants to know is told of lookups that fail, also where an outdated
   expect(failures).toHaveLength(2)
 })
 
-test("a listener of failed lookups that throws is a warning of its own, and fails no lookup", async () => {
+function outOfOrder(): never {
+  throw new Error("out of order")
+}
+
+test.each([
+  ["throws", () => outOfOrder()],
+  ["rejects", async () => outOfOrder()],
+])("a listener of failed lookups that %s is a warning of its own, and fails no lookup", async (_, listener) => {
   const { state, cache, addresses } = zone([record("192.0.2.1", 1)])
-  cache.onFailure(() => {
-    throw new Error("out of order")
-  })
+  cache.onFailure(listener)
   await addresses()
   vi.advanceTimersByTime(3_000)
   state.answer = Object.assign(new Error("no"), { code: "ETIMEOUT" })

@@ -221,6 +221,15 @@ describe("a resolver that", () => {
     expect(error).toMatchObject({ code: "ERR_TLSROUTE_NAME", message: expect.stringMatching(/still busy/) })
   })
 
+  test("that gives nothing to stop telling of failed lookups with is closed like any other", async () => {
+    const closed: string[] = []
+    const names = { resolve: () => endpoints, onFailure: () => undefined, close: () => void closed.push("names") }
+    const { proxy } = await startProxy({ router: toName, names: names as unknown as NameResolver })
+    proxy.on("error", (error) => closed.push(error.message))
+    await proxy.close()
+    expect(closed).toEqual(["names"])
+  })
+
   test("never answers when asked again ends at the dial's deadline", async () => {
     const names = { resolve: () => endpoints, renew: () => never } as unknown as NameResolver
     expect(await refusal({ router: toName, names })).toMatchObject({ outcome: "dial-timeout", detail: "ECONNREFUSED" })

@@ -202,21 +202,20 @@ export class DnsCache implements NameResolver {
     } catch (error) {
       const failure = error instanceof ProxyError ? error : unresolved(host, error)
       const covered = entry.failed(failure, isDenial(error))
-      this.#tell({ host, code: codeOf(error) ?? failure.code, covered })
+      for (const listener of this.#listeners)
+        void tell(listener, { host, code: codeOf(error) ?? failure.code, covered })
       if (!covered) throw failure
     }
   }
+}
 
-  /** A listener is others' code: what it throws must not pass for a failed lookup. */
-  #tell(failure: LookupFailure): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(failure)
-      } catch (cause) {
-        const message = `A listener of failed lookups failed: ${describe(cause)}`
-        process.emitWarning(new ProxyError("ERR_TLSROUTE_LISTENER", message, { cause }))
-      }
-    }
+/** A listener is others' code: what it throws, or rejects with, must not pass for a failed lookup. */
+async function tell(listener: (failure: LookupFailure) => unknown, failure: LookupFailure): Promise<void> {
+  try {
+    await listener(failure)
+  } catch (cause) {
+    const message = `A listener of failed lookups failed: ${describe(cause)}`
+    process.emitWarning(new ProxyError("ERR_TLSROUTE_LISTENER", message, { cause }))
   }
 }
 
