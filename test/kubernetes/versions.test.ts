@@ -2,7 +2,7 @@ import type { Server } from "node:net"
 import { afterAll, beforeAll, describe, expect, test } from "vitest"
 import { TestCluster } from "./support/cluster.ts"
 import { Controller } from "./support/controller.ts"
-import { installCrds, serveTlsRoutesIn } from "./support/crds.ts"
+import { installCrds, KINDS, serveTlsRoutesIn } from "./support/crds.ts"
 import { installTlsroute } from "./support/install.ts"
 import { gatewayObject, reached, routeObject, startService, Traffic } from "./support/traffic.ts"
 
@@ -82,10 +82,9 @@ test("a route of v1alpha2 without hostnames takes every name", async () => {
 
 test("kinds that are installed later are found", async () => {
   await using bare = await TestCluster.start()
-  await installTlsroute(bare)
-  const account = await bare.kubeconfigOf("tlsroute-system", "tlsroute")
+  const installedFirst = KINDS.filter((kind) => !["tlsroutes", "referencegrants"].includes(kind))
+  const account = await installTlsroute(bare, undefined, installedFirst)
   await bare.kubectl(["create", "namespace", "shop"])
-  await bare.kubectl(["delete", "crd", `tlsroutes.${GROUP}`, `referencegrants.${GROUP}`])
   const early = await Controller.start(account)
   const web = await startService(bare, "shop", "web", ["*.example.com"])
   try {

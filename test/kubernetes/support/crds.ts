@@ -8,7 +8,7 @@ import type { TestCluster } from "./cluster.ts"
 
 const exec = promisify(execFile)
 const GATEWAY_API = "sigs.k8s.io/gateway-api"
-const KINDS = ["gatewayclasses", "gateways", "listenersets", "tlsroutes", "referencegrants"]
+export const KINDS = ["gatewayclasses", "gateways", "listenersets", "tlsroutes", "referencegrants"]
 
 export type Channel = "standard" | "experimental"
 
@@ -29,12 +29,16 @@ async function crdFolder(channel: Channel): Promise<string> {
 }
 
 /** Installs the Gateway API kinds that the gateway reads, and waits until they are served. */
-export async function installCrds(cluster: TestCluster, channel: Channel = "standard"): Promise<void> {
+export async function installCrds(
+  cluster: TestCluster,
+  channel: Channel = "standard",
+  kinds: readonly string[] = KINDS,
+): Promise<void> {
   const folder = await crdFolder(channel)
-  const files = (await readdir(folder)).filter((file) => KINDS.some((kind) => file.endsWith(`_${kind}.yaml`)))
-  if (files.length !== KINDS.length) throw new Error(`${folder} has ${files.length} of the ${KINDS.length} kinds`)
+  const files = (await readdir(folder)).filter((file) => kinds.some((kind) => file.endsWith(`_${kind}.yaml`)))
+  if (files.length !== kinds.length) throw new Error(`${folder} has ${files.length} of the ${kinds.length} kinds`)
   await cluster.kubectl(["apply", "--server-side", ...files.flatMap((file) => ["-f", join(folder, file)])])
-  const names = KINDS.map((kind) => `crd/${kind}.gateway.networking.k8s.io`)
+  const names = kinds.map((kind) => `crd/${kind}.gateway.networking.k8s.io`)
   await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=30s", ...names])
 }
 

@@ -13,10 +13,15 @@ export const CHART = resolve(root, "deploy/helm/tlsroute")
 
 /**
  * Installs the CRDs and deploy/manifests, as the guide does, and gives a kubeconfig of its ServiceAccount: what
- * the controller does in a test, it does with these rights. `server` is where that kubeconfig finds the API.
+ * the controller does in a test, it does with these rights. `server` is where that kubeconfig finds the API; `kinds` are
+ * those whose CRDs are installed, by default all.
  */
-export async function installTlsroute(cluster: TestCluster, server?: string): Promise<string> {
-  await installCrds(cluster)
+export async function installTlsroute(
+  cluster: TestCluster,
+  server?: string,
+  kinds?: readonly string[],
+): Promise<string> {
+  await installCrds(cluster, "standard", kinds)
   await cluster.apply(await readFile(resolve(root, "deploy/manifests/tlsroute.yaml"), "utf8"))
   return cluster.kubeconfigOf(SYSTEM, "tlsroute", server)
 }
