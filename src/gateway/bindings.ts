@@ -1,6 +1,6 @@
 import type { AddressInfo } from "node:net"
+import { describe } from "../primitives/describe.ts"
 import { forgetPromise } from "../primitives/forget-promise.ts"
-import { describe } from "../proxy/guarded-emitter.ts"
 import type { QuicState } from "../proxy/quic/quic-ports.ts"
 import type { ListenerBinding } from "../routing/route-table.ts"
 import { GatewayError } from "./errors.ts"

@@ -78,12 +78,3 @@ function advice(reason: string, port: number): string {
   if (reason === "ERR_SOCKET_BAD_PORT") return "ports are whole numbers from 0 to 65535 (ERR_SOCKET_BAD_PORT)"
   return reason
 }
-
-/** What somebody else threw, in words. It may be anything, even what cannot be made a string. */
-export function describe(cause: unknown): string {
-  try {
-    return cause instanceof Error ? cause.message : String(cause)
-  } catch {
-    return "something that cannot be described"
-  }
-}

@@ -1,4 +1,5 @@
 import { captureRejectionSymbol, EventEmitter, errorMonitor } from "node:events"
+import { describe } from "../primitives/describe.ts"
 import { ProxyError } from "./errors.ts"
 
 /** Events by name, with their arguments. */
@@ -40,13 +41,4 @@ export abstract class GuardedEmitter<Events extends EventMap<Events>> extends Ev
 
 function warn(error: unknown): void {
   process.emitWarning(error instanceof Error ? error : describe(error))
-}
-
-/** What somebody else threw, in words. It may be anything, even what cannot be made a string. */
-export function describe(cause: unknown): string {
-  try {
-    return cause instanceof Error ? cause.message : String(cause)
-  } catch {
-    return "something that cannot be described"
-  }
 }

@@ -301,6 +301,16 @@ describe("a backend of another kind", () => {
     expect(target({ tlsRoutes }, { backendResolvers })).toMatchObject({ kind: "invalid", reason: "BackendNotFound" })
   })
 
+  it("is refused when its resolver throws what cannot be put into words", () => {
+    const backendResolvers = {
+      "example.com/Backend": () => {
+        throw Object.create(null)
+      },
+    }
+    const tlsRoutes = to({ group: "example.com", kind: "Backend" })
+    expect(target({ tlsRoutes }, { backendResolvers })).toMatchObject({ kind: "invalid", reason: "BackendNotFound" })
+  })
+
   it.each([
     [undefined],
     [{}],

@@ -1,3 +1,4 @@
+import { describe } from "../../primitives/describe.ts"
 import type { ProblemCode } from "../../routing/problem-codes.ts"
 import type { ObjectRef, ResourceProblem } from "../../routing/resources.ts"
 import { ANNOTATION_DOMAIN, annotationName, POLICY_KEYS, type PolicyKey, type PolicyLevel } from "./fields.ts"
@@ -96,7 +97,7 @@ function readInto(
   } catch (error) {
     const closes = field.closesWhenMalformed === true
     const effect = closes ? "until it is right nobody may connect" : "it has no effect"
-    report("InvalidPolicyValue", `${error instanceof Error ? error.message : String(error)}; ${effect}`)
+    report("InvalidPolicyValue", `${describe(error)}; ${effect}`)
     return !closes
   }
 }

@@ -1,3 +1,4 @@
+import { describe } from "../../primitives/describe.ts"
 import { objectOf } from "../../primitives/json.ts"
 import { type OneOf, wordOf } from "../../primitives/one-of.ts"
 import {
@@ -127,7 +128,7 @@ function readInto<Key extends PolicyKey>(layer: MutablePolicyLayer, key: Key, in
   try {
     assign(layer, key, fieldOf(key).type.accept(input as PolicyInput<PolicyValues[Key]>))
   } catch (error) {
-    throw invalid(path, error instanceof Error ? error.message : String(error))
+    throw invalid(path, describe(error))
   }
 }
 

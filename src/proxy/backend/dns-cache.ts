@@ -1,5 +1,6 @@
 import { isIP } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
+import { describe } from "../../primitives/describe.ts"
 import { forgetOldest } from "../../primitives/forget-oldest.ts"
 import {
   type Checks,
@@ -11,7 +12,7 @@ import {
   text,
   wholeNumber,
 } from "../../primitives/option-checks.ts"
-import { describe, ProxyError, refuseArgument, refuseUsage } from "../errors.ts"
+import { ProxyError, refuseArgument, refuseUsage } from "../errors.ts"
 import type { DialEndpoint } from "../target.ts"
 import { LONGEST_TIMER } from "../timer-wheel.ts"
 import { type AddressLookup, type AddressRecord, codeOf, isDenial, systemLookup } from "./address-lookup.ts"

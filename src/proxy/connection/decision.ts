@@ -1,6 +1,7 @@
-import { forgetPromise } from "../../primitives/forget-promise.ts"
+import { describe } from "../../primitives/describe.ts"
+import { refusePromise } from "../../primitives/forget-promise.ts"
 import { connectionPolicyFault } from "../check-policy.ts"
-import { describe, ProxyError } from "../errors.ts"
+import { ProxyError } from "../errors.ts"
 import type { ConnectionPolicy } from "../policy.ts"
 import type { RouteDecision, RouteRequest, Router } from "../router.ts"
 import type { DialEndpoint, DialTarget } from "../target.ts"
@@ -32,10 +33,7 @@ export function askRouter(host: RouterHost, request: RouteRequest): RouteDecisio
  */
 function assertDecision(decision: RouteDecision): void {
   if (!isObject(decision)) throw new TypeError(`it must answer a decision, not ${String(decision)}`)
-  if ("then" in decision) {
-    forgetPromise(decision)
-    throw new TypeError("it must answer at once, not with a promise")
-  }
+  refusePromise(decision)
   const { action, route, listener } = decision
   if (route !== undefined && typeof route !== "string") throw new TypeError("route must be text")
   if (listener !== undefined && typeof listener !== "string") throw new TypeError("listener must be text")

@@ -1,5 +1,6 @@
 import { compareText } from "../../primitives/compare-text.ts"
-import { forgetPromise } from "../../primitives/forget-promise.ts"
+import { describe } from "../../primitives/describe.ts"
+import { refusePromise } from "../../primitives/forget-promise.ts"
 import { canonicalIp } from "../../primitives/ip-address.ts"
 import { arrayOf, field, integerOf, stringOf } from "../../primitives/json.ts"
 import { otherKey } from "../admit/backend.ts"
@@ -107,17 +108,14 @@ function resolveByProgram(
   try {
     target = targetOf(id, readResolution(resolver(request, lookup), called))
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
+    const why = describe(error)
     target = refuse(id, "BackendNotFound", `the resolver of ${called} failed: ${why}`)
   }
   return { target, dependencies: [...dependencies] }
 }
 
 function readResolution(resolution: unknown, name: string): BackendResolution {
-  if (resolution instanceof Promise) {
-    forgetPromise(resolution)
-    throw new Error("it must answer at once, not with a promise")
-  }
+  if (typeof resolution === "object" && resolution !== null) refusePromise(resolution)
   const refused = field(resolution, "refused")
   if (refused !== undefined) {
     const message = stringOf(field(resolution, "message")) ?? `${name} cannot be used`

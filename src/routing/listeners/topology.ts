@@ -1,3 +1,4 @@
+import { describe } from "../../primitives/describe.ts"
 import { forgetPromise } from "../../primitives/forget-promise.ts"
 import { canonicalIp } from "../../primitives/ip-address.ts"
 import { stringOf } from "../../primitives/json.ts"
@@ -150,7 +151,7 @@ function assignedTo({ ref, key }: AdmittedGateway, options: ResolvedOptions): re
   try {
     answer = options.gatewayAddresses(ref) ?? []
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
+    const why = describe(cause)
     throw new OptionError(`the option "gatewayAddresses" failed for Gateway ${key}: ${why}`, { cause })
   }
   const addresses = Array.isArray(answer) ? answer.map((text) => canonicalIp(stringOf(text) ?? "")) : [undefined]
