@@ -226,9 +226,9 @@ function details({ routeTable, kept }: AdminSource, states: ReturnType<AdminSour
 function explain(gateway: AdminSource, query: URLSearchParams): Answer {
   const port = Number(query.get("port") ?? "")
   if (!Number.isInteger(port) || port < 1 || port > 65535) return failure(400, "port= must be 1 to 65535")
-  const serverName = query.get("sni") ?? ""
+  const serverName = query.get("sni") || undefined
   const address = query.get("address") ?? undefined
-  return json(200, gateway.explain({ port, serverName: serverName === "" ? undefined : serverName, address }))
+  return json(200, gateway.explain({ port, serverName, address }))
 }
 
 function connections(gateway: AdminSource, query: URLSearchParams): Answer {

@@ -112,9 +112,11 @@ export function terminalLog(): RunLog {
       const doubtful = format("warning")
       const listening = bindings.flatMap((state) => (state.bound ? describeBinding(state) : []))
       const ports = bindings.filter(({ bound }) => bound).length
-      const known = [count(faulty.length, "error"), count(doubtful.length, "warning")]
-      const wanting = known.filter((each) => !each.startsWith("0 "))
-      summary = [`${count(table.routes.length, "route")} on ${count(ports, "port")} in force`, ...wanting].join(", ")
+      summary = [
+        `${count(table.routes.length, "route")} on ${count(ports, "port")} in force`,
+        ...(faulty.length > 0 ? [count(faulty.length, "error")] : []),
+        ...(doubtful.length > 0 ? [count(doubtful.length, "warning")] : []),
+      ].join(", ")
       for (const line of wrong) if (!said.has(line)) errors.line(line)
       for (const line of doubtful) if (!said.has(line)) warnings.line(line)
       for (const line of listening) if (!said.has(line)) out.line(line)

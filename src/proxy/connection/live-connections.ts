@@ -54,9 +54,10 @@ export class LiveConnections<T extends Live> {
    */
   [Symbol.iterator](): IterableIterator<T> {
     const walk: Walk<T> = new Walk(this.#first, this.#last?.id ?? 0, () => {
-      this.#walks = this.#walks.filter((other) => other.deref() !== undefined && other.deref() !== walk)
+      this.#walks = others()
     })
-    this.#walks = [...this.#walks.filter((other) => other.deref() !== undefined), new WeakRef(walk)]
+    const others = () => this.#walks.filter((each) => ![undefined, walk].includes(each.deref()))
+    this.#walks = [...others(), new WeakRef(walk)]
     return walk
   }
 }
