@@ -16,8 +16,16 @@ export const NO_SUCCESSORS: Successors = new Map()
 interface Served {
   readonly binding: ListenerBinding
   readonly policies: BindingPolicies | undefined
-  /** One decision for each backend of a match's route. A match is the same object each time. */
-  readonly decisions: Map<RouteMatch, readonly RouteDecision[]>
+  /** A match is the same object each time. */
+  readonly answers: Map<RouteMatch, Answer>
+}
+
+/** What a match amounts to. */
+interface Answer {
+  /** One for each backend of the match's route. */
+  readonly decisions: readonly RouteDecision[]
+  /** Over all of these, those of the route's other matches included. */
+  readonly turns: WeightedRoundRobin
 }
 
 /** Answers the proxy from a route table and its policies: the seam between Gateway API and sockets. */
@@ -61,20 +69,23 @@ export class TableRouter implements Router {
   }
 
   #pick(served: Served, match: RouteMatch): RouteDecision {
-    let decisions = served.decisions.get(match)
-    if (decisions === undefined) {
-      decisions = decisionsOf(match, served.policies)
-      served.decisions.set(match, decisions)
+    let answer = served.answers.get(match)
+    if (answer === undefined) {
+      answer = { decisions: decisionsOf(match, served.policies), turns: this.#turnsOf(match.route) }
+      served.answers.set(match, answer)
     }
-    const { route } = match
+    const decision = answer.decisions[answer.turns.next()]
+    if (decision !== undefined) return decision
+    return { action: "refuse", reason: "NoBackend", route: routeName(match.route), listener: match.listener.id }
+  }
+
+  #turnsOf(route: TableRoute): WeightedRoundRobin {
     const name = routeName(route)
-    let turns = this.#turns.get(name)
-    if (turns === undefined) {
-      turns = turnsOver(route, this.#before.get(name))
-      this.#turns.set(name, turns)
-    }
-    const decision = decisions[turns.next()]
-    return decision ?? { action: "refuse", reason: "NoBackend", route: name, listener: match.listener.id }
+    const known = this.#turns.get(name)
+    if (known !== undefined) return known
+    const turns = turnsOver(route, this.#before.get(name))
+    this.#turns.set(name, turns)
+    return turns
   }
 }
 
@@ -91,7 +102,7 @@ function servedOf(table: RouteMatcher, policies: Policies): Map<string, Served> 
   return new Map(
     table.listeners.map((binding) => [
       binding.key,
-      { binding, policies: policies.binding(binding.key), decisions: new Map() },
+      { binding, policies: policies.binding(binding.key), answers: new Map() },
     ]),
   )
 }

@@ -38,21 +38,26 @@ export function optionFault<Options>(
   required: { readonly [Name in keyof Options]?: string } = {},
   within = "",
 ): string | undefined {
-  const missing = Object.entries(required)[0]
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    const missing = Object.entries(required)[0]
     const example = missing === undefined ? "" : `, for example { ${missing[0]}: ${missing[1]} }`
     return given === undefined
       ? `options are missing${example}`
       : `options must be an object${example}, not ${told(given)}`
   }
-  for (const [name, example] of Object.entries(required)) {
-    if ((given as Record<string, unknown>)[name] !== undefined) continue
+  const named = given as Readonly<Record<string, unknown>>
+  for (const name in required) {
+    const example = required[name]
+    if (named[name] !== undefined) continue
     const near = Object.keys(given).find((word) => suggest(word, [name]) !== undefined && !Object.hasOwn(checks, word))
     const meant = near === undefined ? "" : `; did you mean it by "${near}"?`
     const told = Object.hasOwn(given, name) ? ", not undefined" : ""
     return `the option "${within}${name}" is missing, for example ${name}: ${String(example)}${told}${meant}`
   }
-  for (const [name, value] of Object.entries(given)) {
+  // A parser is made for each connection: no list of names and values is made for its options.
+  for (const name in named) {
+    if (!Object.hasOwn(named, name)) continue
+    const value = named[name]
     if (!Object.hasOwn(checks, name)) {
       const meant = suggest(name, Object.keys(checks))
       const hint = meant === undefined ? `there are ${listFew(Object.keys(checks))}` : `did you mean "${meant}"?`

@@ -311,6 +311,8 @@ export class Dial extends Timed implements SocketOwner {
   }
 
   #remove(socket: Socket): Attempt | undefined {
+    // The last is nearly always the only one.
+    if (this.#open.at(-1)?.socket === socket) return this.#open.pop()
     const index = this.#open.findIndex((attempt) => attempt.socket === socket)
     return index === -1 ? undefined : this.#open.splice(index, 1)[0]
   }
