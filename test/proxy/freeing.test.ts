@@ -1,10 +1,13 @@
 import { expect, test } from "vitest"
-import { freeRead } from "../../src/proxy/splice/freeing.ts"
+import { freeReads } from "../../src/proxy/splice/freeing.ts"
 
-test("a large read that has its memory to itself is empty afterwards", () => {
-  const chunk = Buffer.from(new ArrayBuffer(65_536))
-  freeRead(chunk)
-  expect([chunk.length, chunk.buffer.byteLength]).toEqual([0, 0])
+test("large reads that have their memory to themselves are empty afterwards, all but the last until the next are freed", () => {
+  const [first, second, third] = [1, 2, 3].map(() => Buffer.from(new ArrayBuffer(65_536))) as [Buffer, Buffer, Buffer]
+  const lengths = () => [first.length, second.length, third.buffer.byteLength]
+  freeReads([first, second])
+  expect(lengths()).toEqual([0, 65_536, 65_536])
+  freeReads([third])
+  expect(lengths()).toEqual([0, 0, 65_536])
 })
 
 test.each([
@@ -14,6 +17,7 @@ test.each([
 ])("a read that is %s keeps its bytes", (_, chunk) => {
   const { length } = chunk
   chunk.fill(7)
-  freeRead(chunk)
+  freeReads([chunk])
+  freeReads([Buffer.from(new ArrayBuffer(65_536))])
   expect(chunk.equals(Buffer.alloc(length, 7))).toBe(true)
 })

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net"
-import { freeRead } from "./freeing.ts"
+import { Gathering } from "./gathering.ts"
 import type { SlabReader, SlabSink } from "./slabs.ts"
 import { handOver, keepAlive, reset, type SocketOwner } from "./socket-owner.ts"
 import { Throttle, type ThrottleObserver } from "./throttle.ts"
@@ -24,7 +24,7 @@ export interface SpliceObserver {
 
 /**
  * Moves bytes between two sockets until both have ended: half-close, reset and backpressure pass through,
- * and nothing is read that cannot be written on. At most one read per direction is held in memory.
+ * and nothing is read that cannot be written on. At most one read per direction is held in memory, of a fast flow eight.
  */
 export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   /** Bytes read from the first socket. */
@@ -44,6 +44,7 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   readonly #b: Socket
   readonly #observer: SpliceObserver
   readonly #slabs: SlabReader | undefined
+  readonly #gathering: Gathering | undefined
   readonly #throttle: { readonly a: Throttle; readonly b: Throttle } | undefined
   #aEnded = false
   #bEnded = false
@@ -79,6 +80,8 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
         ? undefined
         : { a: new Throttle(bytesPerSecond, a, this), b: new Throttle(bytesPerSecond, b, this) }
     slabs?.start(b, a, this)
+    // Sockets that come with slabs are this proxy's own, and so is what it reads from them.
+    this.#gathering = slabs === undefined ? undefined : new Gathering(a, b)
     handOver(a, this)
     handOver(b, this)
   }
@@ -128,14 +131,12 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
     if (this.#grace !== undefined) this.#hearLastWords(chunk.length)
     if (socket === this.#a) {
       this.bytesFromA += chunk.length
-      this.#throttle?.a.spend(chunk.length)
-      const more = this.#b.write(chunk)
-      if (this.#b.writableLength === 0) {
-        // Sockets that come with slabs are this proxy's own, and so is what it reads from them.
-        if (this.#slabs !== undefined) freeRead(chunk)
+      if (this.#gathering !== undefined) {
+        this.#gathering.write(chunk)
         return
       }
-      if (more) return
+      this.#throttle?.a.spend(chunk.length)
+      if (this.#b.write(chunk) || this.#b.writableLength === 0) return
       this.#aPaused = true
     } else {
       this.bytesFromB += chunk.length
@@ -149,6 +150,10 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
   socketDrained(socket: Socket): void {
     this.#observer.spliceActive()
     if (socket === this.#b) {
+      if (this.#gathering !== undefined) {
+        if (this.#gathering.drained()) this.#a.resume()
+        return
+      }
       if (!this.#aPaused) return
       this.#aPaused = false
       if (this.#throttle?.a.isHolding !== true) this.#a.resume()
@@ -170,6 +175,7 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
 
   socketEnded(socket: Socket): void {
     this.#endGrace()
+    if (socket === this.#a) this.#gathering?.flush()
     const first = !this.halfClosed
     if (socket === this.#a) this.#aEnded = true
     else this.#bEnded = true
@@ -188,6 +194,7 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
 
   socketFailed(socket: Socket, error: NodeJS.ErrnoException): void {
     if (this.outcome !== "completed") return
+    if (socket === this.#a) this.#gathering?.flush()
     if (this.error !== undefined) {
       if (this.#grace === undefined) return
       // The other went as well, and of itself, as it was not told: so do PostgreSQL's client and server where each closes
@@ -200,7 +207,7 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
     const isA = socket === this.#a
     const [hasEnded, hasOtherEnded] = isA ? [this.#aEnded, this.#bEnded] : [this.#bEnded, this.#aEnded]
     const isSentAll = socket.writableEnded && socket.writableLength === 0
-    const isBehind = isA ? (this.#slabs?.isStopped ?? this.#bPaused) : this.#aPaused
+    const isBehind = isA ? (this.#slabs?.isStopped ?? this.#bPaused) : (this.#gathering?.isBehind ?? this.#aPaused)
     if (RESETS.has(error.code) && hasOtherEnded && (hasEnded || isSentAll)) {
       // Who was sent the other's end, and said its own or has nothing to say, may go as it likes: with bytes unread, as
       // the answer to a `close_notify`, the system makes a reset of an orderly close.
@@ -248,6 +255,7 @@ export class Splice implements SocketOwner, SlabSink, ThrottleObserver {
     }
     this.#endGrace()
     this.#slabs?.release()
+    this.#gathering?.release()
     this.#throttle?.a.release()
     this.#throttle?.b.release()
     this.#observer.spliceClosed()
