@@ -133,7 +133,12 @@ describe("the admin server", () => {
     ["/explain?port=0", "GET", 400],
     ["/explain?port=8443x", "GET", 400],
     ["/connections?limit=-1", "GET", 400],
-    ["//", "GET", 400],
+    ["/explain?port=8443&address=zz", "GET", 400],
+    ["/explain?port=8443&address=", "GET", 400],
+    ["//", "GET", 404],
+    ["//livez", "GET", 404],
+    ["http://[", "GET", 400],
+    ["*", "GET", 400],
   ])("refuses %s by %s with %i and says why", async (path, method, status) => {
     const { get } = await admin()
     const answer = await get(path, method)
@@ -148,10 +153,31 @@ describe("the admin server", () => {
     ["localhost:9900", 200],
     ["127.0.0.1", 200],
     ["[::1]:9900", 200],
+    ["LocalHost:9900", 200],
+    ["localhost.", 200],
   ])("on loopback, answers a request for the host %s with %i", async (host, status) => {
     const { get } = await admin()
     expect((await get("/connections", "GET", { host })).status).toBe(status)
   })
+
+  it.each(["::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "127.0.0.2"])(
+    "on loopback that is written %s, refuses other names than loopback's",
+    async (host) => {
+      const { port } = await admin({ host })
+      const at = host.includes(":") && !host.includes("127") ? "::1" : host.replace("::ffff:", "")
+      const status = (asked: string) =>
+        new Promise((resolve, reject) => {
+          request({ host: at, port, path: "/connections", headers: { host: asked }, agent: false }, (response) => {
+            response.resume()
+            resolve(response.statusCode)
+          })
+            .on("error", reject)
+            .end()
+        })
+      expect(await status("rebound.example")).toBe(403)
+      expect(await status("localhost")).toBe(200)
+    },
+  )
 
   it("on any other address, answers whatever name it is asked by", async () => {
     const { get } = await admin({ host: "0.0.0.0" })

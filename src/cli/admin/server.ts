@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
 import { isIP } from "node:net"
 import { http } from "../../kubernetes/node-http.ts"
+import { canonicalIp, isIP as isAddress, withoutZone } from "../../primitives/ip-address.ts"
 import type { ConnectionInfo } from "../../proxy/connection/record.ts"
 import type { QuicState } from "../../proxy/quic/quic-ports.ts"
 import type { ResourceProblem } from "../../routing/resources.ts"
@@ -190,11 +191,14 @@ function requestedHost({ headers }: IncomingMessage): string | undefined {
 }
 
 function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host)
+  const address = canonicalIp(withoutZone(host))
+  return address === undefined ? /^localhost\.?$/i.test(host) : address === "::1" || address.startsWith("127.")
 }
 
 function parseTarget(target = "/"): URL | undefined {
-  return URL.canParse(target, "http://admin") ? new URL(target, "http://admin") : undefined
+  // A path that begins with two slashes is a path all the same, where a URL relative to another would name a host.
+  const url = target.startsWith("/") ? `http://admin${target}` : target
+  return URL.canParse(url) ? new URL(url) : undefined
 }
 
 function readiness({ gateway, isServing, wasComplete }: AdminOptions, verbose: boolean): Answer {
@@ -228,6 +232,7 @@ function explain(gateway: AdminSource, query: URLSearchParams): Answer {
   if (!Number.isInteger(port) || port < 1 || port > 65535) return failure(400, "port= must be 1 to 65535")
   const serverName = query.get("sni") || undefined
   const address = query.get("address") ?? undefined
+  if (address !== undefined && !isAddress(address)) return failure(400, "address= must be an IP address")
   return json(200, gateway.explain({ port, serverName, address }))
 }
 
