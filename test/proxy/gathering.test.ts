@@ -1,21 +1,10 @@
 import { once } from "node:events"
-import { createServer, type Socket } from "node:net"
 import { setImmediate as nextTurn } from "node:timers/promises"
 import { expect, onTestFinished, test } from "vitest"
 import { Gathering } from "../../src/proxy/splice/gathering.ts"
-import { client, listenOn, readAll } from "./harness.ts"
+import { pair, readAll } from "./harness.ts"
 
 const FULL = 65_536
-
-/** Two ends of one TCP connection. */
-async function pair(): Promise<readonly [near: Socket, far: Socket]> {
-  const server = createServer({ allowHalfOpen: true })
-  const { port } = await listenOn(server)
-  const accepted = once(server, "connection")
-  const far = await client(port)
-  const [near] = (await accepted) as [Socket]
-  return [near, far]
-}
 
 async function gathering() {
   const [[source], [destination, far]] = await Promise.all([pair(), pair()])

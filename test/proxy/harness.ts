@@ -106,6 +106,16 @@ export async function client(port: number, host = "127.0.0.1"): Promise<Socket> 
   return socket
 }
 
+/** Two ends of one TCP connection. */
+export async function pair(): Promise<readonly [near: Socket, far: Socket]> {
+  const server = createServer({ allowHalfOpen: true })
+  const { port } = await listenOn(server)
+  const accepted = once(server, "connection")
+  const far = await client(port)
+  const [near] = (await accepted) as [Socket]
+  return [near, far]
+}
+
 /** Everything a socket sends until it ends; its own side stays open. Rejects when it is reset. */
 export function readAll(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = []

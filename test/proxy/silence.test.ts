@@ -1,5 +1,5 @@
 import { once } from "node:events"
-import { createServer, type Socket } from "node:net"
+import type { Socket } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { describe, expect, test } from "vitest"
 import { type SpliceOptions, spliceSockets } from "../../src/proxy/index.ts"
@@ -9,8 +9,8 @@ import {
   clientHello,
   deferred,
   ending,
-  listenOn,
   nextRecord,
+  pair,
   readAll,
   routerTo,
   startProxy,
@@ -84,16 +84,6 @@ describe("a side that ends after a silence longer than the half-closed limit", (
     expect(await result).toMatchObject({ outcome: "completed", endedBy: "a" })
   })
 })
-
-/** Two ends of one TCP connection. */
-async function pair(): Promise<readonly [near: Socket, far: Socket]> {
-  const server = createServer({ allowHalfOpen: true })
-  const { port } = await listenOn(server)
-  const accepted = once(server, "connection")
-  const far = await client(port)
-  const [near] = (await accepted) as [Socket]
-  return [near, far]
-}
 
 describe("a pause that the gateway itself makes, to keep to a rate", () => {
   test.each([

@@ -1,20 +1,10 @@
 import { once } from "node:events"
-import { createServer, type Socket } from "node:net"
+import type { Socket } from "node:net"
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from "node:tls"
 import { expect, onTestFinished, test } from "vitest"
 import { spliceSockets } from "../../src/proxy/index.ts"
 import { certificateAuthority } from "../support/certificate.ts"
-import { client, ending, listenOn, readAll } from "./harness.ts"
-
-/** Two ends of one TCP connection. */
-async function pair(): Promise<readonly [near: Socket, far: Socket]> {
-  const server = createServer({ allowHalfOpen: true })
-  const { port } = await listenOn(server)
-  const accepted = once(server, "connection")
-  const far = await client(port)
-  const [near] = (await accepted) as [Socket]
-  return [near, far]
-}
+import { ending, listenOn, pair, readAll } from "./harness.ts"
 
 test("two sockets are joined until both have ended, and the bytes of each are counted", async () => {
   const [[a, farA], [b, farB]] = await Promise.all([pair(), pair()])
