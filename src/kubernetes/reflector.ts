@@ -228,28 +228,33 @@ export class Reflector {
   }
 
   #apply(batch: readonly WatchEvent[]): void {
-    let changed = false
-    let statusChanged = false
-    for (const event of batch) {
-      if (event.type === "ERROR") {
-        if (changed) this.#objectsChanged()
-        const { code, reason, message } = event.object
-        throw new KubernetesError("ERR_TLSROUTE_KUBERNETES_API", `the watch ended: ${message ?? reason ?? code}`, {
-          ...(code === undefined ? {} : { status: code }),
-          ...(reason === undefined ? {} : { reason }),
-        })
-      }
-      this.#resourceVersion = event.object.metadata.resourceVersion ?? this.#resourceVersion
-      if (event.type === "BOOKMARK") continue
-      if (event.type === "DELETED") changed = this.#objects.delete(keyOf(event.object)) || changed
-      else {
-        const change = this.#put(this.#objects, event.object)
-        changed ||= change === "object"
-        statusChanged ||= change === "status"
-      }
+    const applied = new Set<Change>()
+    try {
+      for (const event of batch) applied.add(this.#applyOne(event))
+    } finally {
+      // The watch resumes behind what is applied: whatever ends the batch, nobody tells of it again.
+      if (applied.has("object")) this.#objectsChanged()
+      else if (applied.has("status")) this.#options.listener.statusChanged?.()
     }
-    if (changed) this.#objectsChanged()
-    else if (statusChanged) this.#options.listener.statusChanged?.()
+  }
+
+  #applyOne(event: WatchEvent): Change {
+    if (event.type === "ERROR") {
+      const { code, reason, message } = event.object
+      throw new KubernetesError("ERR_TLSROUTE_KUBERNETES_API", `the watch ended: ${message ?? reason ?? code}`, {
+        ...(code === undefined ? {} : { status: code }),
+        ...(reason === undefined ? {} : { reason }),
+      })
+    }
+    const change = this.#changeBy(event)
+    this.#resourceVersion = event.object.metadata.resourceVersion ?? this.#resourceVersion
+    return change
+  }
+
+  #changeBy({ type, object }: Exclude<WatchEvent, { readonly type: "ERROR" }>): Change {
+    if (type === "BOOKMARK") return "none"
+    if (type === "DELETED") return this.#objects.delete(keyOf(object)) ? "object" : "none"
+    return this.#put(this.#objects, object)
   }
 
   #put(objects: Map<string, KubernetesObject>, given: KubernetesObject): Change {

@@ -197,9 +197,9 @@ export class FakeApiServer {
     }
   }
 
-  /** Sends raw text on every watch. */
-  sendRaw(text: string | Buffer): void {
-    for (const { response } of this.#watches) response.write(text)
+  /** Sends raw text on every watch, or on those of one kind. */
+  sendRaw(text: string | Buffer, kind?: string): void {
+    for (const { response, plural } of this.#watches) if (kind === undefined || plural === kind) response.write(text)
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

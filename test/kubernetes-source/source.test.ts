@@ -435,6 +435,25 @@ describe("when the watch breaks", () => {
     await snapshots.until(({ tlsRoutes }) => tlsRoutes?.length === 2)
   })
 
+  test.each([
+    ["an event of an object without metadata", { type: "ADDED", object: {} }],
+    ["an error", { type: "ERROR", object: { code: 500, reason: "InternalError", message: "etcd is away" } }],
+  ])("with %s, what came in one piece with it and before it is not lost", async (_, end) => {
+    let told = 0
+    snapshots = new Snapshots({ onStatusChange: () => told++ })
+    const { tlsRoutes } = await snapshots.until(() => true)
+    await expect.poll(() => api.watchCount()).toBe(8)
+    const [known] = tlsRoutes ?? []
+    const lines = (...events: readonly unknown[]) => events.map((event) => `${JSON.stringify(event)}\n`).join("")
+    const metadata = { ...known?.metadata, resourceVersion: "5000" }
+    api.sendRaw(lines({ type: "MODIFIED", object: { ...known, metadata, status: { parents: [] } } }, end), "tlsroutes")
+    await snapshots.event("failed", "TLSRoute")
+    expect(told).toBe(1)
+    const come = { metadata: { namespace: "shop", name: "two", resourceVersion: "5000" }, spec: {} }
+    api.sendRaw(lines({ type: "ADDED", object: come }, end), "services")
+    await snapshots.until(({ services }) => names(services).includes("two"))
+  })
+
   test("an event cut in two by the network is put together", async () => {
     snapshots = new Snapshots()
     await snapshots.until(() => true)
