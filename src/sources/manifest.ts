@@ -31,7 +31,9 @@ export interface ParsedDocument {
  * Splits a manifest where YAML does: at lines that start with `---`, which no scalar may contain at column 0
  * (YAML 1.2.2 section 9.1.2). Comments and directives before a marker stay with the document they introduce.
  */
-export function splitDocuments(text: string): DocumentText[] {
+export function splitDocuments(whole: string): DocumentText[] {
+  // Files that were put one behind another keep their byte order marks.
+  const text = whole.replace(/^\ufeff/gm, "")
   const documents: DocumentText[] = []
   const marker = /^(?:---|\.\.\.)(?=[ \t\r\n]|$)/gm
   let start = 0

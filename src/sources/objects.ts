@@ -55,7 +55,7 @@ export function* unwrapObjects(value: unknown): Generator<Unwrapped> {
     const { kind, apiVersion } = value
     // Items of `kubectl get` carry their kind; items of a typed list (TLSRouteList) take it from the list.
     const implied = kind === "List" ? {} : { apiVersion, kind: kind.slice(0, -"List".length) }
-    for (const [index, item] of value.items.entries()) {
+    for (const [index, item] of (value.items ?? []).entries()) {
       const path = `items[${index}]`
       const complete = isRecord(item) && item["kind"] === undefined ? { ...implied, ...item } : item
       for (const inner of unwrapObjects(complete)) {
@@ -124,8 +124,12 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value)
 }
 
-function isList(value: Record<string, unknown>): value is { kind: string; apiVersion?: unknown; items: unknown[] } {
-  return typeof value["kind"] === "string" && value["kind"].endsWith("List") && Array.isArray(value["items"])
+/** Go writes an empty list as null. */
+function isList(
+  value: Record<string, unknown>,
+): value is { kind: string; apiVersion?: unknown; items: unknown[] | null } {
+  const { kind, items } = value
+  return typeof kind === "string" && kind.endsWith("List") && (items === null || Array.isArray(items))
 }
 
 /** What a field that must be there was probably written as. */

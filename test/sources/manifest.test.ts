@@ -23,6 +23,12 @@ describe("splitDocuments", () => {
     ["an indented marker in a block scalar", "a: |\n  x\n  ---\n  y\n", ["a: |\n  x\n  ---\n  y\n"], [0]],
     ["dashes that go on", "----: 1\n---x: 2\n", ["----: 1\n---x: 2\n"], [0]],
     ["a comment at the end", "a: 1\n...\n# end\n", ["a: 1\n...\n"], [0]],
+    [
+      "byte order marks of files put one behind another",
+      "a: 1\n\ufeffb: 1\n\ufeff---\nc: 1\n---\n\ufeffd: 1\n",
+      ["a: 1\nb: 1\n", "---\nc: 1\n", "---\nd: 1\n"],
+      [0, 2, 4],
+    ],
     ["nothing", "", [], []],
     ["only comments", "# nothing\n", [], []],
   ])("with %s", (_what, text, parts, lines) => {
@@ -76,6 +82,12 @@ describe("parseDocument", () => {
     const { objects, faults } = parse(text)
     expect(objects).toEqual([])
     expect(faults).toMatchObject([{ severity: "error", code, line }])
+  })
+
+  test.each(["List", "TLSRouteList"])("takes a %s without items for nothing, as [] or as Go writes it", (kind) => {
+    for (const items of ["[]", "null", ""]) {
+      expect(parse(`apiVersion: v1\nkind: ${kind}\nitems: ${items}\n`)).toEqual({ objects: [], faults: [] })
+    }
   })
 
   test("takes the sound items of a List and names the line of the others", () => {
