@@ -73,8 +73,9 @@ export class Gathering {
       return
     }
     this.#reads = []
-    this.#hold(destination.writableLength)
+    // Only what is stopped for is told when it was taken.
     if (isMoreWelcome) return
+    this.#hold(destination.writableLength)
     this.#isStopped = true
     this.#source.pause()
   }
